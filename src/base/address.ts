@@ -1,0 +1,113 @@
+/** IP and MAC addresses as bytes and in their textual forms (RFC 4291 section 2.2, RFC 5952 for printing). */
+export type Family = 'IPv4' | 'IPv6';
+
+export function familyOf(address: string): Family {
+  return address.includes(':') ? 'IPv6' : 'IPv4';
+}
+
+/** Bytes of an IPv4 or IPv6 address in text, or undefined when it is neither. */
+export function parseIp(text: string): Uint8Array | undefined {
+  return text.includes(':') ? parseIpv6(text) : parseIpv4(text);
+}
+
+function parseIpv4(text: string): Uint8Array | undefined {
+  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
+  if (match === null) return undefined;
+  const bytes = new Uint8Array(4);
+  for (let i = 0; i < 4; i++) {
+    const part = match[i + 1] as string;
+    // A leading zero means octal to some readers and decimal to others, so it is refused (RFC 6943 section 3.1.1).
+    if (Number(part) > 255 || (part.length > 1 && part.startsWith('0'))) return undefined;
+    bytes[i] = Number(part);
+  }
+  return bytes;
+}
+
+function parseIpv6(text: string): Uint8Array | undefined {
+  const halves = text.split('::');
+  if (halves.length > 2) return undefined;
+  const head = groupsOf(halves[0] as string);
+  const tail = halves.length === 2 ? groupsOf(halves[1] as string) : [];
+  if (head === undefined || tail === undefined) return undefined;
+  const missing = 8 - head.length - tail.length;
+  if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined;
+  const groups = [...head, ...new Array<number>(halves.length === 2 ? missing : 0).fill(0), ...tail];
+  const bytes = new Uint8Array(16);
+  groups.forEach((group, i) => {
+    bytes[2 * i] = group >> 8;
+    bytes[2 * i + 1] = group & 0xff;
+  });
+  return bytes;
+}
+
+function groupsOf(half: string): number[] | undefined {
+  if (half === '') return [];
+  const groups: number[] = [];
+  const parts = half.split(':');
+  for (const [i, part] of parts.entries()) {
+    if (part.includes('.')) {
+      const v4 = i === parts.length - 1 ? parseIpv4(part) : undefined;
+      if (v4 === undefined) return undefined;
+      groups.push(((v4[0] as number) << 8) | (v4[1] as number), ((v4[2] as number) << 8) | (v4[3] as number));
+    } else if (/^[0-9a-f]{1,4}$/i.test(part)) groups.push(Number.parseInt(part, 16));
+    else return undefined;
+  }
+  return groups;
+}
+
+/** Canonical text of 4 or 16 bytes (RFC 5952). */
+export function formatIp(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join('.');
+  const groups = Array.from({ length: 8 }, (_, i) => ((bytes[2 * i] as number) << 8) | (bytes[2 * i + 1] as number));
+  let best = { start: 0, length: 0 };
+  for (let i = 0; i < 8; i++) {
+    let j = i;
+    while (j < 8 && groups[j] === 0) j++;
+    if (j - i > best.length && j - i > 1) best = { start: i, length: j - i };
+    if (j > i) i = j;
+  }
+  const hex = (part: number[]) => part.map((group) => group.toString(16)).join(':');
+  if (best.length === 0) return hex(groups);
+  return `${hex(groups.slice(0, best.start))}::${hex(groups.slice(best.start + best.length))}`;
+}
+
+export interface Prefix {
+  address: string;
+  length: number;
+}
+
+/** `10.0.0.11/24` as address and prefix length, or undefined. */
+export function parsePrefix(text: string): Prefix | undefined {
+  const [address, length, ...rest] = text.split('/');
+  if (address === undefined || length === undefined || rest.length > 0 || !/^\d{1,3}$/.test(length)) return undefined;
+  const bytes = parseIp(address);
+  if (bytes === undefined || Number(length) > bytes.length * 8) return undefined;
+  return { address: formatIp(bytes), length: Number(length) };
+}
+
+/** Whether `address` lies in the subnet of `prefix`; false across families. */
+export function prefixContains(prefix: Prefix, address: string): boolean {
+  const left = parseIp(prefix.address);
+  const right = parseIp(address);
+  if (left === undefined || right === undefined || left.length !== right.length) return false;
+  for (let bit = 0; bit < prefix.length; bit++) {
+    const mask = 0x80 >> (bit & 7);
+    if (((left[bit >> 3] as number) & mask) !== ((right[bit >> 3] as number) & mask)) return false;
+  }
+  return true;
+}
+
+/** Six bytes of `02:00:5e:10:00:01`, or undefined. */
+export function parseMac(text: string): Uint8Array | undefined {
+  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text)) return undefined;
+  return Uint8Array.from(text.split(':'), (part) => Number.parseInt(part, 16));
+}
+
+export function formatMac(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
+
+/** `host:port` with brackets around an IPv6 host (RFC 3986 section 3.2.2). */
+export function hostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
