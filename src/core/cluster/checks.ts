@@ -1,0 +1,184 @@
+import { type Family, familyOf, formatIp, parseIp, type Prefix, parsePrefix, prefixContains } from '../../base/address.ts';
+import { type Finding, finding, type Path, pathText } from './problems.ts';
+import type { Cluster, ClusterHost } from './schema.ts';
+import { parseHostPort } from './values.ts';
+
+/*
+ * The rules that span several keys of a cluster.yaml whose keys and values are right by themselves.
+ * The address moves between hosts by ARP or NDP, so it has to be in the subnet of each of them.
+ */
+
+/** `isWritten` tells what the file itself says from what is a default, so that a conflict is shown where it can be mended. */
+export function clusterFindings(cluster: Cluster, isWritten: (path: Path) => boolean): Finding[] {
+  return [
+    ...hostCount(cluster),
+    ...duplicates(cluster),
+    ...cluster.endpoint.addresses.flatMap((address, i) => unusable(address, ['endpoint', 'address', i], 'an endpoint')),
+    ...oneOfEachFamily('the endpoint', cluster.endpoint.addresses, ['endpoint', 'address']),
+    ...cluster.controlPlane.hosts.flatMap(hostAddresses),
+    ...cluster.endpoint.addresses.flatMap((address, i) => endpointAddress(cluster, address, ['endpoint', 'address', i])),
+    ...heldPort(cluster, isWritten),
+    ...sharedPorts(cluster, isWritten),
+    ...etcdEndpoints(cluster),
+  ];
+}
+
+function hostPath(index: number): Path {
+  return ['controlPlane', 'hosts', index];
+}
+
+function hostCount({ controlPlane: { hosts } }: Cluster): Finding[] {
+  const count = hosts.length;
+  if (count % 2 === 1) return [];
+  return [finding('cluster_even_hosts', { path: ['controlPlane', 'hosts'], at: 'key' }, { count, tolerated: count / 2 - 1 })];
+}
+
+function duplicates({ controlPlane: { hosts } }: Cluster): Finding[] {
+  const findings: Finding[] = [];
+  const names = new Set<string>();
+  const owners = new Map<string, string>();
+  for (const [i, { name, addresses }] of hosts.entries()) {
+    if (names.has(name)) findings.push(finding('cluster_duplicate_host_name', { path: [...hostPath(i), 'name'], at: 'value' }, { name }));
+    names.add(name);
+    for (const [j, { address }] of addresses.entries()) {
+      const other = owners.get(address);
+      const place = { path: [...hostPath(i), 'address', j], at: 'value' } as const;
+      if (other !== undefined) findings.push(finding('cluster_duplicate_host_address', place, { address, host: name, other }));
+      owners.set(address, other ?? name);
+    }
+  }
+  return findings;
+}
+
+/** RFC 1122 section 3.2.1.3, RFC 4291 sections 2.5 and 2.7: addresses that no client can reach a host by. */
+const UNUSABLE: readonly { prefix: Prefix; kind: string }[] = [
+  ['0.0.0.0/32', 'the unspecified'],
+  ['127.0.0.0/8', 'a loopback'],
+  ['224.0.0.0/4', 'a multicast'],
+  ['255.255.255.255/32', 'the limited broadcast'],
+  ['::/128', 'the unspecified'],
+  ['::1/128', 'the loopback'],
+  ['::ffff:0:0/96', 'an IPv4-mapped'],
+  ['fe80::/10', 'a link-local'],
+  ['ff00::/8', 'a multicast'],
+].map(([prefix, kind]) => ({ prefix: parsePrefix(prefix as string) as Prefix, kind: kind as string }));
+
+function unusableKind(address: string): string | undefined {
+  return UNUSABLE.find(({ prefix }) => prefixContains(prefix, address))?.kind;
+}
+
+function unusable(address: string, path: Path, subject: string): Finding[] {
+  const kind = unusableKind(address);
+  return kind === undefined ? [] : [finding('cluster_unusable_address', { path, at: 'value' }, { address, kind, subject })];
+}
+
+function oneOfEachFamily(subject: string, addresses: readonly string[], path: Path): Finding[] {
+  const [first, second] = addresses;
+  if (first === undefined || second === undefined || familyOf(first) !== familyOf(second)) return [];
+  return [finding('cluster_one_family', { path: [...path, 1], at: 'value' }, { subject, family: familyOf(first) })];
+}
+
+function hostAddresses(host: ClusterHost, index: number): Finding[] {
+  const path = [...hostPath(index), 'address'];
+  const texts = host.addresses.map(({ address }) => address);
+  const each = host.addresses.flatMap((prefix, i) => {
+    const findings = unusable(prefix.address, [...path, i], 'a host');
+    return findings.length > 0 ? findings : subnetEdge(prefix, prefix.address, { path: [...path, i], subject: 'a host' });
+  });
+  return [...each, ...oneOfEachFamily(`host ${host.name}`, texts, path)];
+}
+
+/** The first and last address of an IPv4 subnet, except in /31 (RFC 3021) and /32. */
+function subnetEdge(prefix: Prefix, address: string, options: { path: Path; subject: string }): Finding[] {
+  if (familyOf(prefix.address) === 'IPv6' || prefix.length > 30) return [];
+  const { first, last } = subnetBounds(prefix);
+  if (address !== first && address !== last) return [];
+  const facts = { address, edge: address === first ? 'network' : 'broadcast', subnet: subnetText(prefix), subject: options.subject };
+  return [finding('cluster_subnet_edge', { path: options.path, at: 'value' }, facts)];
+}
+
+function subnetBounds({ address, length }: Prefix): { first: string; last: string } {
+  const bytes = parseIp(address) as Uint8Array;
+  const hostMask = bytes.map((_, i) => 0xff >> Math.min(8, Math.max(0, length - 8 * i)));
+  return {
+    first: formatIp(bytes.map((byte, i) => byte & ~(hostMask[i] as number))),
+    last: formatIp(bytes.map((byte, i) => byte | (hostMask[i] as number))),
+  };
+}
+
+function subnetText(prefix: Prefix): string {
+  return `${subnetBounds(prefix).first}/${prefix.length}`;
+}
+
+/** What stands between one endpoint address and each host that might have to hold it. */
+function endpointAddress({ controlPlane: { hosts } }: Cluster, address: string, path: Path): Finding[] {
+  if (unusableKind(address) !== undefined) return [];
+  const place = { path, at: 'value' } as const;
+  const owner = hosts.find((host) => host.addresses.some((own) => own.address === address));
+  if (owner !== undefined) return [finding('cluster_endpoint_is_host_address', place, { address, host: owner.name })];
+
+  const family = familyOf(address);
+  const lacking = hosts.flatMap((host, index) => familyMissing(host, { index, family, address }));
+  const own = hosts
+    .flatMap((host, index) => host.addresses.map((prefix, i) => ({ host: host.name, prefix, path: [...hostPath(index), 'address', i] })))
+    .filter(({ prefix }) => familyOf(prefix.address) === family && unusableKind(prefix.address) === undefined);
+  const away = own.filter(({ prefix }) => !prefixContains(prefix, address));
+  if (away.length === own.length && away.length > 0) {
+    const subnets = [...new Set(away.map(({ prefix }) => subnetText(prefix)))];
+    return [...lacking, finding('cluster_endpoint_outside_subnets', place, { address, subnets })];
+  }
+  const elsewhere = away.map((one) => {
+    const facts = { address, host: one.host, subnet: subnetText(one.prefix) };
+    return finding('cluster_endpoint_outside_host_subnet', { path: one.path, at: 'value' }, facts);
+  });
+  const edges = own.flatMap(({ prefix }) => subnetEdge(prefix, address, { path, subject: 'an endpoint' }));
+  return [...lacking, ...elsewhere, ...edges.slice(0, 1)];
+}
+
+function familyMissing(host: ClusterHost, options: { index: number; family: Family; address: string }): Finding[] {
+  const { index, family, address } = options;
+  if (host.addresses.some((own) => familyOf(own.address) === family)) return [];
+  const otherFamily = family === 'IPv4' ? 'IPv6' : 'IPv4';
+  const place = { path: [...hostPath(index), 'address'], at: 'value' } as const;
+  return [finding('cluster_family_missing', place, { host: host.name, family, otherFamily, address })];
+}
+
+function heldPort({ endpoint, apiserver, datapath }: Cluster, isWritten: (path: Path) => boolean): Finding[] {
+  if (datapath !== 'proxy' || apiserver.bind !== 'all' || endpoint.port !== apiserver.port) return [];
+  const keys = [ENDPOINT_PORT, APISERVER_PORT, ['apiserver', 'bind']];
+  const path = keys.find(isWritten) ?? ENDPOINT_PORT;
+  return [finding('cluster_port_held', { path, at: 'value' }, { port: endpoint.port })];
+}
+
+const ENDPOINT_PORT: Path = ['endpoint', 'port'];
+const APISERVER_PORT: Path = ['apiserver', 'port'];
+const ETCD_PORT: Path = ['etcd', 'clientPort'];
+const METRICS: Path = ['agent', 'metricsAddress'];
+
+/** agent.port is UDP and meets none of these; the endpoint and etcd listen on different addresses of a host. */
+function sharedPorts({ endpoint, apiserver, agent, etcd }: Cluster, isWritten: (path: Path) => boolean): Finding[] {
+  const metricsPort = parseHostPort(agent.metricsAddress)?.port;
+  const etcdPort = etcd.topology === 'stacked' ? etcd.clientPort : undefined;
+  const pairs = [
+    { key: METRICS, other: ENDPOINT_PORT, clash: metricsPort === endpoint.port, port: endpoint.port },
+    { key: METRICS, other: APISERVER_PORT, clash: metricsPort === apiserver.port, port: apiserver.port },
+    { key: METRICS, other: ETCD_PORT, clash: metricsPort === etcdPort, port: etcd.clientPort },
+    { key: APISERVER_PORT, other: ETCD_PORT, clash: apiserver.port === etcdPort, port: etcd.clientPort },
+  ];
+  return pairs
+    .filter(({ clash }) => clash)
+    .map(({ key, other, port }) => {
+      const [path, taker] = isWritten(key) ? [key, other] : [other, key];
+      return finding('cluster_port_shared', { path, at: 'value' }, { key: pathText(path), other: pathText(taker), port });
+    });
+}
+
+function etcdEndpoints({ etcd }: Cluster): Finding[] {
+  if (etcd.topology === 'external' && etcd.endpoints.length === 0) {
+    return [finding('cluster_etcd_endpoints_missing', { path: ['etcd', 'topology'], at: 'value' })];
+  }
+  if (etcd.topology === 'stacked' && etcd.endpoints.length > 0) {
+    return [finding('cluster_etcd_endpoints_unused', { path: ['etcd', 'endpoints'], at: 'key' })];
+  }
+  return [];
+}

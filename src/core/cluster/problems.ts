@@ -1,0 +1,151 @@
+/** Where in the document: keys and list indexes from the root. */
+export type Path = readonly (string | number)[];
+
+/** `endpoint.address`, `controlPlane.hosts[0].name`; empty for the document itself. */
+export function pathText(path: Path): string {
+  return path.map((step, i) => (typeof step === 'number' ? `[${step}]` : i === 0 ? step : `.${step}`)).join('');
+}
+
+interface Wording {
+  /** What is wrong, with the value, as a clause without a full stop. */
+  message: string;
+  /** The way out, as a sentence. */
+  remedy: string;
+}
+
+/** Every problem a cluster.yaml can have: its code and how it is worded. docs/reference/errors.md lists the same codes. */
+export const wordings = {
+  cluster_yaml_syntax: (f: { detail: string }) => ({
+    message: `this is not valid YAML: ${f.detail}`,
+    remedy: 'Correct this first; the keys and values of the file were not checked.',
+  }),
+  cluster_yaml_documents: () => ({
+    message: 'a second YAML document starts here, but a cluster file holds one',
+    remedy: 'Remove it, or move it to a file of its own.',
+  }),
+  cluster_yaml_alias: (f: { name: string }) => ({
+    message: `the alias *${f.name} is not supported, because every value of a cluster file stands in its own place`,
+    remedy: 'Write the value out.',
+  }),
+  cluster_yaml_key: () => ({
+    message: 'a list or a mapping cannot be a key',
+    remedy: 'Write the key as plain text followed by a colon.',
+  }),
+  cluster_duplicate_key: (f: { key: string; firstLine: number }) => ({
+    message: `${f.key} is given twice, first on line ${f.firstLine}`,
+    remedy: 'Remove one of the two.',
+  }),
+  cluster_empty: () => ({
+    message: 'the file is empty',
+    remedy: 'Start from docs/examples/cluster.yaml.',
+  }),
+  cluster_unknown_key: (f: { key: string; nearest: string | undefined; known: readonly string[] }) => ({
+    message: `${f.key} is not a known key`,
+    remedy: f.nearest === undefined ? `The keys known here are ${enumerate(f.known, 'and')}.` : `Did you mean ${f.nearest}?`,
+  }),
+  cluster_missing_key: (f: { key: string; expects: string }) => ({
+    message: `${f.key} is missing`,
+    remedy: `Add ${f.key.split('.').at(-1)}: ${f.expects}.`,
+  }),
+  cluster_wrong_value: (f: { key: string; found: string; expects: string; mistaken: 'text' | 'other' | undefined }) => ({
+    message: `${f.key} cannot be ${f.found}`,
+    remedy: `Write ${f.expects}${f.mistaken === undefined ? '' : f.mistaken === 'text' ? ', without quotes' : '; quote it, so that YAML reads it as text'}.`,
+  }),
+  cluster_no_value: (f: { key: string; expects: string; optional: boolean }) => ({
+    message: `${f.key} has no value`,
+    remedy: `Write ${f.expects}${f.optional ? ', or remove the key' : ''}.`,
+  }),
+  cluster_even_hosts: (f: { count: number; tolerated: number }) => ({
+    message: `an even number of hosts adds no safety: ${f.count} tolerate ${f.tolerated || 'no'} failed host${f.tolerated > 1 ? 's' : ''}, just like ${f.count - 1}`,
+    remedy: `Use ${f.count - 1} or ${f.count + 1} hosts.`,
+  }),
+  cluster_duplicate_host_name: (f: { name: string }) => ({
+    message: `two hosts are named ${f.name}`,
+    remedy: 'Give each host its own name.',
+  }),
+  cluster_duplicate_host_address: (f: { address: string; host: string; other: string }) => ({
+    message: `host ${f.host} has the address ${f.address}, which host ${f.other} has already`,
+    remedy: 'Give each host its own address.',
+  }),
+  cluster_one_family: (f: { subject: string; family: string }) => ({
+    message: `${f.subject} has two ${f.family} addresses, but takes one IPv4 and one IPv6`,
+    remedy: 'Remove one, or replace it by an address of the other family.',
+  }),
+  cluster_unusable_address: (f: { address: string; kind: string; subject: string }) => ({
+    message: `${f.address} is ${f.kind} address, which ${f.subject} cannot have`,
+    remedy: 'Write a unicast address that other machines can reach.',
+  }),
+  cluster_subnet_edge: (f: { address: string; edge: string; subnet: string; subject: string }) => ({
+    message: `${f.address} is the ${f.edge} address of ${f.subnet}, which ${f.subject} cannot have`,
+    remedy: `Write another address of ${f.subnet}, or correct the prefix length.`,
+  }),
+  cluster_family_missing: (f: { host: string; family: string; otherFamily: string; address: string }) => ({
+    message: `host ${f.host} has no ${f.family} address, so it cannot take over the endpoint address ${f.address}`,
+    remedy: `Add the host's ${f.family} address, or give the endpoint only an ${f.otherFamily} address.`,
+  }),
+  cluster_endpoint_is_host_address: (f: { address: string; host: string }) => ({
+    message: `the endpoint address ${f.address} is host ${f.host}'s own address, so it could not move to another host`,
+    remedy: 'Choose an address that no machine has.',
+  }),
+  cluster_endpoint_outside_subnets: (f: { address: string; subnets: readonly string[] }) => ({
+    message: `the endpoint address ${f.address} lies in no host's subnet (${enumerate(f.subnets, 'and')}), so no host can hold it`,
+    remedy: `Choose a free address in ${f.subnets.length === 1 ? f.subnets[0] : 'a subnet that all hosts share'}, or correct the hosts' prefix lengths.`,
+  }),
+  cluster_endpoint_outside_host_subnet: (f: { address: string; host: string; subnet: string }) => ({
+    message: `host ${f.host} in ${f.subnet} cannot take over the endpoint address ${f.address}, which lies in another subnet`,
+    remedy: 'Put the host into the subnet of the endpoint address, or correct its prefix length.',
+  }),
+  cluster_port_held: (f: { port: number }) => ({
+    message: `the API server holds port ${f.port} on all addresses (apiserver.bind: all), so the endpoint cannot listen on it`,
+    remedy: `Set endpoint.port to another port such as ${f.port === 8443 ? 9443 : 8443}, or apiserver.bind to host.`,
+  }),
+  cluster_port_shared: (f: { key: string; other: string; port: number }) => ({
+    message: `${f.key} takes TCP port ${f.port} on every host, which ${f.other} takes already`,
+    remedy: 'Give one of the two another port.',
+  }),
+  cluster_etcd_endpoints_missing: () => ({
+    message: 'etcd.topology is external, but etcd.endpoints names no etcd server',
+    remedy: 'List the client URLs in etcd.endpoints, or set etcd.topology to stacked.',
+  }),
+  cluster_etcd_endpoints_unused: () => ({
+    message: 'etcd.endpoints is only for external etcd, but etcd.topology is stacked, where the endpoints follow from the hosts',
+    remedy: 'Remove etcd.endpoints, or set etcd.topology to external.',
+  }),
+} satisfies Record<string, (facts: never) => Wording>;
+
+export type ProblemCode = keyof typeof wordings;
+type FactsOf<C extends ProblemCode> = Parameters<(typeof wordings)[C]>;
+
+/** A problem before it has a line: `at` says whether the key or the value of `path` is to blame, or gives the offset in the text. */
+export interface Finding extends Wording {
+  code: ProblemCode;
+  path: Path;
+  at: 'key' | 'value' | { offset: number };
+}
+
+export function finding<C extends ProblemCode>(code: C, place: Pick<Finding, 'path' | 'at'>, ...facts: FactsOf<C>): Finding {
+  const word = wordings[code] as (...facts: FactsOf<C>) => Wording;
+  return { code, ...place, ...word(...facts) };
+}
+
+export interface Problem extends Wording {
+  code: ProblemCode;
+  file: string;
+  /** From 1. */
+  line: number;
+  /** From 1, in UTF-16 code units. */
+  column: number;
+  /** `controlPlane.hosts[0].name`; empty where the document as a whole is meant. */
+  path: string;
+}
+
+/** `file:line:column: message. remedy` in one line, as editors and terminals link it. */
+export function formatProblem(problem: Problem): string {
+  return `${problem.file}:${problem.line}:${problem.column}: ${problem.message}. ${problem.remedy}`;
+}
+
+/** `a, b or c`. */
+export function enumerate(words: readonly string[], conjunction: 'and' | 'or'): string {
+  if (words.length < 2) return words.join('');
+  return `${words.slice(0, -1).join(', ')} ${conjunction} ${words.at(-1)}`;
+}

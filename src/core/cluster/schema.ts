@@ -1,0 +1,146 @@
+import * as z from 'zod';
+import {
+  dnsLabel,
+  dnsName,
+  etcdUrl,
+  filePath,
+  interfaceName,
+  ipAddress,
+  listenAddress,
+  listOf,
+  oneOrTwo,
+  port,
+  prefixedAddress,
+  zoneName,
+} from './values.ts';
+
+/*
+ * cluster.yaml, defined once: the types, the defaults, `hale schema` and docs/reference/cluster.md all come
+ * from here. Rules that span several keys are in checks.ts.
+ */
+
+const endpoint = z
+  .strictObject({
+    address: oneOrTwo(ipAddress, 'an address such as 10.0.0.100, or a list of one IPv4 and one IPv6 address').describe(
+      'The address that moves between the control-plane hosts, in the subnet of every one of them. A list of two, one IPv4 and one IPv6, for dual stack.',
+    ),
+    port: port
+      .default(6443)
+      .describe(
+        'TCP port that clients connect to. Where the API server listens on all addresses (`apiserver.bind: all`) it must differ from `apiserver.port`.',
+      ),
+    interface: interfaceName
+      .exactOptional()
+      .describe("Network interface that carries the address. Without it, the interface that carries the host's own address."),
+    dnsName: dnsName('api.prod.example.com').exactOptional().describe('DNS name of the address, for kubeconfigs and certificates.'),
+  })
+  .describe('The one address at which the Kubernetes API is reached.')
+  .transform(({ address, ...rest }) => ({ ...rest, addresses: listOf(address) }));
+
+const host = z
+  .strictObject({
+    name: dnsName('cp1').describe('Name of the host, which is also the name of its node.'),
+    address: oneOrTwo(
+      prefixedAddress,
+      'an address with its prefix length such as 10.0.0.11/24, or a list of one IPv4 and one IPv6 address',
+    ).describe("The host's own address with the prefix length of its subnet. A list of two, one IPv4 and one IPv6, for dual stack."),
+    zone: zoneName.exactOptional().describe('Failure domain that the host is in, for example a rack or an availability zone.'),
+  })
+  .transform(({ address, ...rest }) => ({ ...rest, addresses: listOf(address) }));
+
+const HOSTS_EXPECTS = 'a list of 1, 3, 5 or 7 hosts, each with a name and an address';
+const controlPlane = z
+  .strictObject({
+    hosts: z
+      .array(host, HOSTS_EXPECTS)
+      .min(1, HOSTS_EXPECTS)
+      .max(7, HOSTS_EXPECTS)
+      .describe('The 1, 3, 5 or 7 hosts that run the API server and an agent. The address is held only with a majority of them.'),
+  })
+  .describe('The control-plane hosts.');
+
+const apiserver = z
+  .strictObject({
+    port: port.default(6443).describe('TCP port of the API server on each host.'),
+    bind: z
+      .enum(['all', 'host'])
+      .default('all')
+      .describe(
+        "Addresses the API server listens on: `all` (0.0.0.0 and ::, the default of kubeadm) or `host` (only the host's own address).",
+      ),
+    caFile: filePath('/etc/kubernetes/pki/ca.crt')
+      .default('/etc/kubernetes/pki/ca.crt')
+      .describe("Certificate authority that signed the API servers' certificates, on each host."),
+  })
+  .prefault({})
+  .describe('The API server of each host.');
+
+const agent = z
+  .strictObject({
+    profile: z
+      .enum(['fast', 'default', 'calm'])
+      .default('default')
+      .describe('Lease timing: `fast` moves the address sooner, `calm` rides out slow hosts and networks, `default` lies between.'),
+    port: port.default(7700).describe('UDP port of the agents among themselves.'),
+    keyFile: filePath('/etc/hale/cluster.key')
+      .default('/etc/hale/cluster.key')
+      .describe('Key that authenticates the agents to each other, the same on each host.'),
+    metricsAddress: listenAddress.prefault('127.0.0.1:7701').describe('Address and TCP port of the Prometheus metrics of the agent.'),
+  })
+  .prefault({})
+  .describe('The agent on each host.');
+
+const etcd = z
+  .strictObject({
+    topology: z
+      .enum(['stacked', 'external'])
+      .default('stacked')
+      .describe('Where etcd runs: `stacked` on the control-plane hosts, `external` on hosts of its own.'),
+    clientPort: port.default(2379).describe('TCP client port of stacked etcd.'),
+    endpoints: z
+      .array(etcdUrl, 'a list of https URLs')
+      .prefault([])
+      .describe('Client URLs of external etcd. Required with `topology: external`, refused with `stacked`.'),
+    caFile: filePath('/etc/kubernetes/pki/etcd/ca.crt')
+      .default('/etc/kubernetes/pki/etcd/ca.crt')
+      .describe("Certificate authority that signed etcd's certificates, on each host."),
+    certFile: filePath('/etc/kubernetes/pki/etcd/healthcheck-client.crt')
+      .default('/etc/kubernetes/pki/etcd/healthcheck-client.crt')
+      .describe('Client certificate for etcd, on each host.'),
+    keyFile: filePath('/etc/kubernetes/pki/etcd/healthcheck-client.key')
+      .default('/etc/kubernetes/pki/etcd/healthcheck-client.key')
+      .describe('Key of the client certificate for etcd, on each host.'),
+  })
+  .prefault({})
+  .describe('The etcd cluster behind the API servers.');
+
+export const clusterSchema = z
+  .strictObject({
+    apiVersion: z.literal('hale.dev/v1alpha1').describe('Version of this format.'),
+    kind: z.literal('Cluster').describe('Kind of this document.'),
+    name: dnsLabel.describe('Name of the cluster.'),
+    distribution: z.enum(['kubeadm', 'k3s', 'systemd']).default('kubeadm').describe('What runs the control plane on each host.'),
+    endpoint,
+    controlPlane,
+    apiserver,
+    agent,
+    datapath: z
+      .enum(['proxy'])
+      .default('proxy')
+      .describe(
+        'How connections to the address reach an API server: `proxy` passes them on in one process on the host that holds the address.',
+      ),
+    etcd,
+  })
+  .meta({ title: 'hale cluster', description: 'One cluster whose Kubernetes API hale keeps reachable at one address (cluster.yaml).' });
+
+/** cluster.yaml with every default filled in, addresses as lists in canonical text (RFC 5952). */
+export type Cluster = z.output<typeof clusterSchema>;
+export type ClusterHost = Cluster['controlPlane']['hosts'][number];
+
+export type JsonSchema = z.core.JSONSchema.BaseSchema;
+
+/** JSON Schema of cluster.yaml as a person writes it. Draft 7, the newest draft that the common YAML editors support in full. */
+export function clusterJsonSchema(): JsonSchema {
+  return z.toJSONSchema(clusterSchema, { io: 'input', target: 'draft-7' });
+}

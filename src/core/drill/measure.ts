@@ -1,0 +1,111 @@
+/** A drill's record -> its numbers. Every definition that an auditor may ask for stands here, at the function that applies it. */
+import { assert } from '../../base/assert.ts';
+import { type HolderInterval, type HolderRule, HOLDER_RULE, holdersOf, lastSeen } from './holders.ts';
+import { type ConnectionRecord, type DrillRecord, markTime, type RequestRecord } from './record.ts';
+
+/** A connection that waits longer than this for an answer hangs: the client could not tell that its server was gone. */
+export const HUNG_AFTER_MS = 5000;
+
+export type ConnectionFate = 'kept' | 'reset' | 'hung';
+
+export interface Outage {
+  outageMs: number;
+  /** When the last success before the gap was complete; the gap ends at `startMs + outageMs`. */
+  startMs: number;
+}
+
+export interface Measurement {
+  faultMs: number;
+  outage: Outage;
+  requests: { total: number; failed: number; failedBeforeFault: number };
+  /** How long after the fault the last request began that failed; 0 when none did. */
+  failingForMs: number;
+  connections: { total: number; kept: number; reset: number; hung: number; lostBeforeFault: number };
+  /** Successful requests answered by each API server before and after the fault. */
+  servers: Record<string, { before: number; after: number }>;
+  holders: { intervals: HolderInterval[]; maxSimultaneous: number; overlapMs: number };
+  holderBefore: string | null;
+  holderAfter: string | null;
+  probeLagMs: number;
+}
+
+export function measure(record: DrillRecord, rule: HolderRule = HOLDER_RULE): Measurement {
+  const faultMs = markTime(record, 'fault');
+  assert(faultMs !== undefined, 'a drill record has a fault mark');
+  const undoMs = markTime(record, 'undo') ?? Number.POSITIVE_INFINITY;
+  const failed = record.requests.filter((request) => !request.ok);
+  return {
+    faultMs,
+    outage: outageOf(record.requests, faultMs),
+    requests: {
+      total: record.requests.length,
+      failed: failed.length,
+      failedBeforeFault: failed.filter((request) => request.endMs < faultMs).length,
+    },
+    failingForMs: Math.max(0, ...failed.map((request) => request.startMs - faultMs)),
+    connections: countConnections(record.connections, faultMs),
+    servers: countServers(record.requests, faultMs),
+    holders: holdersOf(record.sightings, rule),
+    holderBefore: lastSeen(record.sightings, { untilMs: faultMs }),
+    // Up to the undo: afterwards a returned host may rightly have taken the address back.
+    holderAfter: lastSeen(record.sightings, { sinceMs: faultMs, untilMs: undoMs }),
+    probeLagMs: record.probeLagMs,
+  };
+}
+
+/**
+ * The outage: the largest gap, in milliseconds, between the completions of two consecutive successful requests of which the later
+ * one was complete after the fault. Resolution: the interval of the requests. When nothing succeeds any more, the gap reaches to the
+ * start of the last request, and the true outage is longer. Without an outage it is about one interval, never 0.
+ */
+export function outageOf(requests: readonly RequestRecord[], faultMs: number): Outage {
+  const completions = requests.filter((request) => request.ok).map((request) => request.endMs);
+  completions.sort((a, b) => a - b);
+  const lastAskedMs = requests.reduce((latest, request) => Math.max(latest, request.startMs), faultMs);
+  completions.push(Math.max(lastAskedMs, completions.at(-1) ?? faultMs));
+  let previous = Math.min(faultMs, completions[0] ?? faultMs);
+  let worst: Outage = { outageMs: 0, startMs: faultMs };
+  for (const completion of completions) {
+    if (completion > faultMs && completion - previous > worst.outageMs) worst = { outageMs: completion - previous, startMs: previous };
+    previous = completion;
+  }
+  return worst;
+}
+
+/**
+ * Kept: answered after the fault on the same connection. Reset: closed or reset by the other side, so the client knew. Hung: neither,
+ * for more than HUNG_AFTER_MS or until the end. Undefined: lost before the fault, so the fault is not to blame.
+ */
+export function fateOf(connection: ConnectionRecord, faultMs: number): ConnectionFate | undefined {
+  if (connection.resetMs !== undefined && connection.resetMs < faultMs) return undefined;
+  if (connection.longestWaitMs > HUNG_AFTER_MS) return 'hung';
+  if (connection.resetMs !== undefined) {
+    return connection.waitingSinceMs !== undefined && connection.resetMs - connection.waitingSinceMs > HUNG_AFTER_MS ? 'hung' : 'reset';
+  }
+  return connection.waitingSinceMs === undefined && connection.lastAnswerMs > faultMs ? 'kept' : 'hung';
+}
+
+function countConnections(connections: readonly ConnectionRecord[], faultMs: number): Measurement['connections'] {
+  const counts = { total: 0, kept: 0, reset: 0, hung: 0, lostBeforeFault: 0 };
+  for (const connection of connections) {
+    const fate = fateOf(connection, faultMs);
+    if (fate === undefined) counts.lostBeforeFault++;
+    else {
+      counts.total++;
+      counts[fate]++;
+    }
+  }
+  return counts;
+}
+
+function countServers(requests: readonly RequestRecord[], faultMs: number): Measurement['servers'] {
+  const counts = new Map<string, { before: number; after: number }>();
+  for (const request of requests) {
+    if (!request.ok || request.server === undefined) continue;
+    const count = counts.get(request.server) ?? { before: 0, after: 0 };
+    counts.set(request.server, count);
+    if (request.endMs <= faultMs) count.before++;
+    else count.after++;
+  }
+  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+}

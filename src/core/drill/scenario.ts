@@ -1,0 +1,87 @@
+/** The drills as data: which fault, on which host, how long to watch, and what must hold. */
+export type FaultKind = 'crash' | 'freeze' | 'isolate' | 'apiserver-kill' | 'apiserver-hang' | 'drain';
+
+/** What a drill must show. An absent bound is reported but not judged. */
+export interface Expectation {
+  /** The outage may last `leases` lease times plus `plusMs`. */
+  outage: { leases: number; plusMs: number };
+  /** No request that begins later than this after the fault may fail. */
+  failingForMs: number;
+  failedMax?: number;
+  hungMax?: number;
+  holder: 'changes' | 'stays';
+}
+
+export interface Scenario {
+  name: string;
+  /** One sentence for `hale drill list` and the report. */
+  description: string;
+  fault: FaultKind;
+  /** Whose host, or whose API server, the fault strikes, relative to the holder of the address at that moment. */
+  target: 'holder' | 'another';
+  /** Steady state to watch before the fault. */
+  warmUpMs: number;
+  /** From the fault to its undoing by the timer on the host. */
+  undoAfterMs: number;
+  /** From the fault to the end of observation; beyond HUNG_AFTER_MS, or a hung connection could not be told from a slow one. */
+  observeMs: number;
+  expect: Expectation;
+}
+
+const WATCH = { warmUpMs: 2000, undoAfterMs: 6500, observeMs: 9000 };
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'owner-crash',
+    description: 'The host that holds the address vanishes from the network and all its processes are killed.',
+    fault: 'crash',
+    target: 'holder',
+    ...WATCH,
+    // Connections through the dead host may hang until the client's own time-out with the proxy datapath: reported, not judged.
+    expect: { outage: { leases: 1, plusMs: 150 }, failingForMs: 5000, holder: 'changes' },
+  },
+  {
+    name: 'owner-freeze',
+    description: 'Every process of the host that holds the address is stopped, while its kernel keeps answering.',
+    fault: 'freeze',
+    target: 'holder',
+    ...WATCH,
+    expect: { outage: { leases: 1, plusMs: 150 }, failingForMs: 5000, hungMax: 0, holder: 'changes' },
+  },
+  {
+    name: 'owner-isolated',
+    description: 'The host that holds the address is cut off from the network but keeps running, and comes back later.',
+    fault: 'isolate',
+    target: 'holder',
+    ...WATCH,
+    expect: { outage: { leases: 1, plusMs: 150 }, failingForMs: 5000, hungMax: 0, holder: 'changes' },
+  },
+  {
+    name: 'apiserver-crash',
+    description: "The API server on the holder's host is killed; the address stays and the others serve.",
+    fault: 'apiserver-kill',
+    target: 'holder',
+    ...WATCH,
+    expect: { outage: { leases: 0, plusMs: 150 }, failingForMs: 3000, hungMax: 0, holder: 'stays' },
+  },
+  {
+    name: 'apiserver-hang',
+    description: 'The API server on another host is stopped: it accepts connections and never answers.',
+    fault: 'apiserver-hang',
+    target: 'another',
+    ...WATCH,
+    expect: { outage: { leases: 0, plusMs: 150 }, failingForMs: 5000, holder: 'stays' },
+  },
+  {
+    name: 'drain',
+    description: 'The holder is asked to hand the address over before maintenance.',
+    fault: 'drain',
+    target: 'holder',
+    ...WATCH,
+    expect: { outage: { leases: 0, plusMs: 100 }, failingForMs: 0, failedMax: 0, hungMax: 0, holder: 'changes' },
+  },
+];
+
+export function scenarioByName(name: string): Scenario | undefined {
+  return SCENARIOS.find((scenario) => scenario.name === name);
+}

@@ -1,0 +1,73 @@
+/** (scenario, measurement) -> verdict. A failed verdict names each expectation that did not hold, with the number. */
+import type { Measurement } from './measure.ts';
+import type { Scenario } from './scenario.ts';
+
+export interface Verdict {
+  verdict: 'pass' | 'fail';
+  /** Why it failed; empty for a pass. */
+  reasons: string[];
+}
+
+export interface VerdictContext {
+  /** Lease time of the timing profile in force. */
+  leaseMs: number;
+}
+
+export function outageBoundMs(scenario: Scenario, { leaseMs }: VerdictContext): number {
+  return scenario.expect.outage.leases * leaseMs + scenario.expect.outage.plusMs;
+}
+
+export function judge(scenario: Scenario, measurement: Measurement, context: VerdictContext): Verdict {
+  const reasons = [
+    ...steadyState(measurement),
+    ...holderReasons(scenario, measurement),
+    ...serviceReasons(scenario, measurement, outageBoundMs(scenario, context)),
+  ];
+  return { verdict: reasons.length === 0 ? 'pass' : 'fail', reasons };
+}
+
+/** A drill that begins in trouble proves nothing about the fault. */
+function steadyState({ requests, connections, holderBefore }: Measurement): string[] {
+  const reasons: string[] = [];
+  if (requests.total === 0) reasons.push('no request was sent, so nothing was measured');
+  if (requests.failedBeforeFault > 0) reasons.push(`${requests.failedBeforeFault} requests failed before the fault: not a steady state`);
+  if (connections.lostBeforeFault > 0) {
+    reasons.push(`${connections.lostBeforeFault} long-lived connections were lost before the fault: not a steady state`);
+  }
+  if (holderBefore === null) reasons.push('nobody answered for the address before the fault');
+  return reasons;
+}
+
+function holderReasons(scenario: Scenario, { holders, holderBefore, holderAfter }: Measurement): string[] {
+  const reasons: string[] = [];
+  if (holders.maxSimultaneous > 1) {
+    reasons.push(`${holders.maxSimultaneous} hosts answered for the address at once, for at least ${round(holders.overlapMs)} ms`);
+  }
+  if (holderAfter === null) reasons.push('nobody answered for the address after the fault');
+  else if (scenario.expect.holder === 'changes' && holderAfter === holderBefore) {
+    reasons.push(`${holderAfter} still held the address after the fault; another host was to take it`);
+  } else if (scenario.expect.holder === 'stays' && holderAfter !== holderBefore) {
+    reasons.push(`the address moved from ${holderBefore ?? 'nobody'} to ${holderAfter}; it was to stay`);
+  }
+  return reasons;
+}
+
+function serviceReasons({ expect }: Scenario, measurement: Measurement, boundMs: number): string[] {
+  const { outage, failingForMs, requests, connections } = measurement;
+  const reasons: string[] = [];
+  if (outage.outageMs > boundMs) reasons.push(`the outage lasted ${round(outage.outageMs)} ms; at most ${boundMs} ms were allowed`);
+  if (failingForMs > expect.failingForMs) {
+    reasons.push(`requests still failed ${round(failingForMs)} ms after the fault; at most ${expect.failingForMs} ms were allowed`);
+  }
+  if (expect.failedMax !== undefined && requests.failed > expect.failedMax) {
+    reasons.push(`${requests.failed} requests failed; at most ${expect.failedMax} were allowed`);
+  }
+  if (expect.hungMax !== undefined && connections.hung > expect.hungMax) {
+    reasons.push(`${connections.hung} connections hung; at most ${expect.hungMax} were allowed`);
+  }
+  return reasons;
+}
+
+function round(valueMs: number): number {
+  return Math.round(valueMs * 10) / 10;
+}

@@ -1,0 +1,118 @@
+import { acceptRelease, activePromise, answerPoll, answerRequest } from './granter.ts';
+import { becomeHolder } from './holder.ts';
+import type { LeaseMessage, Member, RequestPurpose, Round } from './message.ts';
+import { broadcast, hasMajority, isFresh, jitter, type LeaseState, type Role, type Turn, update } from './state.ts';
+
+/** How long a follower waits, once the lease is free, before it stands: candidates go one after the other, beginning behind the last holder in ring order. */
+export function standDelayMs(turn: Turn): number {
+  const { config, lastHolder, fitness } = turn.state;
+  const { self, members, timing } = config;
+  const rank = lastHolder === undefined ? self : (self - lastHolder - 1 + members) % members;
+  const outclassed = fitness === 'poor' && someoneIsGood(turn.state, turn.now);
+  return rank * timing.staggerMs + jitter(turn, 1) + (outclassed ? timing.leaseMs / 2 : 0);
+}
+
+/** Whether another member, recently heard, calls itself good. */
+export function someoneIsGood(state: LeaseState, now: number): boolean {
+  return state.peers.some((peer, member) => member !== state.config.self && peer.heartbeat?.fitness === 'good' && isFresh(state, member, now));
+}
+
+export function canStand(state: LeaseState): boolean {
+  return state.fitness !== 'unable' && !state.draining;
+}
+
+export function nextRound(turn: Turn): Round {
+  const seq = turn.state.seq + 1;
+  update(turn, { seq });
+  return { boot: turn.state.boot, seq };
+}
+
+/** A follower whose time has come asks whether it would get a majority; nobody is bound yet. */
+export function stand(turn: Turn): void {
+  const { state, now } = turn;
+  if (!canStand(state)) return update(turn, { standAt: Number.POSITIVE_INFINITY });
+  const promise = activePromise(state.granter, now);
+  if (promise !== undefined && promise.candidate !== state.config.self) {
+    return update(turn, { standAt: promise.until + standDelayMs(turn) });
+  }
+  const round = nextRound(turn);
+  const poll: LeaseMessage = { kind: 'poll', round };
+  const own = answerPoll(state.granter, state.config.self, { kind: 'poll', round }, now);
+  update(turn, { role: { name: 'polling', seq: round.seq, sentAt: now, granted: 0 } });
+  broadcast(turn, poll);
+  if (own.kind === 'grant') receiveVote(turn, state.config.self);
+}
+
+/** Counts one more member that would promise; with a majority the candidate asks for real. */
+export function receiveVote(turn: Turn, from: Member): void {
+  const { role, config } = turn.state;
+  if (role.name !== 'polling') return;
+  const granted = role.granted | (1 << from);
+  update(turn, { role: { ...role, granted } });
+  if (hasMajority(config, granted)) acquire(turn);
+}
+
+function acquire(turn: Turn): void {
+  const { now } = turn;
+  const term = Math.max(turn.state.term, turn.state.granter.term) + 1;
+  const round = nextRound(turn);
+  update(turn, { term, role: { name: 'acquiring', term, seq: round.seq, sentAt: now, granted: 0 } });
+  if (requestAll(turn, { purpose: 'acquire', round, term })) receivePromise(turn, turn.state.config.self);
+}
+
+/** Sends a request to every other member and asks this member's own granter at once; says whether that one granted. */
+export function requestAll(turn: Turn, request: { purpose: RequestPurpose; round: Round; term: number }): boolean {
+  const { granter, config } = turn.state;
+  const message = { kind: 'request', ...request } as const;
+  broadcast(turn, message);
+  const own = answerRequest(granter, config.self, message, { now: turn.now, timing: config.timing });
+  update(turn, { granter: own.granter });
+  return own.answer.kind === 'grant';
+}
+
+/** Counts one more promise; with a majority the candidate holds, counting from the moment it asked. */
+export function receivePromise(turn: Turn, from: Member): void {
+  const { role, config } = turn.state;
+  if (role.name !== 'acquiring') return;
+  const granted = role.granted | (1 << from);
+  update(turn, { role: { ...role, granted } });
+  if (hasMajority(config, granted)) becomeHolder(turn, { term: role.term, seq: role.seq, sentAt: role.sentAt, granted });
+}
+
+/** A poll that is refused for less than a round's time is asked again when the promise in the way has run out, instead of waiting for answers of the dead. */
+export function receiveRefusal(turn: Turn, refusal: Extract<LeaseMessage, { kind: 'refusal' }>): void {
+  const { role, config } = turn.state;
+  if (refusal.reason === 'stale') return;
+  if (role.name === 'polling' && refusal.round.seq === role.seq && refusal.poll) {
+    if (refusal.waitMs <= config.timing.roundTimeoutMs) update(turn, { role: { name: 'follower' }, standAt: turn.now + refusal.waitMs });
+    else update(turn, { standAt: Math.max(turn.state.standAt, turn.now + refusal.waitMs) });
+  }
+  if (role.name === 'acquiring' && refusal.round.seq === role.seq && refusal.reason === 'term') {
+    giveUpRound(turn);
+    update(turn, { standAt: turn.now });
+  }
+}
+
+/** Ends a round without a majority. What was promised is given back, and will not be counted on: the role that could count it is left. */
+export function giveUpRound(turn: Turn): void {
+  const { role, seq, boot, failedRounds, config } = turn.state;
+  const backOff = jitter(turn, config.timing.roundTimeoutMs * 2 ** Math.min(failedRounds, 4));
+  const earliest = role.name === 'polling' ? turn.state.standAt : turn.now;
+  update(turn, {
+    role: { name: 'follower' },
+    failedRounds: failedRounds + 1,
+    standAt: Math.max(turn.now, Math.min(earliest, turn.now + config.timing.leaseMs)) + backOff,
+  });
+  if (role.name === 'acquiring' || role.name === 'succeeding') giveBack(turn, { round: { boot, seq }, term: role.term });
+}
+
+/** Tells everybody, this member's own granter first, that promises up to `round` are not counted on any more. */
+export function giveBack(turn: Turn, release: { round: Round; term: number }): void {
+  const message = { kind: 'release', ...release } as const;
+  update(turn, { granter: acceptRelease(turn.state.granter, turn.state.config.self, message) });
+  broadcast(turn, message);
+}
+
+export function roundDeadline(role: Extract<Role, { name: 'polling' | 'acquiring' }>, state: LeaseState): number {
+  return role.sentAt + state.config.timing.roundTimeoutMs;
+}

@@ -1,0 +1,66 @@
+/** The C library calls that the Linux drivers make. Numbers are those of the kernel's generic headers, valid on x86-64 and arm64. */
+import koffi from 'koffi';
+import { constants } from 'node:os';
+
+// Symbols of the running program, so that it works with glibc and with musl.
+const libc = koffi.load(null);
+
+export const socket: (domain: number, type: number, protocol: number) => number = libc.func('int socket(int, int, int)');
+export const bind: (fd: number, address: Uint8Array, length: number) => number = libc.func('int bind(int, const uint8_t *, uint32_t)');
+export const setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number = libc.func(
+  'int setsockopt(int, int, int, const uint8_t *, uint32_t)',
+);
+export const send: (fd: number, bytes: Uint8Array, length: number, flags: number) => number = libc.func(
+  'intptr_t send(int, const uint8_t *, size_t, int)',
+);
+export const recv: (fd: number, bytes: Uint8Array, length: number, flags: number) => number = libc.func(
+  'intptr_t recv(int, uint8_t *, size_t, int)',
+);
+export const close: (fd: number) => number = libc.func('int close(int)');
+export const clockGettime: (clock: number, time: Uint32Array) => number = libc.func('int clock_gettime(int, uint32_t *)');
+export const schedSetscheduler: (pid: number, policy: number, parameters: Int32Array) => number = libc.func(
+  'int sched_setscheduler(int, int, const int *)',
+);
+/** Moves the calling thread into the namespace that `fd` stands for. */
+export const setns: (fd: number, type: number) => number = libc.func('int setns(int, int)');
+
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const AF_NETLINK = 16;
+export const AF_PACKET = 17;
+export const SOCK_STREAM = 1;
+export const SOCK_RAW = 3;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+export const SOL_SOCKET = 1;
+
+/** Address families, types and so on differ by call; the error numbers are what they share. */
+export const EPERM = constants.errno.EPERM;
+export const ENOENT = constants.errno.ENOENT;
+export const EAGAIN = constants.errno.EAGAIN;
+export const EEXIST = constants.errno.EEXIST;
+export const ENODEV = constants.errno.ENODEV;
+export const ENOBUFS = constants.errno.ENOBUFS;
+export const EADDRNOTAVAIL = constants.errno.EADDRNOTAVAIL;
+export const EINTR = constants.errno.EINTR;
+
+/** Number of the last failed call of this module. */
+export function lastErrno(): number {
+  return koffi.errno();
+}
+
+const namesByErrno = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+
+/** `EPERM` for 1; the number itself when it has no name here. */
+export function errnoName(errno: number): string {
+  return namesByErrno.get(errno) ?? `errno ${errno}`;
+}
+
+/** Bytes of a C `int`, as most socket options want it. */
+export function cInt(value: number): Uint8Array {
+  return new Uint8Array(Int32Array.of(value).buffer);
+}
+
+export function setIntOption(fd: number, option: { level: number; name: number; value: number }): boolean {
+  return setsockopt(fd, option.level, option.name, cInt(option.value), 4) === 0;
+}

@@ -1,0 +1,130 @@
+import { createMember, leaseMember } from '../core/lease/member.ts';
+import type { Boot, Fitness, Member } from '../core/lease/message.ts';
+import type { LeaseInput, LeaseOutput, LeaseState, LossReason } from '../core/lease/state.ts';
+import type { LeaseTiming } from '../core/lease/timing.ts';
+import { decodeLeaseMessage, encodeLeaseMessage } from '../core/lease/wire.ts';
+import type { Clock, Timer } from '../ports/clock.ts';
+import type { Datagram } from '../ports/datagram.ts';
+import type { EndpointAddress } from '../ports/endpoint.ts';
+
+export type LeaseEvent =
+  | { kind: 'became-holder'; term: number; predecessor: Member | undefined }
+  | { kind: 'lost'; term: number; reason: LossReason }
+  | { kind: 'hold-failed'; reason: string }
+  | { kind: 'withdraw-failed'; reason: string }
+  | { kind: 'malformed'; from: Member; reason: string };
+
+export interface LeaseEngineOptions {
+  self: Member;
+  members: number;
+  timing: LeaseTiming;
+  boot: Boot;
+  clock: Clock;
+  datagram: Datagram;
+  endpoint: EndpointAddress;
+  onEvent: (event: LeaseEvent) => void;
+}
+
+/** Feeds the lease machine from clock and network, and carries out what it decides. */
+export class LeaseEngine {
+  readonly #options: LeaseEngineOptions;
+  readonly #queue: LeaseInput[] = [];
+  #state: LeaseState;
+  #timer: Timer | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #busy = false;
+  #stopped = false;
+
+  constructor(options: LeaseEngineOptions) {
+    this.#options = options;
+    this.#state = createMember({ ...options, now: options.clock.now() });
+    options.datagram.onReceive((from, payload) => this.#receive(from, payload));
+    this.#input({ kind: 'tick' });
+  }
+
+  get state(): LeaseState {
+    return this.#state;
+  }
+
+  setFitness(facts: { fitness: Fitness; readyBackends: number; mac: number }): void {
+    this.#input({ kind: 'fitness', ...facts });
+  }
+
+  drain(): void {
+    this.#input({ kind: 'drain' });
+  }
+
+  resume(): void {
+    this.#input({ kind: 'resume' });
+  }
+
+  /** No more timers and messages. Does not withdraw: drain first. */
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  #receive(from: Member, payload: Uint8Array): void {
+    const decoded = decodeLeaseMessage(payload);
+    if (decoded.ok) this.#input({ kind: 'message', from, message: decoded.message });
+    else this.#options.onEvent({ kind: 'malformed', from, reason: decoded.reason });
+  }
+
+  #input(input: LeaseInput): void {
+    if (this.#stopped) return;
+    this.#queue.push(input);
+    if (this.#busy) return;
+    this.#busy = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#step(next);
+    } finally {
+      this.#busy = false;
+    }
+    this.#arm();
+  }
+
+  #step(input: LeaseInput): void {
+    const { state, outputs } = leaseMember.step(this.#state, input, this.#options.clock.now());
+    this.#state = state;
+    for (const output of outputs) this.#carryOut(output);
+  }
+
+  #carryOut(output: LeaseOutput): void {
+    const { datagram, endpoint, onEvent } = this.#options;
+    switch (output.kind) {
+      case 'send':
+        return datagram.send(output.to, encodeLeaseMessage(output.message));
+      case 'hold': {
+        const effect = endpoint.hold(output.until);
+        if (effect.ok) return;
+        onEvent({ kind: 'hold-failed', reason: effect.reason });
+        this.#queue.push({ kind: 'hold-failed', reason: effect.reason });
+        return;
+      }
+      case 'withdraw': {
+        const effect = endpoint.withdraw();
+        if (!effect.ok) onEvent({ kind: 'withdraw-failed', reason: effect.reason });
+        this.#queue.push({ kind: 'withdrawn', ok: effect.ok });
+        return;
+      }
+      case 'announce':
+        return endpoint.announce();
+      default:
+        return onEvent(output);
+    }
+  }
+
+  #arm(): void {
+    const wakeAt = leaseMember.wakeAt(this.#state);
+    if (wakeAt === this.#timerAt) return;
+    this.#timer?.cancel();
+    this.#timerAt = wakeAt;
+    this.#timer =
+      wakeAt === Number.POSITIVE_INFINITY
+        ? undefined
+        : this.#options.clock.at(wakeAt, () => {
+            this.#timerAt = Number.POSITIVE_INFINITY;
+            this.#input({ kind: 'tick' });
+          });
+  }
+}

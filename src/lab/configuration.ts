@@ -1,0 +1,49 @@
+import { stringify } from 'yaml';
+import { join } from 'node:path';
+import { writePlain } from './folder.ts';
+import { APISERVER_PORT, hostPlans, withPrefixLength, type LabPlan } from './plan.ts';
+
+/** Writes /etc/hale/cluster.yaml of the control-plane hosts and /etc/hosts of all. */
+export function writeConfiguration(plan: LabPlan, folderOf: (host: string) => string): void {
+  const cluster = clusterYaml(plan);
+  const names = hostsFile(plan);
+  for (const host of hostPlans(plan)) {
+    writePlain(join(folderOf(host.name), 'etc/hosts'), { text: names, mode: 0o644 });
+    writePlain(join(folderOf(host.name), 'etc/hale/cluster.yaml'), { text: cluster, mode: 0o644 });
+  }
+}
+
+function clusterYaml(plan: LabPlan): string {
+  const cluster = {
+    apiVersion: 'hale.dev/v1alpha1',
+    kind: 'Cluster',
+    name: plan.name,
+    distribution: 'systemd',
+    endpoint: {
+      address: oneOrList(plan.endpoint.addresses),
+      port: plan.endpoint.port,
+      interface: 'eth0',
+      dnsName: plan.endpoint.dnsName,
+    },
+    controlPlane: {
+      hosts: plan.controlPlane.map(({ name, addresses, zone }) => ({ name, address: oneOrList(addresses.map(withPrefixLength)), zone })),
+    },
+    apiserver: { port: APISERVER_PORT, bind: 'host' },
+    agent: { profile: plan.profile },
+    datapath: 'proxy',
+  };
+  return stringify(cluster, { lineWidth: 0, indentSeq: false, compat: 'yaml-1.1' });
+}
+
+function hostsFile(plan: LabPlan): string {
+  const entries = [
+    ...['127.0.0.1', '::1'].map((address) => `${address} localhost`),
+    ...plan.endpoint.addresses.map((address) => `${address} ${plan.endpoint.dnsName}`),
+    ...hostPlans(plan).flatMap(({ name, addresses }) => addresses.map((address) => `${address} ${name}`)),
+  ];
+  return `${entries.join('\n')}\n`;
+}
+
+function oneOrList(values: readonly string[]): string | readonly string[] | undefined {
+  return values.length === 1 ? values[0] : values;
+}

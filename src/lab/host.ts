@@ -1,0 +1,163 @@
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { HaleError } from '../base/error.ts';
+import { CLEAN_ENVIRONMENT, run, type CommandOptions, type CommandResult } from './command.ts';
+import { readJson, writeJson } from './folder.ts';
+import { endInit, readInit, startInit } from './init.ts';
+import type { HostPlan } from './plan.ts';
+import { processesOf, sendSignal, type NamespaceProcess, type ProcessIdentity, type SignalName } from './process.ts';
+import type { Switch } from './switch.ts';
+
+export interface SpawnOptions {
+  env?: Readonly<Record<string, string>>;
+  /** Also start it whenever the host boots, after those given earlier. */
+  atBoot?: boolean;
+}
+
+/** One machine of a lab. Its /etc/hale, /etc/kubernetes, /var/lib/etcd, /var/lib/hale and /run are `folder` plus the same path, seen from outside. */
+export interface LabHost extends HostPlan {
+  folder: string;
+  isOn(): boolean;
+  /** Runs a program in the host, from /, and waits for its end. */
+  exec(argv: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+  /** Starts a daemon in the host; its output goes to `log/NAME.log` and its PID in the host to `run/NAME.pid`. */
+  spawn(name: string, argv: readonly string[], options?: SpawnOptions): Promise<void>;
+  /** Signals a daemon started by `spawn`; false when it does not run. */
+  signal(name: string, signal: SignalName): boolean;
+  running(name: string): boolean;
+  /** Stops (or continues) everything in the host except its init. */
+  signalAll(signal: 'STOP' | 'CONT'): void;
+  /** Like a power cut: nothing said on the way out reaches the wire, and what is on disk stays. */
+  powerOff(): Promise<void>;
+  /** Switches the host on and starts the daemons that were to be started at boot. Harmless when it is on. */
+  boot(): Promise<void>;
+  /** Starts a daemon that was given to `spawn` with `atBoot` once more. Harmless when it runs. */
+  restart(name: string): Promise<void>;
+}
+
+interface BootEntry {
+  name: string;
+  argv: readonly string[];
+  env?: Readonly<Record<string, string>>;
+}
+
+export function openHost(plan: HostPlan, options: { folder: string; lan: Switch }): LabHost {
+  const { folder, lan } = options;
+  const machine = { name: plan.name, folder, kind: 'host' as const };
+  const bootFile = join(folder, 'boot.json');
+  const bootEntries = (): BootEntry[] => readJson<BootEntry[]>(bootFile) ?? [];
+  const daemon = (name: string): NamespaceProcess | undefined => findDaemon(folder, name);
+  const start = async (entry: BootEntry): Promise<void> => {
+    if (daemon(entry.name) === undefined) await startDaemon({ init: requireInit(machine), folder, entry });
+  };
+  return {
+    ...plan,
+    folder,
+    isOn: () => readInit(machine) !== undefined,
+    exec: (argv, execOptions) => run([...enter(requireInit(machine)), ...argv], execOptions),
+    spawn: async (name, argv, spawnOptions = {}) => {
+      const entry = { name, argv, ...(spawnOptions.env === undefined ? {} : { env: spawnOptions.env }) };
+      if (spawnOptions.atBoot) writeJson(bootFile, [...bootEntries().filter((other) => other.name !== name), entry]);
+      await start(entry);
+    },
+    signal: (name, signal) => {
+      const found = daemon(name);
+      return found !== undefined && sendSignal(found.pid, signal);
+    },
+    running: (name) => daemon(name) !== undefined,
+    signalAll: (signal) => signalAll(requireInit(machine), signal),
+    powerOff: async () => {
+      if (readInit(machine) === undefined) return;
+      await lan.setPort(plan.name, 'down');
+      await endInit(machine);
+      await lan.disconnect(plan.name);
+    },
+    boot: async () => {
+      if (readInit(machine) === undefined) {
+        // The old namespace may still be on its way out, and with it a port of the same name.
+        await lan.disconnect(plan.name);
+        await lan.connect(plan, await startInit(machine));
+      }
+      for (const entry of bootEntries()) await start(entry);
+    },
+    restart: async (name) => {
+      const entry = bootEntries().find((candidate) => candidate.name === name);
+      if (entry !== undefined) await start(entry);
+    },
+  };
+}
+
+/** The root and working folder of the target come with its mount namespace. */
+function enter(init: ProcessIdentity): string[] {
+  return ['nsenter', '-t', String(init.pid), '--mount', '--uts', '--net', '--pid', '--'];
+}
+
+function requireInit(machine: { name: string; folder: string }): ProcessIdentity {
+  const init = readInit(machine);
+  if (init !== undefined) return init;
+  throw new HaleError({
+    code: 'lab_host_off',
+    kind: 'world',
+    message: `host ${machine.name} is switched off`,
+    remedy: 'boot it, or undo the fault that switched it off',
+  });
+}
+
+/** The daemon becomes a child of the host's init, because the shell and nsenter between leave at once. */
+const DAEMON = `name=$1; shift
+"$@" </dev/null &
+echo $! >/run/$name.pid`;
+
+async function startDaemon(options: { init: ProcessIdentity; folder: string; entry: BootEntry }): Promise<void> {
+  const { init, folder, entry } = options;
+  mkdirSync(join(folder, 'log'), { recursive: true });
+  const log = openSync(join(folder, 'log', `${entry.name}.log`), 'a');
+  const argv = [...enter(init), 'sh', '-c', DAEMON, 'sh', entry.name, ...entry.argv];
+  const child = spawn(argv[0] as string, argv.slice(1), {
+    detached: true,
+    env: { ...CLEAN_ENVIRONMENT, ...entry.env },
+    stdio: ['ignore', log, log],
+  });
+  closeSync(log);
+  const code = await new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
+  if (code === 0) return;
+  throw new HaleError({
+    code: 'lab_spawn_failed',
+    kind: 'world',
+    message: `${entry.name} could not be started (status ${code}); see ${join(folder, 'log', `${entry.name}.log`)}`,
+  });
+}
+
+function findDaemon(folder: string, name: string): NamespaceProcess | undefined {
+  const init = readInit({ folder });
+  const innerPid = Number(readOptional(join(folder, 'run', `${name}.pid`)));
+  if (init === undefined || !(innerPid > 1)) return undefined;
+  return processesOf(init).find((process) => process.innerPid === innerPid);
+}
+
+function signalAll(init: ProcessIdentity, signal: 'STOP' | 'CONT'): void {
+  // Whoever is not stopped yet may fork meanwhile, so look again until nobody new is found.
+  for (let round = 0; round < 10; round++) {
+    const targets = processesOf(init).filter(({ innerPid, state }) => innerPid > 1 && (state === 'T') === (signal === 'CONT'));
+    if (targets.length === 0) return;
+    for (const { pid } of targets) sendSignal(pid, signal);
+  }
+}
+
+function readOptional(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** Last lines of a daemon's log, for error messages. */
+export function logTail(host: Pick<LabHost, 'folder'>, name: string): string {
+  return readOptional(join(host.folder, 'log', `${name}.log`))
+    .trim()
+    .split('\n')
+    .slice(-3)
+    .join('\n');
+}

@@ -1,0 +1,193 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { HaleError } from '../base/error.ts';
+import { all } from './command.ts';
+import { writeConfiguration } from './configuration.ts';
+import { writeCredentials } from './credentials.ts';
+import { endTimers, inject, listFaults, undoFault, type Fault, type FaultRecord, type InjectedFault } from './faults.ts';
+import { createLabFolder, labFolder, labNames, readJson, removeLabFolder, writeJson } from './folder.ts';
+import { openHost, type LabHost } from './host.ts';
+import { endInit, readInit, startInit } from './init.ts';
+import { hostPlans, planLab, type LabFamilies, type LabPlan } from './plan.ts';
+import { chooseApiserver, findEtcd } from './services.ts';
+import { startAgents, startApiservers, startEtcd } from './start.ts';
+import { openSwitch, type Switch } from './switch.ts';
+
+export type LabService = 'etcd' | 'apiserver' | 'agent';
+
+export interface LabOptions {
+  name?: string;
+  hosts?: number;
+  families?: LabFamilies;
+  /** Timing profile of the agents: fast, default or calm. */
+  profile?: string;
+  /** Folder with a kube-apiserver; without it PATH is searched, and the stand-in is the last resort. */
+  kubernetesDir?: string;
+  /** What to start, in the order etcd, apiserver, agent; everything by default. */
+  services?: readonly LabService[];
+  progress?: (line: string) => void;
+  /** Abort to stop in the middle; what was made is then taken down before the promise rejects. */
+  signal?: AbortSignal;
+}
+
+export interface Lab {
+  plan: LabPlan;
+  folder: string;
+  lan: Switch;
+  controlPlane: readonly LabHost[];
+  client: LabHost;
+  /** A host by name; HaleError `lab_host_unknown` when there is none. */
+  host(name: string): LabHost;
+  /** Starts the members and waits until each reports itself healthy. */
+  startEtcd(): Promise<void>;
+  /** Starts the API servers and waits until each is ready. */
+  startApiservers(): Promise<void>;
+  /** Starts the agents and waits until each has its control socket. */
+  startAgents(): Promise<void>;
+  /** Applies a fault that undoes itself after `undoAfterMs`, even when this process dies first. */
+  inject(fault: Fault, host: string, options: { undoAfterMs: number }): Promise<InjectedFault>;
+  faults(): FaultRecord[];
+  undo(record: FaultRecord): Promise<void>;
+  /** Ends every process of the lab and removes its folder. */
+  down(): Promise<void>;
+}
+
+/** Makes a lab and starts its services. On failure, and when aborted, nothing of it is left. */
+export async function createLab(options: LabOptions = {}): Promise<Lab> {
+  const { name = 'demo', services = ['etcd', 'apiserver', 'agent'], progress = () => undefined, signal } = options;
+  const [apiserver, etcd] = await Promise.all([chooseApiserver(options.kubernetesDir), findEtcd()]);
+  const plan = planLab({
+    name,
+    hosts: options.hosts ?? 3,
+    families: options.families ?? '4',
+    profile: options.profile ?? 'default',
+    apiserver,
+    etcd,
+  });
+  signal?.throwIfAborted();
+  const folder = createLabFolder(name);
+  try {
+    writeJson(join(folder, 'lab.json'), plan);
+    const lab = assemble({ plan, folder, ...(signal === undefined ? {} : { signal }) });
+    progress(`creating ${plan.controlPlane.length} control-plane hosts and a client in ${folder}`);
+    await createMachines(lab, signal);
+    const start = { etcd: lab.startEtcd, apiserver: lab.startApiservers, agent: lab.startAgents };
+    for (const service of ['etcd', 'apiserver', 'agent'] as const) {
+      if (!services.includes(service)) continue;
+      progress(startLine(plan, service));
+      await start[service]();
+      signal?.throwIfAborted();
+    }
+    return lab;
+  } catch (error) {
+    await removeLab(name);
+    throw error;
+  }
+}
+
+async function createMachines(lab: Lab, signal: AbortSignal | undefined): Promise<void> {
+  const folderOf = (host: string): string => hostFolder(lab.folder, host);
+  writeConfiguration(lab.plan, folderOf);
+  await all([
+    writeCredentials(lab.plan, folderOf),
+    startInit({ name: 'switch', folder: switchFolder(lab.folder), kind: 'switch' }).then(async () => {
+      signal?.throwIfAborted();
+      await all([...lab.controlPlane, lab.client].map((host) => host.boot()));
+    }),
+  ]);
+  signal?.throwIfAborted();
+}
+
+function startLine(plan: LabPlan, service: LabService): string {
+  const count = plan.controlPlane.length;
+  if (service === 'etcd') return `starting etcd ${plan.etcd.version}: ${count} members, mutual TLS`;
+  if (service === 'agent') return `starting hale agent on ${count} hosts, profile ${plan.profile}`;
+  return `starting ${count} API servers: ${describeApiserver(plan)}`;
+}
+
+/** `kube-apiserver v1.34.1` or `stand-in`, as reports say it. */
+export function describeApiserver(plan: LabPlan): string {
+  return plan.apiserver.kind === 'stand-in' ? 'stand-in' : `kube-apiserver ${plan.apiserver.version}`;
+}
+
+/** A lab that exists. */
+export function openLab(name = 'demo'): Lab {
+  const folder = labFolder(name);
+  const plan = readJson<LabPlan>(join(folder, 'lab.json'));
+  if (plan !== undefined) return assemble({ plan, folder });
+  const others = labNames();
+  throw new HaleError({
+    code: 'lab_not_found',
+    kind: 'usage',
+    message: `there is no lab ${JSON.stringify(name)} (${folder})`,
+    remedy: others.length === 0 ? 'make one with `hale lab up`' : `labs that exist: ${others.join(', ')}`,
+  });
+}
+
+function assemble(options: { plan: LabPlan; folder: string; signal?: AbortSignal }): Lab {
+  const { plan, folder, signal } = options;
+  const lan = openSwitch(switchFolder(folder));
+  const open = (name: string): LabHost => {
+    const hostPlan = hostPlans(plan).find((candidate) => candidate.name === name);
+    if (hostPlan !== undefined) return openHost(hostPlan, { folder: hostFolder(folder, name), lan });
+    throw new HaleError({
+      code: 'lab_host_unknown',
+      kind: 'usage',
+      message: `lab ${plan.name} has no host ${JSON.stringify(name)}`,
+      remedy: `choose one of ${hostPlans(plan)
+        .map((known) => known.name)
+        .join(', ')}`,
+    });
+  };
+  const lab: Lab = {
+    plan,
+    folder,
+    lan,
+    controlPlane: plan.controlPlane.map((host) => open(host.name)),
+    client: open(plan.client.name),
+    host: open,
+    startEtcd: () => startEtcd(lab, signal),
+    startApiservers: () => startApiservers(lab, signal),
+    startAgents: () => startAgents(lab, signal),
+    inject: (fault, host, injectOptions) => inject(lab, { fault, host, ...injectOptions }),
+    faults: () => listFaults(folder),
+    undo: (record) => undoFault(lab, record),
+    down: () => removeLab(plan.name),
+  };
+  return lab;
+}
+
+export interface LabSummary {
+  name: string;
+  folder: string;
+  /** Whether its switch runs; false after a restart of the machine and for a lab that was never finished. */
+  running: boolean;
+}
+
+export function listLabs(): LabSummary[] {
+  return labNames().map((name) => {
+    const folder = labFolder(name);
+    return { name, folder, running: readInit({ folder: switchFolder(folder) }) !== undefined };
+  });
+}
+
+/** Takes a lab down, whole, half-made or half-dead. False when there is none. */
+export async function removeLab(name: string): Promise<boolean> {
+  const folder = labFolder(name);
+  if (!existsSync(folder)) return false;
+  // Timers first: one that fires now would boot a host again.
+  await endTimers(folder);
+  const hosts = join(folder, 'hosts');
+  const machines = existsSync(hosts) ? readdirSync(hosts).map((host) => hostFolder(folder, host)) : [];
+  await all([...machines, switchFolder(folder)].map((machine) => endInit({ folder: machine })));
+  removeLabFolder(folder);
+  return true;
+}
+
+function hostFolder(lab: string, host: string): string {
+  return join(lab, 'hosts', host);
+}
+
+function switchFolder(lab: string): string {
+  return join(lab, 'switch');
+}

@@ -1,0 +1,126 @@
+/** Long-lived connections as of clients that watch: opened in a gentle ramp, each asks about every second, none is ever reopened. */
+import { Agent, request as httpsRequest } from 'node:https';
+import type { Socket } from 'node:net';
+import type { ConnectionRecord } from '../../core/drill/record.ts';
+import { LIVEZ, reasonOf, serverOf, type Target } from './target.ts';
+
+const ASK_EVERY_MS = 1000;
+/** Between two openings; 300 connections take 3 s and their questions spread evenly over the second. */
+const RAMP_STEP_MS = 10;
+
+export class ConnectionFleet {
+  readonly #connections: LongConnection[] = [];
+  readonly #count: number;
+  readonly #target: Target;
+  readonly #now: () => number;
+
+  constructor(options: { target: Target; count: number; now: () => number }) {
+    this.#target = options.target;
+    this.#count = options.count;
+    this.#now = options.now;
+  }
+
+  /** Resolves when each connection had its first answer or failed to get one. */
+  async open(): Promise<void> {
+    const settled: Promise<void>[] = [];
+    for (let i = 0; i < this.#count; i++) {
+      const connection = new LongConnection(this.#target, this.#now);
+      this.#connections.push(connection);
+      settled.push(connection.settled);
+      await new Promise((resolve) => setTimeout(resolve, RAMP_STEP_MS));
+    }
+    await Promise.all(settled);
+  }
+
+  /** Asks no more, gives the questions under way `graceMs` to be answered, and closes everything. */
+  async stop(graceMs: number): Promise<ConnectionRecord[]> {
+    for (const connection of this.#connections) connection.stopAsking();
+    const untilMs = this.#now() + graceMs;
+    while (this.#now() < untilMs && this.#connections.some((connection) => connection.waiting)) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return this.#connections.map((connection) => connection.close());
+  }
+}
+
+class LongConnection {
+  readonly settled: Promise<void>;
+  readonly #record: ConnectionRecord;
+  readonly #agent: Agent;
+  readonly #target: Target;
+  readonly #now: () => number;
+  #settle: () => void = () => {};
+  #socket: Socket | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #asking = true;
+
+  constructor(target: Target, now: () => number) {
+    this.#target = target;
+    this.#now = now;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    this.#record = { openedMs: now(), lastAnswerMs: now(), longestWaitMs: 0 };
+    this.settled = new Promise((resolve) => (this.#settle = resolve));
+    this.#ask();
+  }
+
+  get waiting(): boolean {
+    return this.#record.waitingSinceMs !== undefined && this.#record.resetMs === undefined;
+  }
+
+  stopAsking(): void {
+    this.#asking = false;
+    clearTimeout(this.#timer);
+  }
+
+  close(): ConnectionRecord {
+    const record = { ...this.#record };
+    this.stopAsking();
+    this.#agent.destroy();
+    this.#socket?.destroy();
+    return record;
+  }
+
+  #ask(): void {
+    const askedMs = this.#now();
+    this.#record.waitingSinceMs = askedMs;
+    const request = httpsRequest({ ...this.#target.tls, path: LIVEZ, agent: this.#agent });
+    request.on('socket', (socket) => this.#adopt(socket));
+    request.on('error', (error) => this.#lost(reasonOf(error)));
+    request.on('response', (response) => {
+      response.on('error', (error) => this.#lost(reasonOf(error)));
+      response.on('end', () => {
+        if (response.statusCode === 200) this.#answered(askedMs, serverOf(response));
+        else this.#lost(`status ${response.statusCode}`);
+      });
+      response.resume();
+    });
+    request.end();
+  }
+
+  /** A second socket would mean a reopened connection: the listeners below note the loss of the first before that can happen. */
+  #adopt(socket: Socket): void {
+    if (this.#socket !== undefined) return;
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.on('error', (error) => this.#lost(reasonOf(error)));
+    socket.on('end', () => this.#lost('closed by the server'));
+    socket.on('close', () => this.#lost('closed'));
+  }
+
+  #answered(askedMs: number, server: { server?: string }): void {
+    if (this.#record.resetMs !== undefined) return;
+    const nowMs = this.#now();
+    Object.assign(this.#record, server, { lastAnswerMs: nowMs, longestWaitMs: Math.max(this.#record.longestWaitMs, nowMs - askedMs) });
+    delete this.#record.waitingSinceMs;
+    this.#settle();
+    if (this.#asking) this.#timer = setTimeout(() => this.#ask(), Math.max(0, askedMs + ASK_EVERY_MS - nowMs));
+  }
+
+  #lost(error: string): void {
+    if (this.#record.resetMs !== undefined) return;
+    Object.assign(this.#record, { resetMs: this.#now(), error });
+    this.stopAsking();
+    this.#settle();
+    this.#agent.destroy();
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * The probe: what a client of the address sees, recorded from inside the client's host. Reads its options as one line on stdin, says
+ * `ready` on stdout once its traffic runs, records until it reads `stop` (or gets SIGTERM), finishes the recording and says `end`.
+ * When its stdin closes, its parent is gone: it ends at once, so that no probe outlives its drill.
+ */
+import { createInterface } from 'node:readline';
+import { boottimeMs } from '../../drivers/linux/boottime.ts';
+import { ConnectionFleet } from './connections.ts';
+import { observeHolders, type HolderObserver } from './observer.ts';
+import type { ProbeOptions } from './options.ts';
+import { Recorder } from './recorder.ts';
+import { RequestLoop } from './requests.ts';
+import { targetOf } from './target.ts';
+
+async function main(): Promise<void> {
+  const lines = createInterface({ input: process.stdin });
+  const stopped = new Promise<void>((resolve) => {
+    lines.on('line', (line) => {
+      if (line === 'stop') resolve();
+    });
+    process.once('SIGTERM', resolve);
+  });
+  lines.once('close', () => process.exit(0));
+  const options = await new Promise<ProbeOptions>((resolve) => lines.once('line', (line) => resolve(JSON.parse(line) as ProbeOptions)));
+  await probe(options, stopped);
+  process.exit(0);
+}
+
+async function probe(options: ProbeOptions, stopped: Promise<void>): Promise<void> {
+  const now = boottimeMs;
+  const recorder = new Recorder(options.outFile);
+  const target = targetOf(options);
+  const fleet = new ConnectionFleet({ target, count: options.connections, now });
+  await fleet.open();
+  const { intervalMs, timeoutMs } = options;
+  const requests = new RequestLoop({ target, intervalMs, timeoutMs, now, onRecord: (record) => recorder.add({ type: 'request', ...record }) });
+  const observer: HolderObserver | undefined = observeHolders({
+    options,
+    now,
+    onSighting: (sighting) => recorder.add({ type: 'sighting', ...sighting }),
+  });
+  requests.start();
+  process.stdout.write('ready\n');
+  await stopped;
+  observer?.close();
+  const [connections] = await Promise.all([fleet.stop(timeoutMs), requests.stop()]);
+  for (const connection of connections) recorder.add({ type: 'connection', ...connection });
+  recorder.add({ type: 'end', probeLagMs: requests.lagMs });
+  recorder.close();
+  process.stdout.write('end\n');
+}
+
+await main();

@@ -1,0 +1,58 @@
+/** Probe records as lines of JSON, written in batches: the probe shares two cores with what it measures. */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import type { ConnectionRecord, DrillRecord, RequestRecord, Sighting } from '../../core/drill/record.ts';
+
+const FLUSH_EVERY_MS = 250;
+
+export type ProbeRecord =
+  | ({ type: 'request' } & RequestRecord)
+  | ({ type: 'connection' } & ConnectionRecord)
+  | ({ type: 'sighting' } & Sighting)
+  /** Last line of a complete recording. */
+  | { type: 'end'; probeLagMs: number };
+
+export class Recorder {
+  readonly #file: number;
+  readonly #timer: NodeJS.Timeout;
+  #lines: string[] = [];
+
+  constructor(path: string) {
+    this.#file = openSync(path, 'w', 0o644);
+    this.#timer = setInterval(() => this.#flush(), FLUSH_EVERY_MS);
+  }
+
+  add(record: ProbeRecord): void {
+    this.#lines.push(JSON.stringify(record));
+  }
+
+  #flush(): void {
+    if (this.#lines.length === 0) return;
+    writeSync(this.#file, `${this.#lines.join('\n')}\n`);
+    this.#lines = [];
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#flush();
+    closeSync(this.#file);
+  }
+}
+
+/** The text a Recorder wrote -> what was observed; throws when the recording was cut short, for a part would give wrong numbers. */
+export function readRecording(text: string): Omit<DrillRecord, 'marks'> {
+  const recording: Omit<DrillRecord, 'marks'> = { requests: [], connections: [], sightings: [], probeLagMs: 0 };
+  let complete = false;
+  for (const line of text.split('\n')) {
+    if (line === '') continue;
+    const { type, ...rest } = JSON.parse(line) as ProbeRecord;
+    if (type === 'request') recording.requests.push(rest as RequestRecord);
+    else if (type === 'connection') recording.connections.push(rest as ConnectionRecord);
+    else if (type === 'sighting') recording.sightings.push(rest as Sighting);
+    else {
+      recording.probeLagMs = (rest as { probeLagMs: number }).probeLagMs;
+      complete = true;
+    }
+  }
+  if (!complete) throw new Error('the probe ended before its recording was complete');
+  return recording;
+}

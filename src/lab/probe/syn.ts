@@ -1,0 +1,114 @@
+/**
+ * A TCP SYN aimed at one host's MAC address, and the SYN-ACK that shows who accepts connections for an address: RFC 9293 section 3.1
+ * (header, checksum), RFC 791 section 3.1 (IPv4 header), RFC 8200 sections 3 and 8.1 (IPv6 header, pseudo-header).
+ */
+import { formatMac, parseIp } from '../../base/address.ts';
+import { assert } from '../../base/assert.ts';
+import { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import { startFrame } from '../../core/neighbor/ethernet.ts';
+
+const ETHERTYPE_IPV4 = 0x0800;
+const ETHERTYPE_IPV6 = 0x86dd;
+const PROTOCOL_TCP = 6;
+const FLAG_SYN = 0x02;
+const FLAG_ACK = 0x10;
+const HOP_LIMIT = 64;
+
+export interface Syn {
+  sourceMac: string;
+  targetMac: string;
+  /** Both addresses of one family. */
+  source: string;
+  target: string;
+  sourcePort: number;
+  targetPort: number;
+  sequence: number;
+}
+
+export function synFrame(syn: Syn): Uint8Array {
+  const source = ipBytesOf(syn.source);
+  const target = ipBytesOf(syn.target);
+  assert(source.length === target.length, `${syn.source} and ${syn.target} are of one family`);
+  const segment = synSegment(syn);
+  const sum = checksum([source, target, Uint8Array.of(0, PROTOCOL_TCP, 0, segment.length), segment]);
+  new DataView(segment.buffer).setUint16(16, sum);
+  const etherType = source.length === 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6;
+  return startFrame({ destination: syn.targetMac, source: syn.sourceMac, etherType })
+    .bytes(source.length === 4 ? ipv4Header(source, target, segment.length) : ipv6Header(source, target, segment.length))
+    .bytes(segment)
+    .finish();
+}
+
+/** 24 bytes: the fixed header and a maximum segment size of 536, which every network carries (RFC 9293 section 3.7.1). */
+function synSegment({ sourcePort, targetPort, sequence }: Syn): Uint8Array {
+  const header = new ByteWriter(24).u16(sourcePort).u16(targetPort).u32(sequence).u32(0);
+  return header.u8(6 << 4).u8(FLAG_SYN).u16(1024).u16(0).u16(0).u8(2).u8(4).u16(536).finish();
+}
+
+function ipv4Header(source: Uint8Array, target: Uint8Array, length: number): Uint8Array {
+  const start = new ByteWriter(20).u8(0x45).u8(0).u16(20 + length).u16(0).u16(0x4000).u8(HOP_LIMIT).u8(PROTOCOL_TCP);
+  const header = start.u16(0).bytes(source).bytes(target).finish();
+  new DataView(header.buffer).setUint16(10, checksum([header]));
+  return header;
+}
+
+function ipv6Header(source: Uint8Array, target: Uint8Array, length: number): Uint8Array {
+  return new ByteWriter(40).u32(0x6000_0000).u16(length).u8(PROTOCOL_TCP).u8(HOP_LIMIT).bytes(source).bytes(target).finish();
+}
+
+/** One's complement sum over parts of even length (RFC 1071); 0 over data that carries the right one. */
+export function checksum(parts: readonly Uint8Array[]): number {
+  let sum = 0;
+  for (const part of parts) {
+    for (let i = 0; i < part.length; i += 2) sum += ((part[i] as number) << 8) | (part[i + 1] as number);
+  }
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  return ~sum & 0xffff;
+}
+
+export interface SynAck {
+  /** The host that answered, from the Ethernet header. */
+  mac: string;
+  sourcePort: number;
+  targetPort: number;
+  /** Sequence number of the SYN it answers, plus one. */
+  acknowledgement: number;
+}
+
+/** Undefined when the frame is anything else; fragments and extension headers are not looked into, as no stack sends a SYN-ACK so. */
+export function parseSynAck(frame: Uint8Array): SynAck | undefined {
+  const reader = new ByteReader(frame);
+  reader.bytes(6);
+  const mac = formatMac(reader.bytes(6));
+  if (!skipIpHeader(reader, reader.u16())) return undefined;
+  const [sourcePort, targetPort] = [reader.u16(), reader.u16()];
+  reader.u32();
+  const acknowledgement = reader.u32();
+  reader.u8();
+  const flags = reader.u8();
+  if (!reader.ok || (flags & 0x3f) !== (FLAG_SYN | FLAG_ACK)) return undefined;
+  return { mac, sourcePort, targetPort, acknowledgement };
+}
+
+/** Whether a TCP segment follows. */
+function skipIpHeader(reader: ByteReader, etherType: number): boolean {
+  if (etherType === ETHERTYPE_IPV6) {
+    reader.bytes(6);
+    const isTcp = reader.u8() === PROTOCOL_TCP;
+    reader.bytes(33);
+    return reader.ok && isTcp;
+  }
+  if (etherType !== ETHERTYPE_IPV4) return false;
+  const headerLength = (reader.u8() & 0x0f) * 4;
+  reader.bytes(8);
+  const isTcp = reader.u8() === PROTOCOL_TCP;
+  reader.bytes(Math.max(0, headerLength - 10));
+  return reader.ok && isTcp;
+}
+
+function ipBytesOf(address: string): Uint8Array {
+  const bytes = parseIp(address);
+  assert(bytes !== undefined, `${address} is an IP address`);
+  return bytes;
+}
+

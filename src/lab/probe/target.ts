@@ -1,0 +1,27 @@
+/** What both kinds of client traffic have in common: where it goes, how the server proves itself, what it is asked. */
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import type { ProbeOptions } from './options.ts';
+
+export const LIVEZ = '/livez';
+
+export interface Target {
+  /** For `https.request`; the secure context is shared, because building one costs more than a handshake. */
+  tls: { host: string; port: number; servername: string; secureContext: SecureContext };
+}
+
+export function targetOf(options: ProbeOptions): Target {
+  const secureContext = createSecureContext({ ca: readFileSync(options.caFile) });
+  return { tls: { host: options.address, port: options.port, servername: options.serverName, secureContext } };
+}
+
+/** Which API server answered; the real kube-apiserver does not say. */
+export function serverOf(response: IncomingMessage): { server?: string } {
+  const header = response.headers['x-hale-server'];
+  return typeof header === 'string' ? { server: header } : {};
+}
+
+export function reasonOf(error: Error): string {
+  return (error as NodeJS.ErrnoException).code ?? error.message;
+}

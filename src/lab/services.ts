@@ -1,0 +1,141 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { hostPort } from '../base/address.ts';
+import { HaleError } from '../base/error.ts';
+import { runOrFail } from './command.ts';
+import { APISERVER_PORT, type HostPlan, type LabPlan } from './plan.ts';
+
+const PKI = '/etc/kubernetes/pki';
+export const AGENT_SOCKET = 'run/hale/agent.sock';
+
+/** A program of this repository, run by the Node that runs this one. */
+function programArgv(path: string): string[] {
+  return [process.execPath, join(import.meta.dirname, '..', path)];
+}
+
+export function primaryAddress(host: HostPlan): string {
+  return host.addresses[0] as string;
+}
+
+/** Flags that etcd 3.4 to 3.7 understand; clients and peers show a certificate or are refused. */
+export function etcdArgv(plan: LabPlan, host: HostPlan): string[] {
+  const pki = `${PKI}/etcd`;
+  const peerUrl = (member: HostPlan): string => `https://${hostPort(primaryAddress(member), 2380)}`;
+  const clientUrls = host.addresses.map((address) => `https://${hostPort(address, 2379)}`);
+  return [
+    plan.etcd.path,
+    `--name=${host.name}`,
+    '--data-dir=/var/lib/etcd',
+    `--listen-peer-urls=${peerUrl(host)}`,
+    `--initial-advertise-peer-urls=${peerUrl(host)}`,
+    `--listen-client-urls=${['https://127.0.0.1:2379', ...clientUrls].join(',')}`,
+    `--advertise-client-urls=${clientUrls.join(',')}`,
+    `--initial-cluster=${plan.controlPlane.map((member) => `${member.name}=${peerUrl(member)}`).join(',')}`,
+    `--initial-cluster-token=${plan.etcdToken}`,
+    '--initial-cluster-state=new',
+    '--client-cert-auth',
+    `--trusted-ca-file=${pki}/ca.crt`,
+    `--cert-file=${pki}/server.crt`,
+    `--key-file=${pki}/server.key`,
+    '--peer-client-cert-auth',
+    `--peer-trusted-ca-file=${pki}/ca.crt`,
+    `--peer-cert-file=${pki}/peer.crt`,
+    `--peer-key-file=${pki}/peer.key`,
+    // Defaults since 3.5; without pre-vote a member that returns from isolation throws the leader out.
+    ...(plan.etcd.version.startsWith('3.4.') ? ['--logger=zap', '--pre-vote'] : []),
+  ];
+}
+
+export function apiserverArgv(plan: LabPlan, host: HostPlan): string[] {
+  if (plan.apiserver.kind === 'kube-apiserver') return kubeApiserverArgv(plan.apiserver.path, host);
+  return [
+    ...programArgv('lab/standin/main.ts'),
+    ...['--name', host.name],
+    ...['--listen', host.addresses.map((address) => hostPort(address, APISERVER_PORT)).join(',')],
+    ...['--tls-cert', `${PKI}/apiserver.crt`, '--tls-key', `${PKI}/apiserver.key`],
+    ...['--etcd', 'https://127.0.0.1:2379', '--etcd-ca', `${PKI}/etcd/ca.crt`],
+    ...['--etcd-cert', `${PKI}/apiserver-etcd-client.crt`, '--etcd-key', `${PKI}/apiserver-etcd-client.key`],
+  ];
+}
+
+/** Not tried against a real binary yet: none was at hand. Listens on the first address only, because it takes a single one. */
+function kubeApiserverArgv(path: string, host: HostPlan): string[] {
+  return [
+    path,
+    `--bind-address=${primaryAddress(host)}`,
+    `--advertise-address=${primaryAddress(host)}`,
+    `--secure-port=${APISERVER_PORT}`,
+    '--etcd-servers=https://127.0.0.1:2379',
+    `--etcd-cafile=${PKI}/etcd/ca.crt`,
+    `--etcd-certfile=${PKI}/apiserver-etcd-client.crt`,
+    `--etcd-keyfile=${PKI}/apiserver-etcd-client.key`,
+    `--client-ca-file=${PKI}/ca.crt`,
+    `--tls-cert-file=${PKI}/apiserver.crt`,
+    `--tls-private-key-file=${PKI}/apiserver.key`,
+    '--service-account-issuer=https://kubernetes.default.svc.cluster.local',
+    `--service-account-key-file=${PKI}/sa.pub`,
+    `--service-account-signing-key-file=${PKI}/sa.key`,
+    `--service-cluster-ip-range=${primaryAddress(host).includes(':') ? 'fd67::/112' : '10.96.0.0/16'}`,
+    '--authorization-mode=Node,RBAC',
+    '--anonymous-auth=true',
+  ];
+}
+
+export function agentArgv(): string[] {
+  return [...programArgv('cli/main.ts'), 'agent', '--config', '/etc/hale/cluster.yaml'];
+}
+
+/** Arguments of the program that waits, in the client host, until all URLs answer 200. */
+export function awaitReadyArgv(options: { urls: readonly string[]; ca: string; cert: string; key: string; timeoutMs: number }): string[] {
+  return [...programArgv('lab/await-ready.ts'), JSON.stringify(options)];
+}
+
+export function undoArgv(options: { lab: string; fault: string }): string[] {
+  return [...programArgv('lab/undo.ts'), options.lab, options.fault];
+}
+
+/** The real API server when its binary is in `kubernetesDir` or on PATH, else the stand-in. */
+export async function chooseApiserver(kubernetesDir: string | undefined): Promise<LabPlan['apiserver']> {
+  const path = findProgram('kube-apiserver', kubernetesDir === undefined ? undefined : [kubernetesDir]);
+  if (path !== undefined) {
+    return { kind: 'kube-apiserver', path, version: (await runOrFail([path, '--version'])).trim().replace(/^Kubernetes /, '') };
+  }
+  if (kubernetesDir === undefined) return { kind: 'stand-in' };
+  throw new HaleError({
+    code: 'lab_kubernetes_not_found',
+    kind: 'usage',
+    message: `no executable kube-apiserver in ${kubernetesDir}`,
+    remedy: 'name the folder that holds the kube-apiserver binary, or leave the option out to use the stand-in',
+  });
+}
+
+export async function findEtcd(): Promise<LabPlan['etcd']> {
+  const path = findProgram('etcd');
+  if (path === undefined) {
+    throw new HaleError({
+      code: 'lab_etcd_not_found',
+      kind: 'world',
+      message: 'the program etcd is not installed',
+      remedy: 'apt-get install etcd-server',
+    });
+  }
+  return { path, version: /etcd Version: (\S+)/.exec(await runOrFail([path, '--version']))?.[1] ?? 'unknown' };
+}
+
+/** Folders of system programs are searched too, although the PATH of an ordinary user often lacks them. */
+export function findProgram(name: string, folders = systemPath()): string | undefined {
+  return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+function systemPath(): string[] {
+  return [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'].filter((folder) => folder !== '');
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,75 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hostPort } from '../base/address.ts';
+import { HaleError } from '../base/error.ts';
+import { all } from './command.ts';
+import { logTail, type LabHost } from './host.ts';
+import type { Lab, LabService } from './lab.ts';
+import { APISERVER_PORT } from './plan.ts';
+import { AGENT_SOCKET, agentArgv, apiserverArgv, awaitReadyArgv, etcdArgv, primaryAddress } from './services.ts';
+
+const PKI = '/etc/kubernetes/pki';
+const TIMEOUT_MS = 60_000;
+const POLL_MS = 50;
+
+export async function startEtcd(lab: Lab, signal: AbortSignal | undefined): Promise<void> {
+  await startService(lab, { name: 'etcd', argv: (host) => etcdArgv(lab.plan, host) });
+  const urls = lab.controlPlane.map((host) => `https://${hostPort(primaryAddress(host), 2379)}/health`);
+  const dir = `${PKI}/etcd`;
+  const files = { ca: `${dir}/ca.crt`, cert: `${dir}/healthcheck-client.crt`, key: `${dir}/healthcheck-client.key` };
+  await awaitUrls(lab, { name: 'etcd', argv: awaitReadyArgv({ urls, ...files, timeoutMs: TIMEOUT_MS }), signal });
+}
+
+export async function startApiservers(lab: Lab, signal: AbortSignal | undefined): Promise<void> {
+  await startService(lab, { name: 'apiserver', argv: (host) => apiserverArgv(lab.plan, host) });
+  const urls = lab.controlPlane.map((host) => `https://${hostPort(primaryAddress(host), APISERVER_PORT)}/readyz`);
+  const files = { ca: `${PKI}/ca.crt`, cert: `${PKI}/admin.crt`, key: `${PKI}/admin.key` };
+  await awaitUrls(lab, { name: 'apiserver', argv: awaitReadyArgv({ urls, ...files, timeoutMs: TIMEOUT_MS }), signal });
+}
+
+export async function startAgents(lab: Lab, signal: AbortSignal | undefined): Promise<void> {
+  await startService(lab, { name: 'agent', argv: agentArgv });
+  const deadline = performance.now() + TIMEOUT_MS;
+  for (;;) {
+    signal?.throwIfAborted();
+    const waiting = lab.controlPlane.filter((host) => !existsSync(join(host.folder, AGENT_SOCKET)));
+    failIfDead(lab, 'agent');
+    if (waiting.length === 0) return;
+    if (performance.now() > deadline) throw notReady('agent', `no control socket on ${waiting.map((host) => host.name).join(', ')}`);
+    await sleep(POLL_MS);
+  }
+}
+
+async function startService(lab: Lab, service: { name: LabService; argv: (host: LabHost) => string[] }): Promise<void> {
+  await all(lab.controlPlane.map((host) => host.spawn(service.name, service.argv(host), { atBoot: true })));
+}
+
+/** Asks from the client host, and stops waiting as soon as one of the daemons has ended. */
+async function awaitUrls(lab: Lab, options: { name: LabService; argv: string[]; signal: AbortSignal | undefined }): Promise<void> {
+  const { name, argv, signal } = options;
+  const settled = new AbortController();
+  const stop = AbortSignal.any([settled.signal, ...(signal === undefined ? [] : [signal])]);
+  const watch = (async () => {
+    while (!stop.aborted) {
+      await sleep(4 * POLL_MS, undefined, { signal: stop }).catch(() => undefined);
+      if (!stop.aborted) failIfDead(lab, name);
+    }
+  })();
+  // The watch ends the wait by failing; its failure is thrown below.
+  watch.catch(() => settled.abort());
+  const result = await lab.client.exec(argv, { signal: stop });
+  signal?.throwIfAborted();
+  settled.abort();
+  await watch;
+  if (result.code !== 0) throw notReady(name, result.stderr.trim() || `the wait ended with ${result.code}`);
+}
+
+function failIfDead(lab: Lab, name: LabService): void {
+  const dead = lab.controlPlane.find((host) => !host.running(name));
+  if (dead !== undefined) throw notReady(name, `it ended on ${dead.name}: ${logTail(dead, name)}`);
+}
+
+function notReady(name: LabService, reason: string): HaleError {
+  return new HaleError({ code: 'lab_service_not_ready', kind: 'world', message: `${name} did not become ready: ${reason}` });
+}

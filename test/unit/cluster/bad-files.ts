@@ -1,0 +1,220 @@
+import { readFileSync } from 'node:fs';
+
+export const exampleFile = new URL('../../../docs/examples/cluster.yaml', import.meta.url);
+export const example = readFileSync(exampleFile, 'utf8');
+
+/** The example with each text replaced by another; a text that the example lacks is a mistake in the test. */
+export function edited(...edits: (readonly [from: string, to: string])[]): string {
+  return edits.reduce((text, [from, to]) => {
+    if (!text.includes(from)) throw new Error(`the example lacks ${JSON.stringify(from)}`);
+    return text.replace(from, to);
+  }, example);
+}
+
+export const CP2 = '    - name: cp2\n      address: 10.0.0.12/24\n      zone: b\n';
+export const CP3 = '    - name: cp3\n      address: 10.0.0.13/24\n      zone: c\n';
+
+const ADDRESS = 'address: 10.0.0.100';
+const DUAL_HOSTS = [
+  ['10.0.0.11/24', '[10.0.0.11/24, "fd00::11/64"]'],
+  ['10.0.0.12/24', '[10.0.0.12/24, "fd00::12/64"]'],
+] as const;
+
+/** Files that are wrong, and every problem they must show: what is printed after `cluster.yaml:`. */
+export const badFiles: Record<string, { text: string; problems: string[] }> = {
+  'an empty file': { text: '# nothing yet\n', problems: ['1:1: the file is empty. Start from docs/examples/cluster.yaml.'] },
+  'a list': {
+    text: '- cp1\n- cp2\n',
+    problems: ['1:1: the file cannot be a list of 2. Write a mapping with apiVersion, kind, name, endpoint and controlPlane.'],
+  },
+  'an unquoted colon': {
+    text: edited(['name: prod', 'name: prod: eu']),
+    problems: [
+      '5:7: this is not valid YAML: a value on the line of its key cannot be followed by a colon, unless it is in quotes. Correct this first; the keys and values of the file were not checked.',
+    ],
+  },
+  'a tab': {
+    text: edited(['  port: 8443', '\tport: 8443']),
+    problems: [
+      '11:1: this is not valid YAML: tabs are not allowed as indentation. Correct this first; the keys and values of the file were not checked.',
+    ],
+  },
+  'two documents': {
+    text: `${example}---\nkind: Other\n`,
+    problems: ['47:1: a second YAML document starts here, but a cluster file holds one. Remove it, or move it to a file of its own.'],
+  },
+  'an alias': {
+    text: edited(['name: prod', 'name: &n prod'], ['interface: eth0', 'interface: *n']),
+    problems: ['12:14: the alias *n is not supported, because every value of a cluster file stands in its own place. Write the value out.'],
+  },
+  'a mapping as key': {
+    text: edited(['datapath: proxy', '{datapath: proxy}: 1']),
+    problems: ['38:1: a list or a mapping cannot be a key. Write the key as plain text followed by a colon.'],
+  },
+  'a duplicate key': {
+    text: edited(['zone: c', 'zone: c\n      zone: d']),
+    problems: ['26:7: controlPlane.hosts[2].zone is given twice, first on line 25. Remove one of the two.'],
+  },
+  'a misspelt key': {
+    text: edited(['port: 8443', 'prot: 8443']),
+    problems: ['11:3: endpoint.prot is not a known key. Did you mean port?'],
+  },
+  'a misspelt required key, told once': {
+    text: edited(['controlPlane:', 'controlplane:']),
+    problems: ['15:1: controlplane is not a known key. Did you mean controlPlane?'],
+  },
+  'an unknown key near no other': {
+    text: edited(['  profile:', '  colour: red\n  profile:']),
+    problems: ['33:3: agent.colour is not a known key. The keys known here are profile, port, keyFile and metricsAddress.'],
+  },
+  'missing keys': {
+    text: edited(['apiVersion: hale.dev/v1alpha1\n', ''], [`  ${ADDRESS}\n`, '']),
+    problems: [
+      '3:1: apiVersion is missing. Add apiVersion: hale.dev/v1alpha1.',
+      '7:1: endpoint.address is missing. Add address: an address such as 10.0.0.100, or a list of one IPv4 and one IPv6 address.',
+    ],
+  },
+  'wrong values': {
+    text: edited(['name: prod', 'name: 123'], ['port: 8443', 'port: "8443"'], ['profile: default', 'profile: fasst'], ['7700', '77000']),
+    problems: [
+      '5:7: name cannot be the number 123. Write a name of at most 63 lower-case letters, digits and inner hyphens, such as prod; quote it, so that YAML reads it as text.',
+      '11:9: endpoint.port cannot be "8443". Write a whole number from 1 to 65535, without quotes.',
+      '33:12: agent.profile cannot be "fasst". Write fast, default or calm.',
+      '34:9: agent.port cannot be the number 77000. Write a whole number from 1 to 65535.',
+    ],
+  },
+  'keys without values': {
+    text: edited(['name: prod', 'name:'], ['clientPort: 2379', 'clientPort:']),
+    problems: [
+      '5:1: name has no value. Write a name of at most 63 lower-case letters, digits and inner hyphens, such as prod.',
+      '42:3: etcd.clientPort has no value. Write a whole number from 1 to 65535, or remove the key.',
+    ],
+  },
+  'a host without prefix length': {
+    text: edited(['10.0.0.11/24', '10.0.0.11']),
+    problems: [
+      '18:16: controlPlane.hosts[0].address cannot be "10.0.0.11". Write an address with its prefix length such as 10.0.0.11/24, or a list of one IPv4 and one IPv6 address.',
+    ],
+  },
+  'a wrong item of a list': {
+    text: edited([ADDRESS, 'address: [10.0.0.100, fe80:::1]']),
+    problems: ['9:25: endpoint.address[1] cannot be "fe80:::1". Write an IPv4 or IPv6 address such as 10.0.0.100.'],
+  },
+  'nine hosts': {
+    text: edited([CP3, [3, 4, 5, 6, 7, 8, 9].map((n) => `    - {name: cp${n}, address: 10.0.0.1${n}/24}\n`).join('')]),
+    problems: ['17:5: controlPlane.hosts cannot be a list of 9. Write a list of 1, 3, 5 or 7 hosts, each with a name and an address.'],
+  },
+  'an even number of hosts': {
+    text: edited([CP3, '']),
+    problems: ['16:3: an even number of hosts adds no safety: 2 tolerate no failed host, just like 1. Use 1 or 3 hosts.'],
+  },
+  'duplicate hosts': {
+    text: edited(['cp3', 'cp1'], ['10.0.0.13', '10.0.0.12']),
+    problems: [
+      '23:13: two hosts are named cp1. Give each host its own name.',
+      '24:16: host cp1 has the address 10.0.0.12, which host cp2 has already. Give each host its own address.',
+    ],
+  },
+  'a loopback endpoint': {
+    text: edited(['10.0.0.100', '127.0.0.1']),
+    problems: [
+      '9:12: 127.0.0.1 is a loopback address, which an endpoint cannot have. Write a unicast address that other machines can reach.',
+    ],
+  },
+  'a multicast host, told once': {
+    text: edited(['10.0.0.11/24', '224.0.0.11/24']),
+    problems: [
+      '18:16: 224.0.0.11 is a multicast address, which a host cannot have. Write a unicast address that other machines can reach.',
+    ],
+  },
+  'the subnet as a host': {
+    text: edited(['10.0.0.13/24', '10.0.0.0/24']),
+    problems: [
+      '24:16: 10.0.0.0 is the network address of 10.0.0.0/24, which a host cannot have. Write another address of 10.0.0.0/24, or correct the prefix length.',
+    ],
+  },
+  'the broadcast address as endpoint': {
+    text: edited(['10.0.0.100', '10.0.0.255']),
+    problems: [
+      '9:12: 10.0.0.255 is the broadcast address of 10.0.0.0/24, which an endpoint cannot have. Write another address of 10.0.0.0/24, or correct the prefix length.',
+    ],
+  },
+  "a host's own address as endpoint": {
+    text: edited(['10.0.0.100', '10.0.0.12']),
+    problems: [
+      "9:12: the endpoint address 10.0.0.12 is host cp2's own address, so it could not move to another host. Choose an address that no machine has.",
+    ],
+  },
+  'an endpoint in no subnet': {
+    text: edited(['10.0.0.100', '10.0.1.100']),
+    problems: [
+      "9:12: the endpoint address 10.0.1.100 lies in no host's subnet (10.0.0.0/24), so no host can hold it. Choose a free address in 10.0.0.0/24, or correct the hosts' prefix lengths.",
+    ],
+  },
+  'hosts without a common subnet': {
+    text: edited(['11/24', '11/32'], ['12/24', '12/32'], ['13/24', '13/32']),
+    problems: [
+      "9:12: the endpoint address 10.0.0.100 lies in no host's subnet (10.0.0.11/32, 10.0.0.12/32 and 10.0.0.13/32), so no host can hold it. Choose a free address in a subnet that all hosts share, or correct the hosts' prefix lengths.",
+    ],
+  },
+  'one host in another subnet': {
+    text: edited(['10.0.0.12/24', '10.0.1.12/24']),
+    problems: [
+      '21:16: host cp2 in 10.0.1.0/24 cannot take over the endpoint address 10.0.0.100, which lies in another subnet. Put the host into the subnet of the endpoint address, or correct its prefix length.',
+    ],
+  },
+  'two endpoint addresses of one family': {
+    text: edited([ADDRESS, 'address: [10.0.0.100, 10.0.0.101]']),
+    problems: [
+      '9:25: the endpoint has two IPv4 addresses, but takes one IPv4 and one IPv6. Remove one, or replace it by an address of the other family.',
+    ],
+  },
+  'a host that lacks a family': {
+    text: edited([ADDRESS, 'address: [10.0.0.100, "fd00::100"]'], ...DUAL_HOSTS),
+    problems: [
+      "24:16: host cp3 has no IPv6 address, so it cannot take over the endpoint address fd00::100. Add the host's IPv6 address, or give the endpoint only an IPv4 address.",
+    ],
+  },
+  'the port of the local API server': {
+    text: edited(['port: 8443', 'port: 6443']),
+    problems: [
+      '11:9: the API server holds port 6443 on all addresses (apiserver.bind: all), so the endpoint cannot listen on it. Set endpoint.port to another port such as 8443, or apiserver.bind to host.',
+    ],
+  },
+  'the same port by default': {
+    text: edited(['  port: 8443\n', ''], ['  port: 6443\n', ''], ['  bind: all\n', '']),
+    problems: [
+      '8:1: the API server holds port 6443 on all addresses (apiserver.bind: all), so the endpoint cannot listen on it. Set endpoint.port to another port such as 8443, or apiserver.bind to host.',
+    ],
+  },
+  'metrics on a port in use': {
+    text: edited(['127.0.0.1:7701', '127.0.0.1:2379']),
+    problems: [
+      '36:19: agent.metricsAddress takes TCP port 2379 on every host, which etcd.clientPort takes already. Give one of the two another port.',
+    ],
+  },
+  'a port that the default metrics address has': {
+    text: edited(['port: 8443', 'port: 7701'], ['  metricsAddress: 127.0.0.1:7701\n', '']),
+    problems: [
+      '11:9: endpoint.port takes TCP port 7701 on every host, which agent.metricsAddress takes already. Give one of the two another port.',
+    ],
+  },
+  'etcd on the port of the API server': {
+    text: edited(['clientPort: 2379', 'clientPort: 6443']),
+    problems: [
+      '28:9: apiserver.port takes TCP port 6443 on every host, which etcd.clientPort takes already. Give one of the two another port.',
+    ],
+  },
+  'external etcd without endpoints': {
+    text: edited(['topology: stacked', 'topology: external']),
+    problems: [
+      '41:13: etcd.topology is external, but etcd.endpoints names no etcd server. List the client URLs in etcd.endpoints, or set etcd.topology to stacked.',
+    ],
+  },
+  'stacked etcd with endpoints': {
+    text: edited(['topology: stacked', 'endpoints: [https://10.0.0.21:2379]']),
+    problems: [
+      '41:3: etcd.endpoints is only for external etcd, but etcd.topology is stacked, where the endpoints follow from the hosts. Remove etcd.endpoints, or set etcd.topology to external.',
+    ],
+  },
+};

@@ -1,0 +1,122 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { fateOf, measure, outageOf } from '../../../src/core/drill/measure.ts';
+import type { ConnectionRecord, DrillRecord, RequestRecord } from '../../../src/core/drill/record.ts';
+import { drillResult } from '../../../src/core/drill/result.ts';
+import { type Scenario, scenarioByName } from '../../../src/core/drill/scenario.ts';
+import { ownerCrashRecord } from './synthetic.ts';
+
+const FAULT_MS = 1000;
+
+/** One request every 5 ms from 0 to `toMs`, each answered after 2 ms; those for which `fails` holds time out. */
+function requests(toMs: number, fails: (startMs: number) => boolean): RequestRecord[] {
+  const records: RequestRecord[] = [];
+  for (let startMs = 0; startMs <= toMs; startMs += 5) {
+    const ok = !fails(startMs);
+    records.push({ startMs, endMs: startMs + (ok ? 2 : 1000), ok, ...(ok ? { server: 'cp1' } : { error: 'time-out' }) });
+  }
+  return records;
+}
+
+describe('outage', () => {
+  test('is the gap between the successes on both sides of the failures', () => {
+    const outage = outageOf(requests(4000, (startMs) => startMs >= 1000 && startMs < 1300), FAULT_MS);
+    expect(outage).toEqual({ outageMs: 1302 - 997, startMs: 997 });
+  });
+
+  test('is at most one interval longer than the failing span, for any span after the fault', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: FAULT_MS, max: 3000 }), fc.integer({ min: 10, max: 900 }), (from, lengthMs) => {
+        const { outageMs } = outageOf(requests(5000, (startMs) => startMs >= from && startMs < from + lengthMs), FAULT_MS);
+        expect(outageMs).toBeGreaterThanOrEqual(lengthMs - 5);
+        expect(outageMs).toBeLessThanOrEqual(lengthMs + 10);
+      }),
+    );
+  });
+
+  test('a larger gap before the fault is not its doing', () => {
+    const outage = outageOf(requests(3000, (startMs) => startMs > 100 && startMs < 800), FAULT_MS);
+    expect(outage.outageMs).toBe(5);
+  });
+
+  test('one that never ends reaches to the last request, also when no request ever succeeded', () => {
+    expect(outageOf(requests(3000, (startMs) => startMs >= 1000), FAULT_MS)).toEqual({ outageMs: 3000 - 997, startMs: 997 });
+    expect(outageOf(requests(3000, () => true), FAULT_MS)).toEqual({ outageMs: 2000, startMs: FAULT_MS });
+  });
+});
+
+describe('fate of a long-lived connection', () => {
+  const base: ConnectionRecord = { openedMs: 0, lastAnswerMs: 9000, longestWaitMs: 3 };
+  const cases: [string, Partial<ConnectionRecord>, string | undefined][] = [
+    ['answered after the fault', {}, 'kept'],
+    ['closed while it waited', { waitingSinceMs: 1100, resetMs: 1300 }, 'reset'],
+    ['closed while idle', { resetMs: 1300 }, 'reset'],
+    ['reset, but only after the client had waited too long', { waitingSinceMs: 1100, resetMs: 6200 }, 'hung'],
+    ['still waiting at the end', { waitingSinceMs: 8000 }, 'hung'],
+    ['answered, but after more than 5 s', { longestWaitMs: 5001 }, 'hung'],
+    ['never asked since the fault, so nothing shows that it lives', { lastAnswerMs: 900 }, 'hung'],
+    ['lost before the fault', { resetMs: 900 }, undefined],
+  ];
+  test.each(cases)('%s', (_name, facts, fate) => {
+    expect(fateOf({ ...base, ...facts }, FAULT_MS)).toBe(fate);
+  });
+});
+
+function resultOf(name: string, change: (record: DrillRecord) => void = () => {}) {
+  const record = ownerCrashRecord();
+  change(record);
+  const scenario = scenarioByName(name) as Scenario;
+  const facts = { endpoint: '10.0.0.10:6443', apiserver: 'stand-in', profile: 'default', leaseMs: 300, startedAt: '2026-01-01T00:00:00Z', report: null };
+  return drillResult({ scenario, ...facts }, measure(record));
+}
+
+describe('result of a drill', () => {
+  test('a clean owner-crash passes with the numbers of its record', () => {
+    expect(resultOf('owner-crash')).toEqual({
+      scenario: 'owner-crash',
+      endpoint: '10.0.0.10:6443',
+      apiserver: 'stand-in',
+      profile: 'default',
+      startedAt: '2026-01-01T00:00:00Z',
+      outageMs: 310,
+      outageBoundMs: 450,
+      requests: { total: 2200, failed: 61 },
+      connections: { total: 300, kept: 204, reset: 96, hung: 0 },
+      holders: { maxSimultaneous: 1, overlapMs: 0 },
+      holderBefore: 'cp1',
+      holderAfter: 'cp2',
+      servers: { cp1: { before: 134, after: 0 }, cp2: { before: 133, after: 869 }, cp3: { before: 133, after: 870 } },
+      verdict: 'pass',
+      reasons: [],
+      report: null,
+    });
+  });
+
+  test('each broken expectation is a reason with its number', () => {
+    const second = resultOf('owner-crash', (record) => record.sightings.push({ timeMs: 105_000, host: 'cp3', how: 'tcp' }));
+    expect(second).toMatchObject({ verdict: 'fail', reasons: ['2 hosts answered for the address at once, for at least 0 ms'] });
+
+    const drain = resultOf('drain');
+    expect(drain.reasons).toEqual([
+      'the outage lasted 310 ms; at most 100 ms were allowed',
+      'requests still failed 302 ms after the fault; at most 0 ms were allowed',
+      '61 requests failed; at most 0 were allowed',
+    ]);
+
+    const hung = resultOf('owner-freeze', (record) => Object.assign(record.connections[0] as ConnectionRecord, { longestWaitMs: 7000 }));
+    expect(hung.reasons).toEqual(['1 connections hung; at most 0 were allowed']);
+
+    expect(resultOf('apiserver-crash').reasons).toContain('the address moved from cp1 to cp2; it was to stay');
+  });
+
+  test('a drill that begins in trouble or measures nothing never passes', () => {
+    const early = resultOf('owner-crash', (record) => Object.assign(record.requests[3] as RequestRecord, { ok: false, error: 'ECONNREFUSED' }));
+    expect(early.reasons).toEqual(['1 requests failed before the fault: not a steady state']);
+    const nothing = resultOf('owner-crash', (record) => Object.assign(record, { requests: [], connections: [], sightings: [] }));
+    expect(nothing.reasons).toEqual([
+      'no request was sent, so nothing was measured',
+      'nobody answered for the address before the fault',
+      'nobody answered for the address after the fault',
+    ]);
+  });
+});
