@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { HaleError } from '../base/error.ts';
+import { sendSignal } from './process.ts';
 
 export interface CommandResult {
   /** Exit status; 128 + signal number when a signal ended it, as in a shell. */
@@ -30,7 +31,10 @@ export function run(argv: readonly string[], options: CommandOptions = {}): Prom
       env: { ...CLEAN_ENVIRONMENT, ...options.env },
       stdio: 'pipe',
     });
-    const abort = (): void => void child.kill('SIGKILL');
+    // The group, because nsenter has a child in the host.
+    const abort = (): void => {
+      if (child.pid !== undefined) sendSignal(-child.pid, 'KILL');
+    };
     if (options.signal?.aborted) abort();
     options.signal?.addEventListener('abort', abort, { once: true });
     const out: Buffer[] = [];

@@ -7,6 +7,9 @@ import { all } from './command.ts';
 import { writePlain } from './folder.ts';
 import type { HostPlan, LabPlan } from './plan.ts';
 
+/** The authority of the API servers' certificates, below the folder of any host. */
+export const APISERVER_CA = 'etc/kubernetes/pki/ca.crt';
+
 const VALIDITY_DAYS = 365;
 const LOOPBACK = { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1', '::1'] };
 /** First address of kubeadm's default service network, which pods use for the API. */

@@ -2,23 +2,25 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { HaleError } from '../base/error.ts';
+import { callControl } from '../drivers/control/client.ts';
+import { boottime } from '../drivers/linux/boottime.ts';
 import { labsFolder, readJson, writeJson } from './folder.ts';
 import type { LabHost } from './host.ts';
 import type { Lab } from './lab.ts';
 import { endProcess, identify, type ProcessIdentity, type SignalName } from './process.ts';
-import { undoArgv } from './services.ts';
+import { AGENT_SOCKET, undoArgv } from './services.ts';
 
-export const FAULTS = ['crash', 'freeze', 'freeze-agent', 'isolate', 'apiserver-kill', 'apiserver-hang', 'link-down'] as const;
+export const FAULTS = ['crash', 'freeze', 'freeze-agent', 'isolate', 'apiserver-kill', 'apiserver-hang', 'link-down', 'drain'] as const;
 export type Fault = (typeof FAULTS)[number];
 
 export interface FaultRecord {
   id: string;
   fault: Fault;
   host: string;
-  /** Milliseconds since the epoch, just before the fault was applied. */
+  /** Milliseconds of CLOCK_BOOTTIME, just before the fault was applied. */
   injectedAtMs: number;
-  /** When the timer undoes it, if nobody did before. */
-  undoAtMs: number;
+  /** When the timer undoes it, if nobody did before (ISO 8601). */
+  undoAt: string;
   timer: ProcessIdentity;
 }
 
@@ -64,6 +66,13 @@ const EFFECTS: Record<Fault, Effects> = {
       if (host.isOn()) await lab.lan.setPort(host.name, 'up');
     },
   },
+  // Not a fault but an order; here because a drill of it has to be undone all the same.
+  drain: {
+    apply: async (_lab, host) => void (await callControl(join(host.folder, AGENT_SOCKET), 'POST', '/drain')),
+    undo: async (_lab, host) => {
+      if (host.running('agent')) await callControl(join(host.folder, AGENT_SOCKET), 'POST', '/resume');
+    },
+  },
 };
 
 function stopAndContinue(daemon: string): Effects {
@@ -98,8 +107,14 @@ export async function inject(lab: Lab, options: { fault: Fault; host: string; un
     });
   }
   const timer = startTimer(lab, { id, undoAfterMs });
-  const injectedAtMs = performance.timeOrigin + performance.now();
-  const record: FaultRecord = { id, fault, host: host.name, injectedAtMs, undoAtMs: injectedAtMs + undoAfterMs, timer };
+  const record: FaultRecord = {
+    id,
+    fault,
+    host: host.name,
+    injectedAtMs: boottime.now(),
+    undoAt: new Date(Date.now() + undoAfterMs).toISOString(),
+    timer,
+  };
   writeJson(path, record);
   try {
     await EFFECTS[fault].apply(lab, host);

@@ -1,15 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, lstatSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { HaleError } from '../base/error.ts';
 
+const DEFAULT_PREFIX = '/var/tmp/hale-lab-';
+
 /**
- * Where labs live: `$HALE_LAB_DIR`, else /var/lib/hale/lab for root and /var/tmp/hale-lab-UID for others.
- * On disk, because every etcd member preallocates 123 MB, which a tmpfs such as /run often lacks.
+ * Where labs live: `$HALE_LAB_DIR`, else /var/tmp/hale-lab-UID. On disk, because every etcd member preallocates 123 MB, which a
+ * tmpfs such as /run often lacks; and outside /run and /var/lib, so that a path in it means the same inside the hosts.
  */
 export function labsFolder(): string {
-  const uid = process.getuid?.() ?? 0;
-  return process.env['HALE_LAB_DIR'] || (uid === 0 ? '/var/lib/hale/lab' : `/var/tmp/hale-lab-${uid}`);
+  return resolve(process.env['HALE_LAB_DIR'] || `${DEFAULT_PREFIX}${process.getuid?.() ?? 0}`);
 }
 
 export function labFolder(name: string): string {
@@ -24,7 +25,7 @@ export function labFolder(name: string): string {
   return join(labsFolder(), name);
 }
 
-/** Creates the folder of a new lab, and refuses to share it with another lab or, under /var/tmp, with another user. */
+/** Creates the folder of a new lab, and refuses to share it with another lab or, under /var/tmp, anything with another user. */
 export function createLabFolder(name: string): string {
   const folder = labFolder(name);
   const base = dirname(folder);
@@ -52,22 +53,16 @@ export function createLabFolder(name: string): string {
   return folder;
 }
 
-/** Removes a lab's folder, and the default folders above it when that was the last lab. */
+/** Removes a lab's folder, and the default folder above it when that was the last lab. */
 export function removeLabFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
   const base = dirname(folder);
-  if (base.startsWith('/var/tmp/hale-lab-')) removeEmpty([base]);
-  if (base === '/var/lib/hale/lab') removeEmpty([base, dirname(base)]);
-}
-
-function removeEmpty(folders: readonly string[]): void {
-  for (const folder of folders) {
-    try {
-      rmdirSync(folder);
-    } catch (error) {
-      // Another lab lives there, or somebody removed it first.
-      if (!['ENOTEMPTY', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    }
+  if (!base.startsWith(DEFAULT_PREFIX)) return;
+  try {
+    rmdirSync(base);
+  } catch (error) {
+    // Another lab lives there, or somebody removed it first.
+    if (!['ENOTEMPTY', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
 }
 

@@ -19,6 +19,8 @@ export interface SpawnOptions {
 export interface LabHost extends HostPlan {
   folder: string;
   isOn(): boolean;
+  /** The command line that runs a program in the host, for callers that want its pipes or terminal. */
+  command(argv: readonly string[]): string[];
   /** Runs a program in the host, from /, and waits for its end. */
   exec(argv: readonly string[], options?: CommandOptions): Promise<CommandResult>;
   /** Starts a daemon in the host; its output goes to `log/NAME.log` and its PID in the host to `run/NAME.pid`. */
@@ -55,7 +57,8 @@ export function openHost(plan: HostPlan, options: { folder: string; lan: Switch 
     ...plan,
     folder,
     isOn: () => readInit(machine) !== undefined,
-    exec: (argv, execOptions) => run([...enter(requireInit(machine)), ...argv], execOptions),
+    command: (argv) => [...enter(requireInit(machine)), ...argv],
+    exec: async (argv, execOptions) => await run([...enter(requireInit(machine)), ...argv], execOptions),
     spawn: async (name, argv, spawnOptions = {}) => {
       const entry = { name, argv, ...(spawnOptions.env === undefined ? {} : { env: spawnOptions.env }) };
       if (spawnOptions.atBoot) writeJson(bootFile, [...bootEntries().filter((other) => other.name !== name), entry]);
@@ -74,10 +77,13 @@ export function openHost(plan: HostPlan, options: { folder: string; lan: Switch 
       await lan.disconnect(plan.name);
     },
     boot: async () => {
-      if (readInit(machine) === undefined) {
+      if (!isComplete(folder)) {
+        await endInit(machine);
         // The old namespace may still be on its way out, and with it a port of the same name.
         await lan.disconnect(plan.name);
-        await lan.connect(plan, await startInit(machine));
+        const init = await startInit(machine);
+        await lan.connect(plan, init);
+        writeJson(join(folder, 'booted.json'), init);
       }
       for (const entry of bootEntries()) await start(entry);
     },
@@ -86,6 +92,12 @@ export function openHost(plan: HostPlan, options: { folder: string; lan: Switch 
       if (entry !== undefined) await start(entry);
     },
   };
+}
+
+/** Whether the host is on and its boot was not cut short, as when the one who booted it died. */
+function isComplete(folder: string): boolean {
+  const init = readInit({ folder });
+  return init !== undefined && readJson<ProcessIdentity>(join(folder, 'booted.json'))?.startTicks === init.startTicks;
 }
 
 /** The root and working folder of the target come with its mount namespace. */
@@ -153,11 +165,11 @@ function readOptional(path: string): string {
   }
 }
 
-/** Last lines of a daemon's log, for error messages. */
-export function logTail(host: Pick<LabHost, 'folder'>, name: string): string {
-  return readOptional(join(host.folder, 'log', `${name}.log`))
+/** The line of a daemon's log that most likely says why it ended: the last that speaks of an error, else the last. */
+export function lastComplaint(host: Pick<LabHost, 'folder'>, name: string): string {
+  const lines = readOptional(join(host.folder, 'log', `${name}.log`))
     .trim()
     .split('\n')
-    .slice(-3)
-    .join('\n');
+    .slice(-40);
+  return lines.findLast((line) => /error|fatal|panic/i.test(line)) ?? lines.at(-1) ?? '';
 }

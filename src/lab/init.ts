@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { assert } from '../base/assert.ts';
 import { HaleError } from '../base/error.ts';
 import { CLEAN_ENVIRONMENT } from './command.ts';
 import { readJson, writeJson } from './folder.ts';
@@ -10,11 +12,10 @@ import { endProcess, identify, isAlive, type ProcessIdentity } from './process.t
 const PERSISTENT = ['etc/hale', 'etc/kubernetes', 'var/lib/etcd', 'var/lib/hale'] as const;
 
 /** Outlives everything in the host, and collects the children of those who left. PID 1 of a namespace takes signals only from outside. */
-const REAP = `exec </dev/null >/dev/null 2>&1
-while :; do sleep 1000000 & wait; done`;
+const REAP = `exec sh -c 'while :; do sleep 1000000 & wait; done' hale-lab "$1" </dev/null >/dev/null 2>&1`;
 
 /**
- * The whole host folder goes under /run first, because the overlay over /var/lib may hide the path it was reached by.
+ * The whole host folder goes under /run first, because the overlay over /var/lib hides a HALE_LAB_DIR in there.
  * The overlay's upper layer is a tmpfs, which every kernel accepts as one; an overlay or network file system would be refused.
  */
 const HOST_INIT = `set -e
@@ -47,8 +48,7 @@ echo ready
 ${REAP}`;
 
 /** `sh` is the launcher that leaves at once; the first process it forks is PID 1 of the new namespace. */
-const LAUNCH = `exec 3<&0
-sh -c "$1" hale-lab-init "$2" "$3" <&3 3<&- &
+const LAUNCH = `sh -c "$1" hale-lab-init "$2" "$3" <&3 3<&- &
 echo $!`;
 
 export interface Machine {
@@ -70,30 +70,34 @@ export function readInit(machine: Pick<Machine, 'folder'>): ProcessIdentity | un
 export async function startInit(machine: Machine): Promise<ProcessIdentity> {
   prepareFolder(machine);
   const logPath = join(machine.folder, 'log', 'init.log');
-  const log = openSync(logPath, 'a');
+  const log = openSync(logPath, 'w');
   const script = machine.kind === 'host' ? HOST_INIT : SWITCH_INIT;
   const argv = ['--pid', '--net', '--mount', '--uts', 'sh', '-c', LAUNCH, 'sh', script, machine.folder, machine.name];
-  const launcher = spawn('unshare', argv, { detached: true, env: CLEAN_ENVIRONMENT, stdio: ['pipe', 'pipe', log] });
+  const launcher = spawn('unshare', argv, { detached: true, env: CLEAN_ENVIRONMENT, stdio: ['ignore', 'pipe', log, 'pipe'] });
   closeSync(log);
-  launcher.stdin.on('error', () => undefined);
+  const { stdout } = launcher;
+  // Not standard input: Node closes that when the launcher leaves, which may be before the init has read its word.
+  const go = launcher.stdio[3];
+  assert(stdout !== null && go instanceof Writable, 'both were asked for as pipes');
+  go.on('error', () => undefined);
   let identity: ProcessIdentity | undefined;
   try {
-    for await (const line of linesOf(launcher.stdout)) {
+    for await (const line of linesOf(stdout)) {
       if (line === 'ready' && identity !== undefined) return identity;
       identity = identify(Number(line));
       if (identity === undefined) break;
       writeJson(join(machine.folder, 'init.json'), identity);
-      launcher.stdin.write('go\n');
+      go.write('go\n');
     }
   } finally {
-    launcher.stdin.destroy();
-    launcher.stdout.destroy();
+    go.destroy();
+    stdout.destroy();
   }
   throw new HaleError({
     code: 'lab_host_failed',
     kind: 'world',
-    message: `${machine.name} could not be started: ${readFileSync(logPath, 'utf8').trim().split('\n').at(-1) || 'its init ended'}`,
-    remedy: 'ask `hale doctor lab` whether this machine can run a lab',
+    message: `${machine.name} could not be started: ${readFileSync(logPath, 'utf8').split('\n')[0] || 'its init ended'}`,
+    remedy: 'run `hale lab up` on a machine where root may make namespaces and overlay mounts',
   });
 }
 

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { HaleError } from '../base/error.ts';
+import { boottime } from '../drivers/linux/boottime.ts';
 import { all } from './command.ts';
 import { writeConfiguration } from './configuration.ts';
 import { writeCredentials } from './credentials.ts';
@@ -46,10 +47,12 @@ export interface Lab {
   startAgents(): Promise<void>;
   /** Applies a fault that undoes itself after `undoAfterMs`, even when this process dies first. */
   inject(fault: Fault, host: string, options: { undoAfterMs: number }): Promise<InjectedFault>;
+  /** The clock of `FaultRecord.injectedAtMs`: CLOCK_BOOTTIME in milliseconds, one for all hosts. */
+  now(): number;
   faults(): FaultRecord[];
   undo(record: FaultRecord): Promise<void>;
-  /** Ends every process of the lab and removes its folder. */
-  down(): Promise<void>;
+  /** Ends every process of the lab and removes its folder; false when that was done already. */
+  down(): Promise<boolean>;
 }
 
 /** Makes a lab and starts its services. On failure, and when aborted, nothing of it is left. */
@@ -150,6 +153,7 @@ function assemble(options: { plan: LabPlan; folder: string; signal?: AbortSignal
     startApiservers: () => startApiservers(lab, signal),
     startAgents: () => startAgents(lab, signal),
     inject: (fault, host, injectOptions) => inject(lab, { fault, host, ...injectOptions }),
+    now: boottime.now,
     faults: () => listFaults(folder),
     undo: (record) => undoFault(lab, record),
     down: () => removeLab(plan.name),

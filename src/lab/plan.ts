@@ -21,6 +21,8 @@ export interface LabPlan {
   controlPlane: readonly HostPlan[];
   client: HostPlan;
   endpoint: { addresses: readonly string[]; port: number; dnsName: string };
+  /** Addresses that nobody has, one of each family, for a drill to ask from. */
+  observerAddresses: readonly string[];
   apiserver: { kind: 'kube-apiserver'; path: string; version: string } | { kind: 'stand-in' };
   etcd: { path: string; version: string };
   /** Keeps the members of one lab from ever joining those of an earlier one with the same addresses. */
@@ -65,6 +67,7 @@ export function planLab(options: {
       port: ENDPOINT_PORT,
       dnsName: `api.${options.name}.hale.test`,
     },
+    observerAddresses: addressesOf(families, { v4: 250, v6: '250' }),
     etcdToken: `${options.name}-${randomInt(2 ** 47).toString(36)}`,
     createdAt: new Date().toISOString(),
   };

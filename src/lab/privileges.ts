@@ -25,7 +25,7 @@ mount -t tmpfs tmpfs /run
 mkdir /run/upper /run/work
 mount -t overlay -o lowerdir=/etc,upperdir=/run/upper,workdir=/run/work overlay /etc
 ip link add br0 type bridge
-ip link add a type veth peer name b
+ip link add probe0 type veth peer name probe1
 nft add table bridge probe`;
 
 /** Whether a lab can run on this machine by this user, found out by trying; when not, why, in one sentence. */

@@ -20,7 +20,6 @@ export function primaryAddress(host: HostPlan): string {
 /** Flags that etcd 3.4 to 3.7 understand; clients and peers show a certificate or are refused. */
 export function etcdArgv(plan: LabPlan, host: HostPlan): string[] {
   const pki = `${PKI}/etcd`;
-  const peerUrl = (member: HostPlan): string => `https://${hostPort(primaryAddress(member), 2380)}`;
   const clientUrls = host.addresses.map((address) => `https://${hostPort(address, 2379)}`);
   return [
     plan.etcd.path,
@@ -46,15 +45,22 @@ export function etcdArgv(plan: LabPlan, host: HostPlan): string[] {
   ];
 }
 
+function peerUrl(member: HostPlan): string {
+  return `https://${hostPort(primaryAddress(member), 2380)}`;
+}
+
 export function apiserverArgv(plan: LabPlan, host: HostPlan): string[] {
   if (plan.apiserver.kind === 'kube-apiserver') return kubeApiserverArgv(plan.apiserver.path, host);
   return [
     ...programArgv('lab/standin/main.ts'),
-    ...['--name', host.name],
-    ...['--listen', host.addresses.map((address) => hostPort(address, APISERVER_PORT)).join(',')],
-    ...['--tls-cert', `${PKI}/apiserver.crt`, '--tls-key', `${PKI}/apiserver.key`],
-    ...['--etcd', 'https://127.0.0.1:2379', '--etcd-ca', `${PKI}/etcd/ca.crt`],
-    ...['--etcd-cert', `${PKI}/apiserver-etcd-client.crt`, '--etcd-key', `${PKI}/apiserver-etcd-client.key`],
+    `--name=${host.name}`,
+    `--listen=${host.addresses.map((address) => hostPort(address, APISERVER_PORT)).join(',')}`,
+    `--tls-cert=${PKI}/apiserver.crt`,
+    `--tls-key=${PKI}/apiserver.key`,
+    '--etcd=https://127.0.0.1:2379',
+    `--etcd-ca=${PKI}/etcd/ca.crt`,
+    `--etcd-cert=${PKI}/apiserver-etcd-client.crt`,
+    `--etcd-key=${PKI}/apiserver-etcd-client.key`,
   ];
 }
 

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hostPort } from '../base/address.ts';
 import { HaleError } from '../base/error.ts';
 import { all } from './command.ts';
-import { logTail, type LabHost } from './host.ts';
+import { lastComplaint, type LabHost } from './host.ts';
 import type { Lab, LabService } from './lab.ts';
 import { APISERVER_PORT } from './plan.ts';
 import { AGENT_SOCKET, agentArgv, apiserverArgv, awaitReadyArgv, etcdArgv, primaryAddress } from './services.ts';
@@ -58,16 +58,15 @@ async function awaitUrls(lab: Lab, options: { name: LabService; argv: string[]; 
   })();
   // The watch ends the wait by failing; its failure is thrown below.
   watch.catch(() => settled.abort());
-  const result = await lab.client.exec(argv, { signal: stop });
+  const result = await lab.client.exec(argv, { signal: stop }).finally(() => settled.abort());
   signal?.throwIfAborted();
-  settled.abort();
   await watch;
   if (result.code !== 0) throw notReady(name, result.stderr.trim() || `the wait ended with ${result.code}`);
 }
 
 function failIfDead(lab: Lab, name: LabService): void {
   const dead = lab.controlPlane.find((host) => !host.running(name));
-  if (dead !== undefined) throw notReady(name, `it ended on ${dead.name}: ${logTail(dead, name)}`);
+  if (dead !== undefined) throw notReady(name, `it ended on ${dead.name}: ${lastComplaint(dead, name)}`);
 }
 
 function notReady(name: LabService, reason: string): HaleError {

@@ -19,7 +19,6 @@ export interface Switch {
 
 export function openSwitch(folder: string): Switch {
   const inside = (...argv: string[]): string[] => ['nsenter', '-t', String(initOf(folder).pid), '-n', ...argv];
-  const table = (host: string): string => `hale-separate-${host}`;
   return {
     connect: async (plan, init) => {
       const { name, mac } = plan;
@@ -43,10 +42,13 @@ export function openSwitch(folder: string): Switch {
     separate: async (host, others) => {
       const set = `{ ${others.map((other) => `"${other}"`).join(', ')} }`;
       await runOrFail(inside('nft', '-f', '-'), {
-        input: `table bridge ${table(host)} { chain forward { type filter hook forward priority 0;
-          iifname "${host}" oifname ${set} drop
-          iifname ${set} oifname "${host}" drop
-        } }`,
+        input: `table bridge ${table(host)} {
+          chain forward {
+            type filter hook forward priority 0;
+            iifname "${host}" oifname ${set} drop
+            iifname ${set} oifname "${host}" drop
+          }
+        }`,
       });
     },
     // Declaring it first makes the deletion succeed when it is not there (nft(8), "destroy" is newer than Debian 12).
@@ -54,6 +56,10 @@ export function openSwitch(folder: string): Switch {
       await runOrFail(inside('nft', '-f', '-'), { input: `table bridge ${table(host)} { }\ndelete table bridge ${table(host)}\n` });
     },
   };
+}
+
+function table(host: string): string {
+  return `hale-separate-${host}`;
 }
 
 /** Duplicate address detection would keep the address tentative for a second. */

@@ -47,7 +47,11 @@ export async function startEtcdCluster(options: { members: number }): Promise<Et
   writeKeyPair(dir, 'client', client);
   const ports = await freePorts(2 * options.members);
   const names = Array.from({ length: options.members }, (_, i) => `m${i + 1}`);
-  const places = names.map((name, i) => ({ name, clientUrl: `https://127.0.0.1:${ports[2 * i]}`, peerUrl: `https://127.0.0.1:${ports[2 * i + 1]}` }));
+  const places = names.map((name, i) => ({
+    name,
+    clientUrl: `https://127.0.0.1:${ports[2 * i]}`,
+    peerUrl: `https://127.0.0.1:${ports[2 * i + 1]}`,
+  }));
   const members = await Promise.all(places.map((place) => prepareMember({ dir, authority, place, places })));
   const cluster: EtcdCluster = {
     dir,
@@ -70,7 +74,7 @@ export async function startEtcdCluster(options: { members: number }): Promise<Et
   return cluster;
 }
 
-/** Returns when a linearizable read succeeds, which needs a leader and a majority. */
+/** Returns when every member answers and knows the leader, and a linearizable read succeeds. */
 export async function untilEtcdAnswers(cluster: EtcdCluster): Promise<void> {
   const client = createEtcdClient({ endpoints: cluster.endpoints, tls: cluster.tls });
   const deadline = Date.now() + STARTUP_MS;
@@ -78,6 +82,8 @@ export async function untilEtcdAnswers(cluster: EtcdCluster): Promise<void> {
     for (;;) {
       try {
         await client.range(Buffer.from('probe'));
+        const statuses = await Promise.all(cluster.endpoints.map((url) => client.status(url)));
+        if (statuses.some(({ leaderId }) => leaderId === undefined)) throw new Error('a member knows no leader');
         return;
       } catch (error) {
         if (Date.now() < deadline) await sleep(100);

@@ -12,15 +12,10 @@ export function shapeFindings(value: unknown, zodIssues: readonly Issue[]): Find
   const unknown = issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? unknownKeys(issue, schema) : []));
   // A misspelt required key is one slip, not an unknown key and a missing one.
   const meant = new Set(unknown.map(({ path, meant: key }) => JSON.stringify([...path.slice(0, -1), key])));
-  const seen = new Set<string>();
-  const others: Finding[] = [];
-  for (const issue of issues) {
-    const id = JSON.stringify(issue.path);
-    if (issue.code === 'unrecognized_keys' || seen.has(id)) continue;
-    seen.add(id);
-    const found = valueFinding(value, issue, schema);
-    if (found.code !== 'cluster_missing_key' || !meant.has(id)) others.push(found);
-  }
+  const others = issues
+    .filter(({ code }) => code !== 'unrecognized_keys')
+    .map((issue) => valueFinding(value, issue, schema))
+    .filter(({ code, path }) => code !== 'cluster_missing_key' || !meant.has(JSON.stringify(path)));
   return [...unknown.map((one) => one.finding), ...others];
 }
 
@@ -75,7 +70,7 @@ function expectation(issue: Issue, schema: JsonSchema): string {
 function mistakenFor(issue: Issue, value: unknown): 'text' | 'other' | undefined {
   if (issue.code !== 'invalid_type') return undefined;
   if (issue.expected === 'string') return typeof value === 'number' || typeof value === 'boolean' ? 'other' : undefined;
-  return issue.expected === 'int' && typeof value === 'string' && /^\d+$/.test(value) ? 'text' : undefined;
+  return issue.expected === 'number' && typeof value === 'string' && /^\d+$/.test(value) ? 'text' : undefined;
 }
 
 function schemaAt(schema: JsonSchema, path: Path): JsonSchema | undefined {

@@ -29,16 +29,19 @@ export function readSource(text: string): Source {
   const lines = new LineCounter();
   const document = parseDocument(text, { version: '1.2', lineCounter: lines, prettyErrors: false, uniqueKeys: false });
   const walk = new Walk(lines);
-  const syntax = [...document.errors, ...document.warnings].map((error) => {
-    const place = { path: [], at: { offset: error.pos[0] } };
-    if (error.code === 'MULTIPLE_DOCS') return finding('cluster_yaml_documents', place);
-    return finding('cluster_yaml_syntax', place, { detail: DETAILS[error.code] ?? lowerFirst(error.message) });
-  });
-  const broken = syntax.some((one) => one.code === 'cluster_yaml_syntax');
-  const value = broken || document.contents === null ? undefined : walk.read(document.contents, []);
+  const errors = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
+  const second = errors.find(({ code }) => code === 'MULTIPLE_DOCS');
+  // Only the first: what the parser meets after it is mostly its consequence.
+  const broken = errors.find(({ code }) => code !== 'MULTIPLE_DOCS');
+  if (second !== undefined) walk.findings.push(finding('cluster_yaml_documents', { path: [], at: { offset: second.pos[0] } }));
+  if (broken !== undefined) {
+    const detail = DETAILS[broken.code] ?? lowerFirst(broken.message);
+    walk.findings.push(finding('cluster_yaml_syntax', { path: [], at: { offset: broken.pos[0] } }, { detail }));
+  }
+  const value = broken !== undefined || document.contents === null ? undefined : walk.read(document.contents, []);
   return {
     value,
-    findings: [...firstOfEachLine(syntax, lines), ...walk.findings],
+    findings: walk.findings,
     has: (path) => walk.offsets.has(JSON.stringify(path)),
     locate: ({ path, at }) => {
       const { line, col } = lines.linePos(typeof at === 'object' ? at.offset : walk.offsetOf(path, at));
@@ -117,13 +120,4 @@ function startOf(node: Node): number {
 
 function lowerFirst(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
-}
-
-/** One slip in YAML makes several errors on its line; the first is the cause. */
-function firstOfEachLine(findings: readonly Finding[], lines: LineCounter): Finding[] {
-  const seen = new Set<number>();
-  return findings.filter(({ at }) => {
-    const { line } = lines.linePos(typeof at === 'object' ? at.offset : 0);
-    return !seen.has(line) && seen.add(line);
-  });
 }

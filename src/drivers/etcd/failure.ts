@@ -28,7 +28,8 @@ export function describeFailure(endpoint: string, cause: unknown): EtcdFailure {
   const error = ConnectError.from(cause);
   const failure = (code: string, reason: string, retry: EtcdFailure['retry']) => ({ endpoint, code, reason, retry, cause });
   const { code, message } = lowestError(error);
-  if (isClientCertificateAlert(code)) return failure('etcd_certificate_refused', `it refused our client certificate (${tlsAlert(message)})`, 'all');
+  if (isClientCertificateAlert(code))
+    return failure('etcd_certificate_refused', `it refused our client certificate (${tlsAlert(message)})`, 'all');
   if (isServerCertificateError(code)) return failure('etcd_server_untrusted', `its certificate is not trusted (${message})`, 'all');
   if (unreachableCodes.includes(code)) return failure('etcd_unavailable', message, 'all');
   const reason = error.rawMessage;

@@ -10,6 +10,10 @@ export const bind: (fd: number, address: Uint8Array, length: number) => number =
 export const setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number = libc.func(
   'int setsockopt(int, int, int, const uint8_t *, uint32_t)',
 );
+koffi.struct('sock_fprog', { len: 'uint16_t', filter: 'const uint8_t *' });
+/** SO_ATTACH_FILTER with a struct sock_fprog; `len` counts instructions of 8 bytes. */
+export const setFilter: (fd: number, level: number, name: number, program: { len: number; filter: Uint8Array }, length: number) => number =
+  libc.func('int setsockopt(int, int, int, const sock_fprog *, uint32_t)');
 export const send: (fd: number, bytes: Uint8Array, length: number, flags: number) => number = libc.func(
   'intptr_t send(int, const uint8_t *, size_t, int)',
 );
@@ -34,7 +38,6 @@ export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
 
-/** Address families, types and so on differ by call; the error numbers are what they share. */
 export const EPERM = constants.errno.EPERM;
 export const ENOENT = constants.errno.ENOENT;
 export const EAGAIN = constants.errno.EAGAIN;

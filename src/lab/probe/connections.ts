@@ -7,6 +7,8 @@ import { LIVEZ, reasonOf, serverOf, type Target } from './target.ts';
 const ASK_EVERY_MS = 1000;
 /** Between two openings; 300 connections take 3 s and their questions spread evenly over the second. */
 const RAMP_STEP_MS = 10;
+/** A connection without its first answer by then counts as lost, so that a dead address ends in a verdict and not in a wait. */
+const OPEN_WITHIN_MS = 5000;
 
 export class ConnectionFleet {
   readonly #connections: LongConnection[] = [];
@@ -29,7 +31,11 @@ export class ConnectionFleet {
       settled.push(connection.settled);
       await new Promise((resolve) => setTimeout(resolve, RAMP_STEP_MS));
     }
+    const late = setTimeout(() => {
+      for (const connection of this.#connections) connection.giveUpOpening();
+    }, OPEN_WITHIN_MS);
     await Promise.all(settled);
+    clearTimeout(late);
   }
 
   /** Asks no more, gives the questions under way `graceMs` to be answered, and closes everything. */
@@ -53,6 +59,7 @@ class LongConnection {
   #socket: Socket | undefined;
   #timer: NodeJS.Timeout | undefined;
   #asking = true;
+  #answeredOnce = false;
 
   constructor(target: Target, now: () => number) {
     this.#target = target;
@@ -65,6 +72,10 @@ class LongConnection {
 
   get waiting(): boolean {
     return this.#record.waitingSinceMs !== undefined && this.#record.resetMs === undefined;
+  }
+
+  giveUpOpening(): void {
+    if (!this.#answeredOnce) this.#lost('never answered');
   }
 
   stopAsking(): void {
@@ -112,6 +123,7 @@ class LongConnection {
     const nowMs = this.#now();
     Object.assign(this.#record, server, { lastAnswerMs: nowMs, longestWaitMs: Math.max(this.#record.longestWaitMs, nowMs - askedMs) });
     delete this.#record.waitingSinceMs;
+    this.#answeredOnce = true;
     this.#settle();
     if (this.#asking) this.#timer = setTimeout(() => this.#ask(), Math.max(0, askedMs + ASK_EVERY_MS - nowMs));
   }

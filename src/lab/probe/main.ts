@@ -4,9 +4,10 @@
  * When its stdin closes, its parent is gone: it ends at once, so that no probe outlives its drill.
  */
 import { createInterface } from 'node:readline';
-import { boottimeMs } from '../../drivers/linux/boottime.ts';
+import type { Sighting } from '../../core/drill/record.ts';
+import { boottime } from '../../drivers/linux/boottime.ts';
 import { ConnectionFleet } from './connections.ts';
-import { observeHolders, type HolderObserver } from './observer.ts';
+import { HolderObserver } from './observer.ts';
 import type { ProbeOptions } from './options.ts';
 import { Recorder } from './recorder.ts';
 import { RequestLoop } from './requests.ts';
@@ -27,18 +28,22 @@ async function main(): Promise<void> {
 }
 
 async function probe(options: ProbeOptions, stopped: Promise<void>): Promise<void> {
-  const now = boottimeMs;
+  const { now } = boottime;
   const recorder = new Recorder(options.outFile);
   const target = targetOf(options);
   const fleet = new ConnectionFleet({ target, count: options.connections, now });
   await fleet.open();
   const { intervalMs, timeoutMs } = options;
-  const requests = new RequestLoop({ target, intervalMs, timeoutMs, now, onRecord: (record) => recorder.add({ type: 'request', ...record }) });
-  const observer: HolderObserver | undefined = observeHolders({
-    options,
+  const requests = new RequestLoop({
+    target,
+    intervalMs,
+    timeoutMs,
     now,
-    onSighting: (sighting) => recorder.add({ type: 'sighting', ...sighting }),
+    onRecord: (record) => recorder.add({ type: 'request', ...record }),
   });
+  const { address, port, observer: observerOptions } = options;
+  const onSighting = (sighting: Sighting): void => recorder.add({ type: 'sighting', ...sighting });
+  const observer = observerOptions && new HolderObserver({ address, port, observer: observerOptions, now, onSighting });
   requests.start();
   process.stdout.write('ready\n');
   await stopped;

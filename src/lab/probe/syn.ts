@@ -42,11 +42,27 @@ export function synFrame(syn: Syn): Uint8Array {
 /** 24 bytes: the fixed header and a maximum segment size of 536, which every network carries (RFC 9293 section 3.7.1). */
 function synSegment({ sourcePort, targetPort, sequence }: Syn): Uint8Array {
   const header = new ByteWriter(24).u16(sourcePort).u16(targetPort).u32(sequence).u32(0);
-  return header.u8(6 << 4).u8(FLAG_SYN).u16(1024).u16(0).u16(0).u8(2).u8(4).u16(536).finish();
+  return header
+    .u8(6 << 4)
+    .u8(FLAG_SYN)
+    .u16(1024)
+    .u16(0)
+    .u16(0)
+    .u8(2)
+    .u8(4)
+    .u16(536)
+    .finish();
 }
 
 function ipv4Header(source: Uint8Array, target: Uint8Array, length: number): Uint8Array {
-  const start = new ByteWriter(20).u8(0x45).u8(0).u16(20 + length).u16(0).u16(0x4000).u8(HOP_LIMIT).u8(PROTOCOL_TCP);
+  const start = new ByteWriter(20)
+    .u8(0x45)
+    .u8(0)
+    .u16(20 + length)
+    .u16(0)
+    .u16(0x4000)
+    .u8(HOP_LIMIT)
+    .u8(PROTOCOL_TCP);
   const header = start.u16(0).bytes(source).bytes(target).finish();
   new DataView(header.buffer).setUint16(10, checksum([header]));
   return header;
@@ -111,4 +127,3 @@ function ipBytesOf(address: string): Uint8Array {
   assert(bytes !== undefined, `${address} is an IP address`);
   return bytes;
 }
-

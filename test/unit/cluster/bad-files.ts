@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-export const exampleFile = new URL('../../../docs/examples/cluster.yaml', import.meta.url);
-export const example = readFileSync(exampleFile, 'utf8');
+export const example = readFileSync(new URL('../../../docs/examples/cluster.yaml', import.meta.url), 'utf8');
 
 /** The example with each text replaced by another; a text that the example lacks is a mistake in the test. */
 export function edited(...edits: (readonly [from: string, to: string])[]): string {
@@ -41,15 +40,15 @@ export const badFiles: Record<string, { text: string; problems: string[] }> = {
   },
   'two documents': {
     text: `${example}---\nkind: Other\n`,
-    problems: ['47:1: a second YAML document starts here, but a cluster file holds one. Remove it, or move it to a file of its own.'],
+    problems: ['46:1: a second YAML document starts here, but a cluster file holds one. Remove it, or move it to a file of its own.'],
   },
   'an alias': {
     text: edited(['name: prod', 'name: &n prod'], ['interface: eth0', 'interface: *n']),
     problems: ['12:14: the alias *n is not supported, because every value of a cluster file stands in its own place. Write the value out.'],
   },
   'a mapping as key': {
-    text: edited(['datapath: proxy', '{datapath: proxy}: 1']),
-    problems: ['38:1: a list or a mapping cannot be a key. Write the key as plain text followed by a colon.'],
+    text: edited(['datapath: proxy', '? [datapath]\n: proxy']),
+    problems: ['38:3: a list or a mapping cannot be a key. Write the key as plain text followed by a colon.'],
   },
   'a duplicate key': {
     text: edited(['zone: c', 'zone: c\n      zone: d']),
@@ -179,6 +178,12 @@ export const badFiles: Record<string, { text: string; problems: string[] }> = {
     text: edited(['port: 8443', 'port: 6443']),
     problems: [
       '11:9: the API server holds port 6443 on all addresses (apiserver.bind: all), so the endpoint cannot listen on it. Set endpoint.port to another port such as 8443, or apiserver.bind to host.',
+    ],
+  },
+  'the same port, where only the API server names it': {
+    text: edited(['  port: 8443\n', '']),
+    problems: [
+      '27:9: the API server holds port 6443 on all addresses (apiserver.bind: all), so the endpoint cannot listen on it. Set endpoint.port to another port such as 8443, or apiserver.bind to host.',
     ],
   },
   'the same port by default': {

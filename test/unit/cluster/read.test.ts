@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseDocument, visit } from 'yaml';
 import { editDistance, nearest } from '../../../src/core/cluster/nearest.ts';
@@ -16,6 +16,10 @@ function read(text: string): Cluster {
 function problemsOf(text: string) {
   const result = readCluster(text, 'cluster.yaml');
   return result.ok ? [] : result.problems;
+}
+
+function pathsOf(text: string) {
+  return problemsOf(text).map(({ path }) => path);
 }
 
 describe('a right file', () => {
@@ -96,9 +100,8 @@ describe('a wrong file', () => {
   });
 
   test('a problem names the path as the file writes it', () => {
-    const paths = (text: string) => problemsOf(text).map(({ path }) => path);
-    expect(paths(edited(['10.0.0.100', '10.0.0.255']))).toEqual(['endpoint.address']);
-    expect(paths(edited(['address: 10.0.0.100', 'address: [10.0.0.255]']))).toEqual(['endpoint.address[0]']);
+    expect(pathsOf(edited(['10.0.0.100', '10.0.0.255']))).toEqual(['endpoint.address']);
+    expect(pathsOf(edited(['address: 10.0.0.100', 'address: [10.0.0.255]']))).toEqual(['endpoint.address[0]']);
   });
 
   test.each([
@@ -109,10 +112,23 @@ describe('a wrong file', () => {
     ['controlPlane.hosts[1].address', '10.0.0.12/24', ['10.0.0.12/33', '10.0.0.12/', '"fd00::12/129"', '10.0.0.12/24/24']],
     ['agent.metricsAddress', '127.0.0.1:7701', ['127.0.0.1', '127.0.0.1:0', '127.0.0.1:65536', '"::1:7701"', '"[127.0.0.1]:1"']],
     ['agent.keyFile', '/etc/hale/cluster.key', ['cluster.key', '/', '"/a\\0b"']],
-    ['etcd.clientPort', '2379', ['0', '65536', '23.5', '-1', '.inf', '.nan', '1e400']],
+    [
+      'etcd.endpoints[0]',
+      'https://10.0.0.21:2379',
+      [
+        'http://10.0.0.21:2379',
+        'https://10.0.0.21',
+        'https://etcd_1:2379',
+        'https://etcd:0',
+        'https://etcd:2379/v3',
+        'https://fd00::1:2379',
+      ],
+    ],
+    ['etcd.clientPort', '2379', ['0', '65536', '23.5', '-1', '-1.5', '99999.5', '.inf', '.nan', '1e400']],
   ])('%s refuses values beside %s', (path, value, refused) => {
-    for (const other of refused)
-      expect({ other, paths: problemsOf(edited([value, other])).map((p) => p.path) }).toEqual({ other, paths: [path] });
+    const external = ['topology: stacked', 'topology: external\n  endpoints: ["https://10.0.0.21:2379"]'] as const;
+    const base = path.startsWith('etcd.endpoints') ? [external] : [];
+    for (const other of refused) expect({ other, paths: pathsOf(edited(...base, [value, other])) }).toEqual({ other, paths: [path] });
   });
 
   test.each(['::', '::1', 'ff02::1', 'fe80::1', '::ffff:10.0.0.1', '0.0.0.0', '255.255.255.255', '239.1.1.1'])(
@@ -138,7 +154,6 @@ test('every mutation of the example is read or refused with places that exist, a
     how: fc.constantFrom('delete', 'replace'),
     value: fc.oneof(strange, fc.jsonValue()),
   });
-  const lines = (text: string) => text.split(/\r?\n/);
   fc.assert(
     fc.property(fc.array(mutation, { minLength: 1, maxLength: 3 }), (mutations) => {
       const document = parseDocument(example);
@@ -147,7 +162,7 @@ test('every mutation of the example is read or refused with places that exist, a
         // A key that is replaced is a key that is renamed.
         visit(document, { Node: () => (index++ === node ? (how === 'delete' ? visit.REMOVE : document.createNode(value)) : undefined) });
       }
-      checkPlaces(document.contents === null ? '' : document.toString(), lines);
+      checkPlaces(document.contents === null ? '' : document.toString());
     }),
     { numRuns: 300 },
   );
@@ -157,20 +172,21 @@ test('every mutation of the example is read or refused with places that exist, a
       fc.nat(20),
       fc.string({ unit: fc.constantFrom(...'[]{}:-?&*!|>\'"%@`#,~<\t\n\r \0\ufeffaé😀') }),
       (at, length, insert) => {
-        checkPlaces(example.slice(0, at) + insert + example.slice(at + length), lines);
+        checkPlaces(example.slice(0, at) + insert + example.slice(at + length));
       },
     ),
     { numRuns: 1000 },
   );
 });
 
-function checkPlaces(text: string, lines: (text: string) => string[]) {
+function checkPlaces(text: string) {
+  const lines = text.split(/\r?\n/);
   const problems = problemsOf(text);
   for (const { line, column } of problems) {
     expect(line).toBeGreaterThanOrEqual(1);
-    expect(line).toBeLessThanOrEqual(lines(text).length);
+    expect(line).toBeLessThanOrEqual(lines.length);
     expect(column).toBeGreaterThanOrEqual(1);
-    expect(column).toBeLessThanOrEqual((lines(text)[line - 1] as string).length + 1);
+    expect(column).toBeLessThanOrEqual((lines[line - 1] as string).length + 1);
   }
   const order = problems.map(({ line, column }) => line * 10_000 + column);
   expect(order).toEqual([...order].sort((a, b) => a - b));

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { HOLDER_RULE, holdersOf, lastSeen } from '../../../src/core/drill/holders.ts';
 import type { Sighting } from '../../../src/core/drill/record.ts';
@@ -12,7 +12,11 @@ function seen(host: string, range: { from: number; to: number; everyMs?: number 
 
 /** Consecutive turns with lengths in milliseconds and a pause before each, as a lease gives them. */
 const turns = fc.array(
-  fc.record({ host: fc.constantFrom('cp1', 'cp2', 'cp3'), pauseMs: fc.integer({ min: 1, max: 400 }), lengthMs: fc.integer({ min: 60, max: 900 }) }),
+  fc.record({
+    host: fc.constantFrom('cp1', 'cp2', 'cp3'),
+    pauseMs: fc.integer({ min: 1, max: 400 }),
+    lengthMs: fc.integer({ min: 60, max: 900 }),
+  }),
   { minLength: 1, maxLength: 8 },
 );
 
@@ -41,18 +45,14 @@ describe('who held the address', () => {
 
   test('one sighting of another host anywhere inside a turn is two at once, whatever the pauses of the probe', () => {
     fc.assert(
-      fc.property(
-        fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 2, maxLength: 60 }),
-        fc.nat(),
-        (pauses, where) => {
-          let timeMs = 0;
-          const own = pauses.map((pauseMs): Sighting => ({ timeMs: (timeMs += pauseMs), host: 'cp1', how: 'arp' }));
-          const index = where % (own.length - 1);
-          const [left, right] = [own[index], own[index + 1]] as [Sighting, Sighting];
-          const intruder: Sighting = { timeMs: (left.timeMs + right.timeMs) / 2, host: 'cp2', how: 'tcp' };
-          expect(holdersOf([...own, intruder]).maxSimultaneous).toBe(2);
-        },
-      ),
+      fc.property(fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 2, maxLength: 60 }), fc.nat(), (pauses, where) => {
+        let timeMs = 0;
+        const own = pauses.map((pauseMs): Sighting => ({ timeMs: (timeMs += pauseMs), host: 'cp1', how: 'arp' }));
+        const index = where % (own.length - 1);
+        const [left, right] = [own[index], own[index + 1]] as [Sighting, Sighting];
+        const intruder: Sighting = { timeMs: (left.timeMs + right.timeMs) / 2, host: 'cp2', how: 'tcp' };
+        expect(holdersOf([...own, intruder]).maxSimultaneous).toBe(2);
+      }),
     );
   });
 

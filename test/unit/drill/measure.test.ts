@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fateOf, measure, outageOf } from '../../../src/core/drill/measure.ts';
 import type { ConnectionRecord, DrillRecord, RequestRecord } from '../../../src/core/drill/record.ts';
@@ -20,14 +20,20 @@ function requests(toMs: number, fails: (startMs: number) => boolean): RequestRec
 
 describe('outage', () => {
   test('is the gap between the successes on both sides of the failures', () => {
-    const outage = outageOf(requests(4000, (startMs) => startMs >= 1000 && startMs < 1300), FAULT_MS);
+    const outage = outageOf(
+      requests(4000, (startMs) => startMs >= 1000 && startMs < 1300),
+      FAULT_MS,
+    );
     expect(outage).toEqual({ outageMs: 1302 - 997, startMs: 997 });
   });
 
   test('is at most one interval longer than the failing span, for any span after the fault', () => {
     fc.assert(
       fc.property(fc.integer({ min: FAULT_MS, max: 3000 }), fc.integer({ min: 10, max: 900 }), (from, lengthMs) => {
-        const { outageMs } = outageOf(requests(5000, (startMs) => startMs >= from && startMs < from + lengthMs), FAULT_MS);
+        const { outageMs } = outageOf(
+          requests(5000, (startMs) => startMs >= from && startMs < from + lengthMs),
+          FAULT_MS,
+        );
         expect(outageMs).toBeGreaterThanOrEqual(lengthMs - 5);
         expect(outageMs).toBeLessThanOrEqual(lengthMs + 10);
       }),
@@ -35,13 +41,26 @@ describe('outage', () => {
   });
 
   test('a larger gap before the fault is not its doing', () => {
-    const outage = outageOf(requests(3000, (startMs) => startMs > 100 && startMs < 800), FAULT_MS);
+    const outage = outageOf(
+      requests(3000, (startMs) => startMs > 100 && startMs < 800),
+      FAULT_MS,
+    );
     expect(outage.outageMs).toBe(5);
   });
 
   test('one that never ends reaches to the last request, also when no request ever succeeded', () => {
-    expect(outageOf(requests(3000, (startMs) => startMs >= 1000), FAULT_MS)).toEqual({ outageMs: 3000 - 997, startMs: 997 });
-    expect(outageOf(requests(3000, () => true), FAULT_MS)).toEqual({ outageMs: 2000, startMs: FAULT_MS });
+    expect(
+      outageOf(
+        requests(3000, (startMs) => startMs >= 1000),
+        FAULT_MS,
+      ),
+    ).toEqual({ outageMs: 3000 - 997, startMs: 997 });
+    expect(
+      outageOf(
+        requests(3000, () => true),
+        FAULT_MS,
+      ),
+    ).toEqual({ outageMs: 2000, startMs: FAULT_MS });
   });
 });
 
@@ -66,7 +85,14 @@ function resultOf(name: string, change: (record: DrillRecord) => void = () => {}
   const record = ownerCrashRecord();
   change(record);
   const scenario = scenarioByName(name) as Scenario;
-  const facts = { endpoint: '10.0.0.10:6443', apiserver: 'stand-in', profile: 'default', leaseMs: 300, startedAt: '2026-01-01T00:00:00Z', report: null };
+  const facts = {
+    endpoint: '10.0.0.10:6443',
+    apiserver: 'stand-in',
+    profile: 'default',
+    leaseMs: 300,
+    startedAt: '2026-01-01T00:00:00Z',
+    report: null,
+  };
   return drillResult({ scenario, ...facts }, measure(record));
 }
 
@@ -110,7 +136,9 @@ describe('result of a drill', () => {
   });
 
   test('a drill that begins in trouble or measures nothing never passes', () => {
-    const early = resultOf('owner-crash', (record) => Object.assign(record.requests[3] as RequestRecord, { ok: false, error: 'ECONNREFUSED' }));
+    const early = resultOf('owner-crash', (record) =>
+      Object.assign(record.requests[3] as RequestRecord, { ok: false, error: 'ECONNREFUSED' }),
+    );
     expect(early.reasons).toEqual(['1 requests failed before the fault: not a steady state']);
     const nothing = resultOf('owner-crash', (record) => Object.assign(record, { requests: [], connections: [], sightings: [] }));
     expect(nothing.reasons).toEqual([

@@ -1,0 +1,260 @@
+import { createHash } from 'node:crypto';
+import type { Server } from 'node:http';
+import { formatMac } from '../base/address.ts';
+import { healthProfiles } from '../core/balancer/timing.ts';
+import type { DatapathPlan, Target } from '../core/balancer/plan.ts';
+import type { Cluster } from '../core/cluster/schema.ts';
+import { parseHostPort } from '../core/cluster/values.ts';
+import type { Fitness } from '../core/lease/message.ts';
+import { isFresh } from '../core/lease/state.ts';
+import { timingProfiles } from '../core/lease/timing.ts';
+import { AgentDatagram, randomNonce } from '../drivers/datagram/datagram.ts';
+import { readKeyFile } from '../drivers/datagram/keys.ts';
+import { HttpsReadiness } from '../drivers/kubernetes/readiness.ts';
+import { ProxyDatapath } from '../drivers/proxy/proxy.ts';
+import { ConflictEngine } from '../engine/conflict.ts';
+import { HealthEngine } from '../engine/health.ts';
+import { type LeaseEvent, LeaseEngine } from '../engine/lease.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { AgentStatus } from '../ports/control.ts';
+import type { Datapath } from '../ports/datapath.ts';
+import type { Log } from '../ports/log.ts';
+import { createMetrics, type Metrics, openMetrics } from './metrics.ts';
+import type { Self } from './self.ts';
+import { knownHolder, membersStatus, whyNotHolding } from './status.ts';
+import type { Host } from './world.ts';
+
+/** How long connections under way may take to end when this host stops holding on purpose. */
+const DRAIN_GRACE_MS = 2000;
+/** Longest wait for the lease to be handed over at shutdown; after it the lease simply ends. */
+const SHUTDOWN_LEASES = 2;
+
+export interface AgentOptions {
+  cluster: Cluster;
+  self: Self;
+  clock: Clock;
+  log: Log;
+  host: Host;
+}
+
+/** The daemon of one control-plane host: election, address, health and datapath, joined. */
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #metrics: Metrics;
+  readonly #names: string[];
+  readonly #targets: Target[];
+  #lease!: LeaseEngine;
+  #health!: HealthEngine;
+  #conflict!: ConflictEngine;
+  #datapath!: Datapath;
+  #datagram!: AgentDatagram;
+  #metricsServer!: Server;
+
+  private constructor(options: AgentOptions) {
+    const { cluster } = options;
+    this.#options = options;
+    this.#metrics = createMetrics();
+    this.#names = cluster.controlPlane.hosts.map((host) => host.name);
+    this.#targets = cluster.controlPlane.hosts.map((host) => ({
+      name: host.name,
+      address: host.addresses[0]?.address as string,
+      port: cluster.apiserver.port,
+    }));
+  }
+
+  /** Opens everything; throws a HaleError, with nothing claimed, when something is missing. */
+  static async start(options: AgentOptions): Promise<Agent> {
+    const agent = new Agent(options);
+    await agent.#open();
+    return agent;
+  }
+
+  async #open(): Promise<void> {
+    const { cluster, self, clock, log, host } = this.#options;
+    const keys = readKeyFile(cluster.agent.keyFile);
+    const boot = randomNonce();
+    const members = this.#names.length;
+    const { profile, port, metricsAddress } = cluster.agent;
+    this.#datagram = await AgentDatagram.open({
+      ...{ self: self.index, addresses: this.#targets.map((t) => t.address), port, cluster: clusterDigest(cluster), boot, keys, clock },
+      onRejected: (reason, from) => {
+        this.#metrics.rejected.inc({ reason });
+        log.debug({ reason, from }, 'datagram rejected');
+      },
+    });
+    this.#datapath = await ProxyDatapath.open(this.#plan(), (error) => {
+      log.error({ error: error.message }, 'the proxy thread died; this agent ends so that its supervisor starts it anew');
+      process.exit(1);
+    });
+    this.#datapath.onRefused((backend) => this.#health.probeNow(backend));
+    this.#lease = new LeaseEngine({
+      ...{ self: self.index, members, timing: timingProfiles[profile], boot, clock, datagram: this.#datagram, endpoint: host.endpoint },
+      onEvent: (event) => this.#onLease(event),
+    });
+    this.#health = new HealthEngine({
+      ...{ targets: this.#targets, timing: healthProfiles[profile], clock },
+      probe: new HttpsReadiness({ caFile: cluster.apiserver.caFile }),
+      onChange: (target, health) => {
+        log.info({ backend: target.name, state: health.state, reason: health.reason }, 'backend changed');
+        this.#datapath.apply(this.#plan());
+        this.#updateFitness();
+      },
+    });
+    this.#conflict = new ConflictEngine({
+      ...{ addresses: cluster.endpoint.addresses, clock, watch: host.neighbors },
+      memberMacs: () => this.#memberMacs(),
+      announce: () => host.endpoint.announce(),
+      onChange: () => this.#updateFitness(),
+      onConflict: (claim) => {
+        this.#metrics.conflicts.inc();
+        log.error(claim, 'another machine claims the address that this host holds');
+      },
+    });
+    const refresh = () => this.#refreshMetrics();
+    this.#metricsServer = await openMetrics(this.#metrics, { ...(parseHostPort(metricsAddress) as { host: string; port: number }), refresh });
+    this.#updateFitness();
+  }
+
+  drain(): void {
+    this.#options.log.info({}, 'drain');
+    this.#lease.drain();
+  }
+
+  resume(): void {
+    this.#options.log.info({}, 'resume');
+    this.#lease.resume();
+  }
+
+  /** Hands the lease over, lets connections end, leaves nothing in the kernel. */
+  async shutdown(): Promise<void> {
+    const { cluster, clock, log, host } = this.#options;
+    const leaseMs = timingProfiles[cluster.agent.profile].leaseMs;
+    const held = this.#isHolding();
+    this.#lease.drain();
+    const until = clock.now() + SHUTDOWN_LEASES * leaseMs;
+    while (this.#isHolding() && clock.now() < until) await new Promise((resolve) => clock.at(clock.now() + 2, () => resolve(undefined)));
+    if (held) await this.#datapath.drain(DRAIN_GRACE_MS);
+    this.#lease.stop();
+    this.#health.stop();
+    this.#conflict.stop();
+    const withdrawn = host.endpoint.withdraw();
+    if (!withdrawn.ok) log.error({ reason: withdrawn.reason }, 'the address could not be removed at shutdown');
+    host.close();
+    this.#datagram.close();
+    this.#metricsServer.close();
+    await this.#datapath.close();
+    log.info({}, 'stopped');
+  }
+
+  #isHolding(): boolean {
+    const { name } = this.#lease.state.role;
+    return name === 'holder' || name === 'withdrawing';
+  }
+
+  #plan(): DatapathPlan {
+    const { endpoint } = this.#options.cluster;
+    return {
+      frontends: endpoint.addresses.map((address) => ({ address, port: endpoint.port })),
+      backends: this.#targets.map((target) => ({ ...target, state: this.#health?.of(target.name).state ?? 'unknown' })),
+    };
+  }
+
+  #onLease(event: LeaseEvent): void {
+    const { log } = this.#options;
+    switch (event.kind) {
+      case 'became-holder':
+        this.#metrics.takeovers.inc();
+        log.info({ term: event.term, after: event.predecessor === undefined ? null : this.#names[event.predecessor] }, 'holding the address');
+        return this.#conflict.setHolding({ now: true });
+      case 'lost':
+        this.#metrics.losses.inc({ reason: event.reason });
+        log.info({ term: event.term, reason: event.reason }, 'no longer holding the address');
+        if (event.reason !== 'handed-over') this.#datapath.resetConnections();
+        return this.#conflict.setHolding({ now: false });
+      case 'malformed':
+        this.#metrics.rejected.inc({ reason: 'malformed' });
+        return;
+      default:
+        this.#metrics.effectFailures.inc({ effect: event.kind });
+        log.error({ reason: event.reason }, event.kind === 'hold-failed' ? 'cannot hold the address' : 'cannot withdraw the address');
+    }
+  }
+
+  /** Two levels: whether this host may stand at all, and whether it reaches a ready API server. Its own API server plays no special part. */
+  #updateFitness(): void {
+    const ready = this.#targets.reduce((mask, t, i) => (this.#health.of(t.name).state === 'ready' ? mask | (1 << i) : mask), 0);
+    const fitness: Fitness = this.#conflict?.occupant !== undefined ? 'unable' : ready === 0 ? 'poor' : 'good';
+    const mac = Number.parseInt(this.#options.host.mac.replaceAll(':', ''), 16);
+    this.#lease.setFitness({ fitness, readyBackends: ready, mac });
+  }
+
+  *#memberMacs(): Iterable<string> {
+    yield this.#options.host.mac;
+    for (const { heartbeat } of this.#lease.state.peers) if (heartbeat !== undefined) yield macText(heartbeat.mac);
+  }
+
+  #unfit(): string | undefined {
+    const occupant = this.#conflict.occupant;
+    if (occupant === undefined) return undefined;
+    if (occupant === 'unchecked') return 'still asking the link whether another machine has the address';
+    return `${occupant.address} is answered for by ${occupant.mac}, which is not a member of this cluster`;
+  }
+
+  #refreshMetrics(): void {
+    const { clock, host } = this.#options;
+    const { state } = this.#lease;
+    const now = clock.now();
+    this.#metrics.holding.set(state.role.name === 'holder' ? 1 : 0);
+    this.#metrics.term.set(state.term);
+    this.#metrics.leaseRemaining.set((knownHolder(state, now)?.remainingMs ?? 0) / 1000);
+    this.#metrics.membersAlive.set(this.#names.filter((_, m) => m === state.config.self || isFresh(state, m, now)).length);
+    this.#metrics.connections.set(this.#datapath.connections());
+    this.#metrics.enforced.set(host.weaker === undefined ? 1 : 0);
+    for (const { name } of this.#targets) this.#metrics.backendReady.set({ backend: name }, this.#health.of(name).state === 'ready' ? 1 : 0);
+  }
+
+  status(): AgentStatus {
+    const { cluster, self, clock, host } = this.#options;
+    const { state } = this.#lease;
+    const now = clock.now();
+    const holder = knownHolder(state, now);
+    const unfit = this.#unfit();
+    return {
+      cluster: cluster.name,
+      host: self.host.name,
+      role: state.role.name === 'holder' ? 'holder' : state.role.name === 'follower' ? 'follower' : 'candidate',
+      term: state.term,
+      draining: state.draining,
+      profile: cluster.agent.profile,
+      leaseMs: state.config.timing.leaseMs,
+      holder: holder === undefined ? null : (this.#names[holder.member] as string),
+      leaseRemainingMs: holder === undefined ? null : Math.round(holder.remainingMs),
+      whyNotHolding: whyNotHolding(state, { now, names: this.#names, unfit }) ?? null,
+      endpoint: {
+        addresses: cluster.endpoint.addresses,
+        port: cluster.endpoint.port,
+        interface: self.interfaceName,
+        enforced: host.weaker === undefined,
+        weaker: host.weaker ?? null,
+        conflict: unfit ?? null,
+      },
+      members: membersStatus(state, { now, names: this.#names, addresses: this.#targets.map((t) => t.address) }),
+      backends: this.#targets.map((target) => {
+        const { state: backend, reason, since } = this.#health.of(target.name);
+        return { name: target.name, address: target.address, state: backend, reason, sinceMs: Math.round(now - since) };
+      }),
+      connections: this.#datapath.connections(),
+      realtime: host.realtime,
+    };
+  }
+}
+
+/** What agents must agree on before they listen to each other: name and members. */
+function clusterDigest(cluster: Cluster): number {
+  const members = cluster.controlPlane.hosts.map((host) => [host.name, host.addresses[0]?.address]);
+  return createHash('sha256').update(JSON.stringify([cluster.name, members, cluster.endpoint.addresses])).digest().readUInt32BE(0);
+}
+
+function macText(mac: number): string {
+  return formatMac(Buffer.from(mac.toString(16).padStart(12, '0'), 'hex'));
+}

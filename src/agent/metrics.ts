@@ -1,0 +1,60 @@
+import { createServer, type Server } from 'node:http';
+import { collectDefaultMetrics, Counter, Gauge, Registry } from '@prometheus-io/client';
+import { HaleError } from '../base/error.ts';
+
+/** Every metric of the agent; docs/reference/metrics.md lists the same names, held together by a test. */
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  const gauge = <L extends string = never>(name: string, help: string, labelNames: L[] = []) => new Gauge({ name, help, labelNames, registers });
+  const counter = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
+    new Counter({ name, help, labelNames, registers });
+  collectDefaultMetrics({ register: registry });
+  return {
+    registry,
+    holding: gauge('hale_holding', '1 while this agent holds the address, otherwise 0.'),
+    term: gauge('hale_lease_term', 'Term of the lease: grows with every new holder.'),
+    leaseRemaining: gauge('hale_lease_remaining_seconds', 'Time left of the lease of the holder that this agent knows; 0 when it knows none.'),
+    membersAlive: gauge('hale_members_alive', 'Members heard within three heartbeats, this one included.'),
+    backendReady: gauge('hale_backend_ready', '1 while the API server of the host is ready for new connections, otherwise 0.', ['backend']),
+    connections: gauge('hale_proxy_connections', 'Connections that the proxy carries now.'),
+    enforced: gauge('hale_lease_enforced', '1 when the kernel ends the lease by itself, 0 when only the agent does.'),
+    takeovers: counter('hale_takeovers_total', 'Times that this agent became the holder.'),
+    losses: counter('hale_losses_total', 'Times that this agent stopped holding, by reason.', ['reason']),
+    rejected: counter('hale_datagrams_rejected_total', 'Datagrams that were not acted on, by reason.', ['reason']),
+    conflicts: counter('hale_address_conflicts_total', 'Claims of the address by a machine that is not a member.'),
+    effectFailures: counter('hale_effect_failures_total', 'Failed changes to the kernel, by kind.', ['effect']),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** Serves `GET /metrics` in the Prometheus text format. `refresh` brings gauges up to date before each answer. */
+export async function openMetrics(
+  metrics: Metrics,
+  options: { host: string; port: number; refresh: () => void },
+): Promise<Server> {
+  const server = createServer((req, res) => {
+    if (req.url !== '/metrics') return res.writeHead(404).end('see /metrics\n');
+    options.refresh();
+    return metrics.registry.metrics().then(
+      (text) => res.writeHead(200, { 'content-type': metrics.registry.contentType }).end(text),
+      (error: Error) => res.writeHead(500).end(error.message),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(
+        new HaleError({
+          code: 'metrics_port_in_use',
+          kind: 'world',
+          message: `agent.metricsAddress: cannot listen on ${options.host}:${options.port}: ${error.code ?? error.message}`,
+          remedy: 'choose another agent.metricsAddress',
+          cause: error,
+        }),
+      );
+    });
+    server.listen(options.port, options.host, () => resolve());
+  });
+  return server;
+}

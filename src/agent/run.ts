@@ -1,0 +1,44 @@
+import type { Cluster } from '../core/cluster/schema.ts';
+import { boottime } from '../drivers/linux/boottime.ts';
+import { Agent } from './agent.ts';
+import { CONTROL_SOCKET } from '../ports/control.ts';
+import { openControl } from './control.ts';
+import { openHost } from './host.ts';
+import { createLog } from './log.ts';
+import { findSelf } from './self.ts';
+
+/** Runs the agent until SIGTERM or SIGINT, which hand the address over first. A second signal ends it at once: the kernel closes the lease. */
+export async function runAgent(options: { cluster: Cluster; file: string; logLevel: string }): Promise<void> {
+  const { cluster, file } = options;
+  const self = findSelf(cluster, file);
+  const log = createLog({ level: options.logLevel, host: self.host.name });
+  const running: { agent?: Agent } = {};
+  // The socket first: it refuses when another agent runs here, before anything of that one's is cleaned up.
+  const control = await openControl(CONTROL_SOCKET, {
+    status: () => running.agent?.status() ?? null,
+    drain: () => running.agent?.drain(),
+    resume: () => running.agent?.resume(),
+  });
+  const host = openHost({ cluster, self, clock: boottime, log });
+  const agent = await Agent.start({ cluster, self, clock: boottime, log, host });
+  running.agent = agent;
+  log.info({ cluster: cluster.name, interface: self.interfaceName, profile: cluster.agent.profile, realtime: host.realtime }, 'agent started');
+  let stopping = false;
+  const stop = (signal: string) => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    agent.shutdown().then(
+      () => {
+        control.close();
+        process.exit(0);
+      },
+      (error: Error) => {
+        log.error({ error: error.message }, 'stopping failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  process.on('SIGINT', () => stop('SIGINT'));
+}

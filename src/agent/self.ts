@@ -1,0 +1,50 @@
+import { networkInterfaces } from 'node:os';
+import { formatIp, parseIp } from '../base/address.ts';
+import { HaleError } from '../base/error.ts';
+import type { Cluster, ClusterHost } from '../core/cluster/schema.ts';
+
+export interface Self {
+  index: number;
+  host: ClusterHost;
+  /** The interface that will carry the shared address. */
+  interfaceName: string;
+}
+
+/** Finds which host of the cluster this machine is, by its addresses, and the interface for the shared address. */
+export function findSelf(cluster: Cluster, file: string): Self {
+  const local = localAddresses();
+  const hosts = cluster.controlPlane.hosts;
+  const index = hosts.findIndex((host) => host.addresses.some(({ address }) => local.has(address)));
+  const host = hosts[index];
+  if (host === undefined) {
+    throw new HaleError({
+      code: 'not_a_member',
+      kind: 'usage',
+      message: `${file}: none of this machine's addresses (${[...local.keys()].join(', ')}) is the address of a host in controlPlane.hosts`,
+      remedy: 'add this machine under controlPlane.hosts, or run the agent on one of the hosts named there',
+    });
+  }
+  const own = host.addresses.map(({ address }) => local.get(address)).find((name) => name !== undefined) as string;
+  const interfaceName = cluster.endpoint.interface ?? own;
+  if (networkInterfaces()[interfaceName] === undefined) {
+    throw new HaleError({
+      code: 'interface_missing',
+      kind: 'world',
+      message: `${file}: endpoint.interface: there is no interface ${interfaceName} that is up on this machine (there are ${[...new Set(local.values())].join(', ')})`,
+      remedy: 'correct endpoint.interface, or bring the interface up: ip link set INTERFACE up',
+    });
+  }
+  return { index, host, interfaceName };
+}
+
+/** Address to interface name. */
+function localAddresses(): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [name, addresses] of Object.entries(networkInterfaces())) {
+    for (const { address, internal } of addresses ?? []) {
+      const bytes = parseIp(address);
+      if (!internal && bytes !== undefined) found.set(formatIp(bytes), name);
+    }
+  }
+  return found;
+}

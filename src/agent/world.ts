@@ -1,0 +1,15 @@
+import type { EndpointAddress } from '../ports/endpoint.ts';
+import type { NeighborWatch } from '../ports/neighbors.ts';
+
+/** What the agent needs of the machine it runs on, beside the network between agents. */
+export interface Host {
+  endpoint: EndpointAddress;
+  neighbors: NeighborWatch;
+  /** Hardware address of the interface that carries the shared address. */
+  mac: string;
+  /** Why the lease is not enforced by the kernel, when it is not. */
+  weaker: string | undefined;
+  /** Whether timers run in a real-time scheduling class. */
+  realtime: boolean;
+  close(): void;
+}

@@ -1,0 +1,79 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Argument, Command } from 'commander';
+import { EXIT_FINDING } from '../base/error.ts';
+import type { DrillResult } from '../core/drill/result.ts';
+import { SCENARIOS, scenarioByName, type Scenario } from '../core/drill/scenario.ts';
+import { type Drill, runDrill } from '../lab/drill/run.ts';
+import { describeApiserver, type Lab, openLab } from '../lab/lab.ts';
+import { ensurePrivileges } from '../lab/privileges.ts';
+import { renderReport } from '../lab/report/report.ts';
+import { interruptible } from './interrupt.ts';
+import { nameOption } from './lab-options.ts';
+import { table } from './table.ts';
+
+/** Where reports go, below the folder in which the command was called. */
+const REPORT_FOLDER = 'hale-reports';
+
+/** `hale drill`: a real fault on a lab, and the outage as a client saw it. */
+export function drillCommand(): Command {
+  return new Command('drill').description('inject a real fault and measure what a client sees').addCommand(list()).addCommand(runCommand());
+}
+
+function list(): Command {
+  return new Command('list').description('the drills there are').action(() => {
+    process.stdout.write(table(['DRILL', 'WHAT HAPPENS'], SCENARIOS.map((s) => [s.name, s.description])));
+  });
+}
+
+function runCommand(): Command {
+  return new Command('run')
+    .description('run a drill on a lab')
+    .addArgument(new Argument('<drill>', 'see `hale drill list`').choices(SCENARIOS.map((s) => s.name)))
+    .addOption(nameOption())
+    .option('--report-dir <dir>', 'folder for the HTML report', REPORT_FOLDER)
+    .option('--json', 'print one JSON document')
+    .action(async (name: string, options: { name: string; reportDir: string; json?: true }) => {
+      ensurePrivileges({ lab: options.name });
+      const lab = openLab(options.name);
+      const progress = (line: string) => process.stderr.write(`${line}\n`);
+      const drill = await interruptible((signal) => runDrill(lab, scenarioByName(name) as Scenario, { progress, signal }));
+      const [result] = writeReport(lab, [drill], options.reportDir).results as [DrillResult];
+      if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+      else process.stdout.write(renderResult(result));
+      if (result.verdict === 'fail') process.exitCode = EXIT_FINDING;
+    });
+}
+
+/** Writes one HTML report of the drills, and returns their results with its path in them. */
+export function writeReport(lab: Lab, drills: readonly Drill[], folder: string): { path: string; results: DrillResult[] } {
+  const names = drills.map(({ result }) => result.scenario).join('-');
+  const stamp = (drills[0] as Drill).result.startedAt.replace(/[-:]|\..*/g, '');
+  const path = resolve(join(folder, `${stamp}-${names}.html`));
+  const { plan } = lab;
+  const facts = {
+    Lab: `${plan.controlPlane.length} control-plane hosts and a client, as network namespaces of one machine`,
+    etcd: `${plan.etcd.version}, ${plan.controlPlane.length} members, mutual TLS`,
+    'API server': describeApiserver(plan),
+    'Timing profile': plan.profile,
+  };
+  const results = drills.map(({ result }) => ({ ...result, report: path }));
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path, renderReport({ title: `Drill report: ${names}`, facts, drills }));
+  return { path, results };
+}
+
+/** The result in a few lines. */
+export function renderResult(result: DrillResult): string {
+  const { requests, connections, holders } = result;
+  const rows = [
+    ['outage at the client', `${result.outageMs} ms (allowed: ${result.outageBoundMs} ms)`],
+    ['requests', `${requests.total}, ${requests.failed} failed`],
+    ['connections', `${connections.total}: ${connections.kept} kept, ${connections.reset} reset, ${connections.hung} hung`],
+    ['holder', `${result.holderBefore} -> ${result.holderAfter}, at most ${holders.maxSimultaneous} at once`],
+    ['API server', result.apiserver],
+    ['report', result.report ?? 'none'],
+  ];
+  const reasons = result.reasons.map((reason) => `  because ${reason}\n`).join('');
+  return `${result.scenario}: ${result.verdict}\n${reasons}${table(['', ''], rows).trimStart()}`;
+}

@@ -1,0 +1,37 @@
+import { InvalidArgumentError, Option } from 'commander';
+import { HaleError } from '../base/error.ts';
+import { canRunLab, ensurePrivileges } from '../lab/privileges.ts';
+
+export const DEFAULT_LAB = 'demo';
+
+export function nameOption(): Option {
+  return new Option('--name <name>', 'name of the lab').default(DEFAULT_LAB);
+}
+
+export function hostsOption(): Option {
+  return new Option('--hosts <n>', 'control-plane hosts').choices(['3', '5', '7']).default('3');
+}
+
+export function familiesOption(): Option {
+  return new Option('--ip <families>', 'IPv4, IPv6 or both').choices(['4', '6', '46']).default('4');
+}
+
+export function profileOption(): Option {
+  return new Option('--profile <profile>', 'timing profile of the agents').choices(['fast', 'default', 'calm']).default('default');
+}
+
+export function kubernetesOption(): Option {
+  return new Option('--kubernetes <dir>', 'folder with a kube-apiserver binary; without it PATH is searched, then a stand-in serves');
+}
+
+export function seconds(text: string): number {
+  if (!/^\d{1,4}$/.test(text) || Number(text) === 0) throw new InvalidArgumentError('expected a whole number of seconds.');
+  return Number(text);
+}
+
+/** Refuses, in one sentence, where a lab cannot run; as an ordinary user goes on inside a user namespace. */
+export async function requireLab(lab?: string): Promise<void> {
+  ensurePrivileges(lab === undefined ? {} : { lab });
+  const capability = await canRunLab();
+  if (!capability.ok) throw new HaleError({ code: 'lab_impossible', kind: 'world', message: capability.reason });
+}

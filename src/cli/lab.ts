@@ -1,0 +1,167 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Command } from 'commander';
+import { FAULTS, type Fault } from '../lab/faults.ts';
+import { createLab, describeApiserver, type Lab, listLabs, openLab, removeLab } from '../lab/lab.ts';
+import type { LabFamilies } from '../lab/plan.ts';
+import { ensurePrivileges } from '../lab/privileges.ts';
+import { agentStatus, awaitSteady } from '../lab/drill/agents.ts';
+import { interruptible } from './interrupt.ts';
+import { DEFAULT_LAB, familiesOption, hostsOption, kubernetesOption, nameOption, profileOption, requireLab, seconds } from './lab-options.ts';
+import { table } from './table.ts';
+
+const STEADY_TIMEOUT_MS = 30_000;
+const SERVICES = ['etcd', 'apiserver', 'agent'];
+
+/** `hale lab`: several real hosts on this machine, as network namespaces, with real etcd, API servers and agents. */
+export function labCommand(): Command {
+  const lab = new Command('lab').description('run a cluster of several hosts on this machine, and break it');
+  return lab.addCommand(up()).addCommand(down()).addCommand(status()).addCommand(exec()).addCommand(fault());
+}
+
+interface UpOptions {
+  name: string;
+  hosts: string;
+  ip: LabFamilies;
+  profile: string;
+  kubernetes?: string;
+  json?: true;
+}
+
+function up(): Command {
+  return new Command('up')
+    .description('make a lab: control-plane hosts with etcd, API server and agent, and a client')
+    .addOption(nameOption())
+    .addOption(hostsOption())
+    .addOption(familiesOption())
+    .addOption(profileOption())
+    .addOption(kubernetesOption())
+    .option('--json', 'print one JSON document')
+    .action(async (options: UpOptions) => {
+      await requireLab();
+      const lab = await interruptible((signal) => bringUp(options, signal));
+      if (options.json) process.stdout.write(`${JSON.stringify(await describe(lab))}\n`);
+      else process.stdout.write(`${await render(lab)}\nLook inside: ./hale lab exec --name ${lab.plan.name} cp1 hale status\n`);
+    });
+}
+
+/** Makes a lab and waits until it is at rest; nothing of it is left when that fails. */
+export async function bringUp(options: Omit<UpOptions, 'json'>, signal: AbortSignal): Promise<Lab> {
+  const { name, hosts, ip: families, profile, kubernetes } = options;
+  const progress = (line: string) => process.stderr.write(`${line}\n`);
+  const lab = await createLab({
+    ...{ name, hosts: Number(hosts), families, profile, progress, signal },
+    ...(kubernetes === undefined ? {} : { kubernetesDir: kubernetes }),
+  });
+  try {
+    const holder = await awaitSteady(lab, { timeoutMs: STEADY_TIMEOUT_MS });
+    progress(`${holder.name} holds ${lab.plan.endpoint.addresses.join(' and ')}, every API server is ready`);
+    return lab;
+  } catch (error) {
+    await lab.down();
+    throw error;
+  }
+}
+
+function down(): Command {
+  return new Command('down')
+    .description('end every process of a lab and remove its folder')
+    .addOption(nameOption())
+    .option('--all', 'every lab of this user')
+    .action(async (options: { name: string; all?: true }) => {
+      ensurePrivileges({ lab: options.name });
+      const names = options.all ? listLabs().map((lab) => lab.name) : [options.name];
+      for (const name of names) process.stdout.write((await removeLab(name)) ? `lab ${name} is gone\n` : `there is no lab ${name}\n`);
+    });
+}
+
+function status(): Command {
+  return new Command('status')
+    .description('list the labs, or show the hosts of one')
+    .option('--name <name>', 'name of the lab')
+    .option('--json', 'print one JSON document')
+    .action(async (options: { name?: string; json?: true }) => {
+      ensurePrivileges({ lab: options.name ?? DEFAULT_LAB });
+      if (options.name === undefined) {
+        const labs = listLabs();
+        const rows = labs.map((lab) => [lab.name, lab.running ? 'running' : 'stopped', lab.folder]);
+        process.stdout.write(options.json ? `${JSON.stringify(labs)}\n` : table(['LAB', 'STATE', 'FOLDER'], rows));
+        return;
+      }
+      const lab = openLab(options.name);
+      process.stdout.write(options.json ? `${JSON.stringify(await describe(lab))}\n` : await render(lab));
+    });
+}
+
+export async function describe(lab: Lab) {
+  const { plan } = lab;
+  const hosts = await Promise.all(
+    lab.controlPlane.map(async (host) => ({
+      name: host.name,
+      addresses: host.addresses,
+      on: host.isOn(),
+      services: SERVICES.filter((service) => host.isOn() && host.running(service)),
+      role: (await agentStatus(host))?.role ?? null,
+    })),
+  );
+  return {
+    name: plan.name,
+    folder: lab.folder,
+    apiserver: describeApiserver(plan),
+    etcd: plan.etcd.version,
+    profile: plan.profile,
+    endpoint: plan.endpoint,
+    hosts,
+    faults: lab.faults().map(({ fault: kind, host, undoAt }) => ({ fault: kind, host, undoAt })),
+  };
+}
+
+async function render(lab: Lab): Promise<string> {
+  const facts = await describe(lab);
+  const head = `lab ${facts.name}: etcd ${facts.etcd}, API server: ${facts.apiserver}, address ${facts.endpoint.addresses.join(' and ')} port ${facts.endpoint.port}\n`;
+  const rows = facts.hosts.map((h) => [h.name, h.addresses.join(' '), h.on ? 'on' : 'off', h.services.join(' '), h.role ?? '-']);
+  const faults = facts.faults.map((f) => `fault ${f.fault} on ${f.host}, undone by its timer at ${f.undoAt}\n`);
+  return head + table(['HOST', 'ADDRESS', 'POWER', 'RUNNING', 'AGENT'], rows) + faults.join('');
+}
+
+function exec(): Command {
+  return new Command('exec')
+    .description('run a command in a host of a lab, from its /')
+    .addOption(nameOption())
+    .argument('<host>', 'cp1, cp2, … or client')
+    .argument('<command...>', 'command and its arguments; `hale` is this program')
+    .passThroughOptions()
+    .action(async (host: string, command: string[], options: { name: string }) => {
+      ensurePrivileges({ lab: options.name });
+      const program = command[0] === 'hale' ? [process.execPath, process.argv[1] as string, ...command.slice(1)] : command;
+      const [file, ...args] = openLab(options.name).host(host).command(program);
+      const child = spawn(file as string, args, { stdio: 'inherit' });
+      const ignore = () => {};
+      // The child gets the terminal's Ctrl-C itself; this process waits for what it makes of it.
+      process.on('SIGINT', ignore);
+      const [code] = (await once(child, 'close')) as [number | null];
+      process.off('SIGINT', ignore);
+      process.exitCode = code ?? 1;
+    });
+}
+
+function fault(): Command {
+  return new Command('fault')
+    .description(`inject a fault that undoes itself: ${FAULTS.join(', ')}`)
+    .addOption(nameOption())
+    .argument('<fault>', 'what to break')
+    .argument('[host]', 'where; all faults of the lab for `undo`')
+    .option('--for <seconds>', 'undo it after this long', seconds, 30)
+    .action(async (kind: string, host: string | undefined, options: { name: string; for: number }, command: Command) => {
+      ensurePrivileges({ lab: options.name });
+      const lab = openLab(options.name);
+      if (kind === 'undo') {
+        for (const record of lab.faults()) await lab.undo(record);
+        return;
+      }
+      if (!FAULTS.includes(kind as Fault)) command.error(`error: unknown fault '${kind}'. Allowed choices are ${FAULTS.join(', ')}, undo.`);
+      if (host === undefined) command.error('error: name the host to break, for example cp1.');
+      const injected = await lab.inject(kind as Fault, host, { undoAfterMs: options.for * 1000 });
+      process.stdout.write(`${kind} on ${host}; undone by its timer at ${injected.record.undoAt}, or now by: hale lab fault --name ${options.name} undo\n`);
+    });
+}

@@ -1,0 +1,58 @@
+import { styleText } from 'node:util';
+import { hostPort } from '../base/address.ts';
+import type { EtcdEndpointStatus } from '../drivers/etcd/cluster-status.ts';
+import type { AgentStatus } from '../ports/control.ts';
+import { table } from './table.ts';
+
+export interface Status extends AgentStatus {
+  etcd: EtcdEndpointStatus[];
+}
+
+/** The status as a person reads it. */
+export function renderStatus(status: Status): string {
+  return [summary(status), membersTable(status), backendsTable(status), etcdTable(status)].join('\n');
+}
+
+function summary(status: Status): string {
+  const { endpoint } = status;
+  const where = endpoint.addresses.map((address) => hostPort(address, endpoint.port)).join(', ');
+  const holder =
+    status.holder === null
+      ? styleText('red', 'nobody, as far as this agent knows')
+      : `${styleText('green', status.holder)}, term ${status.term}, lease ends in ${status.leaseRemainingMs} ms unless renewed`;
+  const lines = [`cluster  ${status.cluster}`, `address  ${where} on ${endpoint.interface}`, `holder   ${holder}`];
+  lines.push(`here     ${status.host}: ${status.role}${status.whyNotHolding === null ? '' : `, ${status.whyNotHolding}`}`);
+  const how = endpoint.enforced ? 'the kernel ends the lease by itself' : `weaker: ${endpoint.weaker}`;
+  lines.push(`lease    ${status.leaseMs} ms (profile ${status.profile}); ${how}; real-time scheduling ${status.realtime ? 'on' : 'off'}`);
+  if (endpoint.conflict !== null) lines.push(styleText('red', `conflict ${endpoint.conflict}`));
+  return `${lines.join('\n')}\n`;
+}
+
+function membersTable(status: Status): string {
+  const rows = status.members.map((member) => [
+    member.name,
+    member.address,
+    member.name === status.host ? 'this one' : member.heardMsAgo === null ? 'never heard' : `heard ${member.heardMsAgo} ms ago`,
+    member.alive ? (member.fitness ?? '-') : 'silent',
+    member.hears.join(' '),
+    member.readyBackends.join(' '),
+  ]);
+  return table(['MEMBER', 'ADDRESS', 'SEEN', 'FITNESS', 'HEARS', 'READY FOR IT'], rows);
+}
+
+function backendsTable(status: Status): string {
+  const rows = status.backends.map((b) => [b.name, b.address, b.state, `${Math.round(b.sinceMs / 1000)} s`, b.reason]);
+  return table(['BACKEND', 'ADDRESS', 'STATE', 'SINCE', 'REASON'], rows);
+}
+
+function etcdTable(status: Status): string {
+  const rows = status.etcd.map(({ endpoint, member, isLeader, lag, problem }) => [
+    endpoint,
+    member?.memberId ?? '-',
+    member === undefined ? '-' : isLeader ? 'leader' : member.isLearner ? 'learner' : 'follower',
+    member?.version ?? '-',
+    lag === null ? '-' : `${lag} entries`,
+    problem ?? member?.errors.join('; ') ?? '',
+  ]);
+  return table(['ETCD', 'MEMBER', 'ROLE', 'VERSION', 'LAG', 'PROBLEM'], rows);
+}

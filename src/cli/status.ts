@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Command } from 'commander';
+import { hostPort } from '../base/address.ts';
+import { EXIT_FINDING, HaleError } from '../base/error.ts';
+import type { Cluster } from '../core/cluster/schema.ts';
+import { callControl } from '../drivers/control/client.ts';
+import { readEtcdStatus } from '../drivers/etcd/cluster-status.ts';
+import { CONTROL_SOCKET, type AgentStatus } from '../ports/control.ts';
+import { DEFAULT_CONFIG, readClusterFile } from './read-cluster.ts';
+import { renderStatus, type Status } from './render-status.ts';
+
+const WATCH_INTERVAL_MS = 1000;
+
+interface StatusOptions {
+  config: string;
+  watch?: true;
+  json?: true;
+}
+
+/** `hale status`: who answers for the address and why, as this host's agent sees it, with the etcd behind. */
+export function statusCommand(): Command {
+  return new Command('status')
+    .description('show holder, lease, members, backends and etcd, as the agent of this host sees them')
+    .option('--config <file>', 'cluster description', DEFAULT_CONFIG)
+    .option('--watch', 'show it again every second')
+    .option('--json', 'print one JSON document; with --watch one a line')
+    .action(async (options: StatusOptions) => {
+      const cluster = readClusterFile(options.config);
+      do {
+        const status = await readStatus(cluster);
+        show(status, options);
+        if (status.holder === null) process.exitCode = EXIT_FINDING;
+        if (options.watch) await sleep(WATCH_INTERVAL_MS);
+      } while (options.watch);
+    });
+}
+
+async function readStatus(cluster: Cluster): Promise<Status> {
+  const [agent, etcd] = await Promise.all([callControl(CONTROL_SOCKET, 'GET', '/status'), readEtcdStatus(etcdOf(cluster))]);
+  const status = agent as AgentStatus | Record<string, never>;
+  if (status.role === undefined) {
+    throw new HaleError({ code: 'agent_starting', kind: 'world', message: 'the agent has just started and has no status yet', remedy: 'ask again' });
+  }
+  return { ...(status as AgentStatus), etcd };
+}
+
+function etcdOf(cluster: Cluster) {
+  const { topology, clientPort, endpoints, caFile, certFile, keyFile } = cluster.etcd;
+  const stacked = cluster.controlPlane.hosts.map((host) => `https://${hostPort(host.addresses[0]?.address as string, clientPort)}`);
+  return { endpoints: topology === 'stacked' ? stacked : endpoints, caFile, certFile, keyFile };
+}
+
+function show(status: Status, options: StatusOptions): void {
+  if (options.json) process.stdout.write(`${JSON.stringify(status, null, options.watch ? undefined : 2)}\n`);
+  else process.stdout.write(`${options.watch && process.stdout.isTTY ? '\u001b[2J\u001b[H' : ''}${renderStatus(status)}`);
+}

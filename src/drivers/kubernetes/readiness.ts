@@ -1,0 +1,108 @@
+import { readFileSync, statSync } from 'node:fs';
+import { Agent, request } from 'node:https';
+import type { Socket } from 'node:net';
+import type { ProbeResult } from '../../core/balancer/health.ts';
+import type { Target } from '../../core/balancer/plan.ts';
+import type { ReadinessProbe } from '../../ports/readiness.ts';
+
+/** Longest part of an apiserver's answer that goes into a reason. */
+const REASON_CHARS_MAX = 200;
+
+/**
+ * GET /readyz of a kube-apiserver over HTTPS, verified against the cluster's CA (kubernetes.io: "Kubernetes API health endpoints").
+ * One connection is kept open to each, so that a crash is heard as a closed connection and not only at the next probe.
+ */
+export class HttpsReadiness implements ReadinessProbe {
+  readonly #caFile: string;
+  readonly #agents = new Map<string, Agent>();
+  #ca: { mtimeMs: number; pem: string } | undefined;
+  readonly #watched = new WeakSet<Socket>();
+  #onDisconnect: (target: string) => void = () => {};
+  #closed = false;
+
+  constructor(options: { caFile: string }) {
+    this.#caFile = options.caFile;
+  }
+
+  onDisconnect(handler: (target: string) => void): void {
+    this.#onDisconnect = handler;
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const agent of this.#agents.values()) agent.destroy();
+  }
+
+  async probe(target: Target, timeoutMs: number): Promise<ProbeResult> {
+    const ca = this.#readCa();
+    if (typeof ca !== 'string') return ca;
+    return new Promise((resolve) => {
+      const { address: host, port } = target;
+      const signal = AbortSignal.timeout(timeoutMs);
+      const req = request({ host, port, path: '/readyz', agent: this.#agent(target), ca, signal }, (res) => {
+        let body = '';
+        res.setEncoding('utf8');
+        res.on('data', (chunk: string) => {
+          if (body.length < REASON_CHARS_MAX) body += chunk;
+        });
+        res.on('end', () => resolve(judge(res.statusCode ?? 0, body)));
+        res.on('error', (error) => resolve(failure(error, timeoutMs)));
+      });
+      req.on('error', (error) => resolve(failure(error, timeoutMs)));
+      req.on('socket', (socket) => this.#watch(socket, target.name));
+      req.end();
+    });
+  }
+
+  /** The CA may not exist yet while a cluster is being made, and may be replaced later. */
+  #readCa(): string | ProbeResult {
+    try {
+      const { mtimeMs } = statSync(this.#caFile);
+      if (this.#ca?.mtimeMs !== mtimeMs) {
+        this.#ca = { mtimeMs, pem: readFileSync(this.#caFile, 'utf8') };
+        for (const agent of this.#agents.values()) agent.destroy();
+        this.#agents.clear();
+      }
+      return this.#ca.pem;
+    } catch (error) {
+      return { outcome: 'unreachable', reason: `CA of the apiservers cannot be read: ${(error as Error).message}` };
+    }
+  }
+
+  #agent(target: Target): Agent {
+    let agent = this.#agents.get(target.name);
+    if (agent === undefined) {
+      agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      this.#agents.set(target.name, agent);
+    }
+    return agent;
+  }
+
+  #watch(socket: Socket, name: string): void {
+    if (this.#watched.has(socket)) return;
+    this.#watched.add(socket);
+    const notify = () => {
+      if (!this.#closed) this.#onDisconnect(name);
+    };
+    // Only what the apiserver's side did: our own time-out destroys the socket too.
+    socket.once('end', notify);
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNRESET') notify();
+    });
+  }
+}
+
+function judge(status: number, body: string): ProbeResult {
+  if (status === 200) return { outcome: 'ready' };
+  const said = body.trim().split('\n')[0] ?? '';
+  return { outcome: 'not-ready', reason: `HTTP ${status}${said === '' ? '' : `: ${said.slice(0, REASON_CHARS_MAX)}`}` };
+}
+
+function failure(error: NodeJS.ErrnoException, timeoutMs: number): ProbeResult {
+  const code = error.code ?? error.name;
+  if (code === 'ECONNREFUSED') return { outcome: 'refused', reason: 'connection refused' };
+  if (code === 'ABORT_ERR' || error.name === 'AbortError' || error.name === 'TimeoutError') {
+    return { outcome: 'unreachable', reason: `no answer within ${timeoutMs} ms` };
+  }
+  return { outcome: 'unreachable', reason: `${code}: ${error.message}` };
+}

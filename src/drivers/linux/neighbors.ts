@@ -1,0 +1,58 @@
+/** Ear and voice on one interface for ARP and neighbour discovery. */
+import { familyOf } from '../../base/address.ts';
+import { arpAnnouncement, arpGratuitousReply, arpProbe } from '../../core/neighbor/arp.ts';
+import { claimOfFrame } from '../../core/neighbor/claim.ts';
+import { ETHERTYPE_ARP, ETHERTYPE_IPV6 } from '../../core/neighbor/ethernet.ts';
+import { duplicateAddressSolicitation, unsolicitedAdvertisement } from '../../core/neighbor/ndp.ts';
+import { done, type Effect } from '../../ports/effect.ts';
+import type { NeighborClaim, NeighborWatch } from '../../ports/neighbors.ts';
+import type { Link } from './links.ts';
+import { NEIGHBOR_DISCOVERY_ONLY, openPacketSocket } from './packet.ts';
+
+export interface LinuxNeighbors extends NeighborWatch {
+  /**
+   * Says that this interface answers for the address: gratuitous ARP request and reply, since stations differ in which of them they
+   * learn from (RFC 5227 section 3), or an unsolicited neighbour advertisement (RFC 4861 section 7.2.6).
+   */
+  announce(address: string): Effect;
+}
+
+/** Hears claims for all addresses on the link, except those of the interface's own MAC. Throws HaleError `raw_socket_refused`. */
+export function openNeighbors(link: Link): LinuxNeighbors {
+  const { mac } = link;
+  let handler: (claim: NeighborClaim) => void = () => {};
+  const onFrame = (frame: Uint8Array): void => {
+    const claim = claimOfFrame(frame);
+    if (claim !== undefined && claim.mac !== mac) handler(claim);
+  };
+  const arp = openPacketSocket({ link, etherType: ETHERTYPE_ARP, onFrame });
+  const ndp = openSecond(() => openPacketSocket({ link, etherType: ETHERTYPE_IPV6, filter: NEIGHBOR_DISCOVERY_ONLY, onFrame }), arp);
+  return {
+    probe(address) {
+      if (familyOf(address) === 'IPv4') return arp.send(arpProbe({ mac, address }));
+      return ndp.send(duplicateAddressSolicitation({ mac, address }));
+    },
+    announce(address) {
+      if (familyOf(address) === 'IPv6') return ndp.send(unsolicitedAdvertisement({ mac, address }));
+      const request = arp.send(arpAnnouncement({ mac, address }));
+      const reply = arp.send(arpGratuitousReply({ mac, address }));
+      return request.ok && reply.ok ? done : request.ok ? reply : request;
+    },
+    onClaim(next) {
+      handler = next;
+    },
+    close() {
+      arp.close();
+      ndp.close();
+    },
+  };
+}
+
+function openSecond<T>(open: () => T, first: { close(): void }): T {
+  try {
+    return open();
+  } catch (error) {
+    first.close();
+    throw error;
+  }
+}

@@ -1,0 +1,88 @@
+import { Worker } from 'node:worker_threads';
+import { HaleError } from '../../base/error.ts';
+import { hostPort } from '../../base/address.ts';
+import type { DatapathPlan } from '../../core/balancer/plan.ts';
+import type { Datapath } from '../../ports/datapath.ts';
+import type { FromProxy, ToProxy } from './message.ts';
+
+/** The `proxy` datapath: a userspace TCP proxy in a thread of its own, listening on the address whether or not this host holds it. */
+export class ProxyDatapath implements Datapath {
+  readonly #worker: Worker;
+  #connections = 0;
+  #onRefused: (backend: string) => void = () => {};
+
+  private constructor(worker: Worker) {
+    this.#worker = worker;
+    worker.on('message', (message: FromProxy) => {
+      if (message.kind === 'refused') this.#onRefused(message.backend);
+      else if (message.kind === 'connections') this.#connections = message.count;
+    });
+  }
+
+  /** Starts the thread and listens; throws when a port of the plan is taken. */
+  static async open(plan: DatapathPlan, onCrash: (error: Error) => void): Promise<ProxyDatapath> {
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), { resourceLimits: { maxOldGenerationSizeMb: 256 } });
+    worker.on('error', onCrash);
+    let listening = 0;
+    await new Promise<void>((resolve, reject) => {
+      const wait = (message: FromProxy) => {
+        if (message.kind === 'listening') listening++;
+        if (message.kind === 'listen-failed') {
+          worker.off('message', wait);
+          void worker.terminate();
+          reject(listenError(message));
+        } else if (listening === plan.frontends.length) {
+          worker.off('message', wait);
+          resolve();
+        }
+      };
+      worker.on('message', wait);
+      worker.once('error', reject);
+      worker.postMessage({ kind: 'apply', plan } satisfies ToProxy);
+    });
+    return new ProxyDatapath(worker);
+  }
+
+  apply(plan: DatapathPlan): void {
+    this.#tell({ kind: 'apply', plan });
+  }
+
+  resetConnections(): void {
+    this.#tell({ kind: 'reset' });
+  }
+
+  drain(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#worker.on('message', (message: FromProxy) => {
+        if (message.kind === 'drained') resolve();
+      });
+      this.#tell({ kind: 'drain', graceMs });
+    });
+  }
+
+  onRefused(handler: (backend: string) => void): void {
+    this.#onRefused = handler;
+  }
+
+  connections(): number {
+    return this.#connections;
+  }
+
+  async close(): Promise<void> {
+    this.#worker.removeAllListeners('error');
+    await this.#worker.terminate();
+  }
+
+  #tell(message: ToProxy): void {
+    this.#worker.postMessage(message);
+  }
+}
+
+function listenError(failed: Extract<FromProxy, { kind: 'listen-failed' }>): HaleError {
+  return new HaleError({
+    code: 'endpoint_port_in_use',
+    kind: 'world',
+    message: `the proxy cannot listen on ${hostPort(failed.address, failed.port)}: ${failed.reason}`,
+    remedy: 'see what holds the port with: ss -ltnp; an apiserver that binds all addresses needs another endpoint.port',
+  });
+}

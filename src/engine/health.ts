@@ -1,0 +1,77 @@
+import { type BackendHealth, createBackendHealth, type HealthTiming, type ProbeResult, receiveProbe } from '../core/balancer/health.ts';
+import type { Target } from '../core/balancer/plan.ts';
+import type { Clock, Timer } from '../ports/clock.ts';
+import type { ReadinessProbe } from '../ports/readiness.ts';
+
+export interface HealthEngineOptions {
+  targets: readonly Target[];
+  timing: HealthTiming;
+  clock: Clock;
+  probe: ReadinessProbe;
+  /** A backend changed its state. */
+  onChange: (target: Target, health: BackendHealth) => void;
+}
+
+/** Probes every backend in turn, and at once when something hints that it has died. */
+export class HealthEngine {
+  readonly #options: HealthEngineOptions;
+  readonly #health = new Map<string, BackendHealth>();
+  readonly #timers = new Map<string, Timer>();
+  readonly #probing = new Set<string>();
+  /** Hints that came while a probe was under way, whose answer may be older than the hint. */
+  readonly #again = new Set<string>();
+  #stopped = false;
+
+  constructor(options: HealthEngineOptions) {
+    this.#options = options;
+    const { targets, timing, clock, probe } = options;
+    probe.onDisconnect((name) => this.probeNow(name));
+    for (const [i, target] of targets.entries()) {
+      this.#health.set(target.name, createBackendHealth(clock.now()));
+      this.#later(target, (i * timing.intervalMs) / targets.length);
+    }
+  }
+
+  of(name: string): BackendHealth {
+    return this.#health.get(name) as BackendHealth;
+  }
+
+  /** Something hints that this backend's state has changed: look now instead of at the next turn. */
+  probeNow(name: string): void {
+    const target = this.#options.targets.find((t) => t.name === name);
+    if (target === undefined) return;
+    if (this.#probing.has(name)) this.#again.add(name);
+    else void this.#probe(target);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const timer of this.#timers.values()) timer.cancel();
+    this.#options.probe.close();
+  }
+
+  #later(target: Target, delayMs: number): void {
+    const { clock } = this.#options;
+    this.#timers.get(target.name)?.cancel();
+    if (!this.#stopped) this.#timers.set(target.name, clock.at(clock.now() + delayMs, () => void this.#probe(target)));
+  }
+
+  async #probe(target: Target): Promise<void> {
+    if (this.#stopped) return;
+    const { clock, probe, timing } = this.#options;
+    this.#probing.add(target.name);
+    const startedAt = clock.now();
+    const result = await probe.probe(target, timing.timeoutMs);
+    this.#probing.delete(target.name);
+    this.#receive(target, result);
+    const hinted = this.#again.delete(target.name);
+    this.#later(target, hinted ? 0 : Math.max(0, startedAt + timing.intervalMs - clock.now()));
+  }
+
+  #receive(target: Target, result: ProbeResult): void {
+    const before = this.of(target.name);
+    const after = receiveProbe(before, result, { now: this.#options.clock.now(), timing: this.#options.timing });
+    this.#health.set(target.name, after);
+    if (before.state !== after.state && !this.#stopped) this.#options.onChange(target, after);
+  }
+}

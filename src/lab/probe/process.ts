@@ -1,0 +1,67 @@
+/** Starts a probe as a process of its own, in whichever namespaces the given command leads to, and collects what it recorded. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { HaleError } from '../../base/error.ts';
+import type { DrillRecord } from '../../core/drill/record.ts';
+import type { ProbeOptions } from './options.ts';
+import { readRecording } from './recorder.ts';
+
+const PROBE_MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+
+export interface Probe {
+  pid: number;
+  /** Ends the recording and returns it. */
+  stop(): Promise<Omit<DrillRecord, 'marks'>>;
+  /** Ends the process, and drops what it recorded. */
+  abandon(): Promise<void>;
+}
+
+/** `prefix` is the command that enters the client's host, for example `['ip', 'netns', 'exec', 'client']`; empty for this host. Resolves when the traffic runs. */
+export async function startProbe(prefix: readonly string[], options: ProbeOptions): Promise<Probe> {
+  const [command = process.execPath, ...rest] = [...prefix, process.execPath, PROBE_MAIN];
+  const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'pipe'] });
+  let complaint = '';
+  child.stderr.on('data', (chunk: Buffer) => (complaint = `${complaint}${chunk.toString()}`.slice(-4000)));
+  // A probe that is gone shows in its exit; the pipe's own error says nothing more.
+  child.stdin.on('error', () => {});
+  const said = new Set<string>();
+  const lines = createInterface({ input: child.stdout });
+  lines.on('line', (line) => said.add(line));
+  const exited = new Promise<void>((resolve) =>
+    child.once('close', () => resolve()).once('error', (error) => ((complaint += error.message), resolve())),
+  );
+
+  const reach = async (word: string): Promise<void> => {
+    while (!said.has(word)) {
+      const gone = await Promise.race([once(lines, 'line').then(() => false), exited.then(() => true)]);
+      if (gone && !said.has(word)) throw probeFailed(word, complaint);
+    }
+  };
+  child.stdin.write(`${JSON.stringify(options)}\n`);
+  await reach('ready');
+  return {
+    pid: child.pid as number,
+    stop: async () => {
+      child.stdin.write('stop\n');
+      await reach('end');
+      await exited;
+      return readRecording(await readFile(options.outFile, 'utf8'));
+    },
+    abandon: async () => {
+      child.stdin.end();
+      await exited;
+    },
+  };
+}
+
+function probeFailed(word: string, complaint: string): HaleError {
+  return new HaleError({
+    code: 'probe_failed',
+    kind: 'world',
+    message: `the probe in the client's host ended before it said ${JSON.stringify(word)}: ${complaint.trim() || 'it gave no reason'}`,
+    remedy: 'see that the lab is up (hale lab status) and run the drill again',
+  });
+}

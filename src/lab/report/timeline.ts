@@ -1,0 +1,208 @@
+/** A drill as a picture: requests by the moment they were sent, and below, on the same axis, which host answered for the address. */
+import { BarChart, CustomChart } from 'echarts/charts';
+import { GridComponent, MarkAreaComponent, MarkLineComponent } from 'echarts/components';
+import * as echarts from 'echarts/core';
+import { SVGRenderer } from 'echarts/renderers';
+import type { Measurement } from '../../core/drill/measure.ts';
+import type { DrillRecord, RequestRecord } from '../../core/drill/record.ts';
+import { escapeHtml, formatCount, formatMs } from './html.ts';
+
+echarts.use([BarChart, CustomChart, GridComponent, MarkAreaComponent, MarkLineComponent, SVGRenderer]);
+
+export interface TimelineOptions {
+  record: DrillRecord;
+  measurement: Measurement;
+  /** Both relative to the fault. */
+  fromMs: number;
+  toMs: number;
+  binMs: number;
+  /** Name of a CSS custom property for each host, in the order of the rows. */
+  hostColors: ReadonlyMap<string, string>;
+  /** Text for those who do not see the picture. */
+  label: string;
+  barsHeight: number;
+}
+
+const WIDTH = 1016;
+const LEFT = 74;
+const RIGHT = 24;
+const TOP = 30;
+const ROW_HEIGHT = 24;
+const AXIS_HEIGHT = 46;
+const GAP = 16;
+/** A narrower outage goes without its label; the number stands above the picture anyway. */
+const OUTAGE_LABEL_WIDTH = 100;
+
+/** An `<svg>` element. */
+export function renderTimeline(options: TimelineOptions): string {
+  const rows = Math.max(1, options.hostColors.size) * ROW_HEIGHT;
+  const height = TOP + options.barsHeight + GAP + rows + AXIS_HEIGHT;
+  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height });
+  chart.setOption({
+    animation: false,
+    textStyle: { fontFamily: 'inherit', color: 'var(--ink)' },
+    grid: [
+      { left: LEFT, right: RIGHT, top: TOP, height: options.barsHeight },
+      { left: LEFT, right: RIGHT, top: TOP + options.barsHeight + GAP, height: rows },
+    ],
+    xAxis: [timeAxis(options, 0), timeAxis(options, 1)],
+    yAxis: [countAxis(options), hostAxis(options)],
+    series: [...requestBars(options), holderBands(options)],
+  });
+  const svg = chart.renderToSVGString();
+  chart.dispose();
+  return embed(svg, options);
+}
+
+function timeAxis({ fromMs, toMs }: TimelineOptions, gridIndex: 0 | 1): object {
+  const last = gridIndex === 1;
+  return {
+    type: 'value',
+    gridIndex,
+    min: fromMs,
+    max: toMs,
+    name: last ? 'ms since the fault' : '',
+    nameLocation: 'middle',
+    nameGap: 28,
+    nameTextStyle: { color: 'var(--soft)', fontSize: 12 },
+    axisLine: { show: last, onZero: false, lineStyle: { color: 'var(--soft)' } },
+    axisTick: { show: last, lineStyle: { color: 'var(--soft)' } },
+    axisLabel: { show: last, color: 'var(--soft)', fontSize: 12, hideOverlap: true, formatter: formatCount },
+    // Otherwise the axis of the bars is stretched by half a bar, and the two axes disagree.
+    containShape: false,
+    splitLine: { lineStyle: { color: 'var(--grid)' } },
+  };
+}
+
+function countAxis({ binMs }: TimelineOptions): object {
+  return {
+    type: 'value',
+    gridIndex: 0,
+    minInterval: 1,
+    // Room above the bars for the length of the outage.
+    max: ({ max }: { max: number }) => Math.ceil(max * 1.25),
+    name: `requests per ${binMs} ms`,
+    nameLocation: 'middle',
+    nameGap: 38,
+    nameTextStyle: { color: 'var(--soft)', fontSize: 12 },
+    axisLine: { show: false },
+    axisTick: { show: false },
+    axisLabel: { color: 'var(--soft)', fontSize: 12 },
+    splitLine: { lineStyle: { color: 'var(--grid)' } },
+  };
+}
+
+function hostAxis({ hostColors }: TimelineOptions): object {
+  return {
+    type: 'category',
+    gridIndex: 1,
+    inverse: true,
+    data: hostColors.size === 0 ? ['nobody'] : [...hostColors.keys()],
+    axisLine: { show: false },
+    axisTick: { show: false },
+    axisLabel: { color: 'var(--ink)', fontSize: 12, width: LEFT - 14, overflow: 'truncate' },
+    splitLine: { show: false },
+  };
+}
+
+/** Counts of succeeded and failed requests by the moment they were sent, as [middle of the bin, count]; empty bins are left out. */
+export function binRequests(requests: readonly RequestRecord[], window: { originMs: number; fromMs: number; toMs: number; binMs: number }) {
+  const bins = new Map<number, { ok: number; failed: number }>();
+  for (const request of requests) {
+    const timeMs = request.startMs - window.originMs;
+    if (timeMs < window.fromMs || timeMs >= window.toMs) continue;
+    const middleMs = (Math.floor(timeMs / window.binMs) + 0.5) * window.binMs;
+    const bin = bins.get(middleMs) ?? { ok: 0, failed: 0 };
+    bins.set(middleMs, bin);
+    if (request.ok) bin.ok++;
+    else bin.failed++;
+  }
+  return [...bins].sort(([a], [b]) => a - b);
+}
+
+function requestBars(options: TimelineOptions): object[] {
+  const { record, measurement, fromMs, toMs, binMs } = options;
+  const bins = binRequests(record.requests, { originMs: measurement.faultMs, fromMs, toMs, binMs });
+  const barWidth = Math.max(1, ((WIDTH - LEFT - RIGHT) / ((toMs - fromMs) / binMs)) * 0.82);
+  const common = { type: 'bar', stack: 'requests', xAxisIndex: 0, yAxisIndex: 0, barWidth, silent: true, large: false };
+  return [
+    { ...common, data: bins.map(([x, { ok }]) => [x, ok]), itemStyle: { color: 'var(--ok)' }, markLine: markLines(options, true) },
+    { ...common, data: bins.map(([x, { failed }]) => [x, failed]), itemStyle: { color: 'var(--failed)' }, markArea: outageArea(options) },
+  ];
+}
+
+function markLines({ record, measurement, fromMs, toMs }: TimelineOptions, labelled: boolean): object {
+  const marks = record.marks.map((mark) => ({ ...mark, xAxis: mark.timeMs - measurement.faultMs }));
+  return {
+    silent: true,
+    symbol: 'none',
+    data: marks
+      .filter(({ xAxis }) => xAxis >= fromMs && xAxis <= toMs)
+      .map(({ xAxis, label, kind }) => ({
+        xAxis,
+        lineStyle: { color: 'var(--ink)', width: 1.5, type: kind === 'fault' ? 'solid' : 'dashed' },
+        label: { show: labelled, formatter: () => label, position: 'end', color: 'var(--ink)', fontSize: 12, fontWeight: 600, distance: 6 },
+      })),
+  };
+}
+
+/** The gap that counts as the outage, shaded, with its length. */
+function outageArea({ measurement: { outage, faultMs }, fromMs, toMs }: TimelineOptions): object {
+  const from = Math.max(fromMs, outage.startMs - faultMs);
+  const to = Math.min(toMs, outage.startMs + outage.outageMs - faultMs);
+  const show = ((to - from) / (toMs - fromMs)) * (WIDTH - LEFT - RIGHT) > OUTAGE_LABEL_WIDTH;
+  const label = {
+    show,
+    formatter: () => `outage ${formatMs(outage.outageMs)}`,
+    position: 'insideTop',
+    color: 'var(--ink)',
+    fontSize: 12,
+    fontWeight: 600,
+  };
+  return {
+    silent: true,
+    itemStyle: { color: 'var(--outage)', opacity: 0.14 },
+    label,
+    data: to > from ? [[{ xAxis: from }, { xAxis: to }]] : [],
+  };
+}
+
+function holderBands(options: TimelineOptions): object {
+  const { measurement, hostColors, fromMs, toMs } = options;
+  const rows = [...hostColors.keys()];
+  const bands = measurement.holders.intervals
+    .map(({ host, startMs, endMs }) => ({ host, from: startMs - measurement.faultMs, to: endMs - measurement.faultMs }))
+    .filter(({ from, to }) => to >= fromMs && from <= toMs);
+  return {
+    type: 'custom',
+    xAxisIndex: 1,
+    yAxisIndex: 1,
+    silent: true,
+    data: bands.map(({ host, from, to }) => [Math.max(from, fromMs), Math.min(to, toMs), rows.indexOf(host)]),
+    encode: { x: [0, 1], y: 2 },
+    markLine: markLines(options, false),
+    renderItem: (_: unknown, api: CustomApi) => {
+      const [left, middle] = api.coord([api.value(0), api.value(2)]);
+      const [right] = api.coord([api.value(1), api.value(2)]);
+      // A single sighting has no length, and must still be seen.
+      const shape = { x: left, y: middle - 8, width: Math.max(2, right - left), height: 16, r: 2 };
+      return { type: 'rect', shape, style: { fill: `var(${hostColors.get(rows[api.value(2)] as string)})` } };
+    },
+  };
+}
+
+interface CustomApi {
+  value(dimension: number): number;
+  coord(point: [number, number]): [number, number];
+}
+
+/** Scales with the page, has a name for screen readers, and carries nothing that only a live chart needs. */
+function embed(svg: string, { label }: TimelineOptions): string {
+  const body = svg
+    .replace(/^<svg[^>]*>/, '')
+    .replaceAll(/<style[^]*?<\/style>/g, '')
+    .replaceAll(/ (?:ecmeta_[a-z_]+|class|pointer-events|xml:space)="[^"]*"/g, '');
+  const height = /viewBox="0 0 [\d.]+ ([\d.]+)"/.exec(svg)?.[1] ?? '0';
+  const text = escapeHtml(label);
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${text}"><title>${text}</title>${body}`;
+}

@@ -1,0 +1,39 @@
+import type { BackendState } from '../core/balancer/health.ts';
+import type { Fitness } from '../core/lease/message.ts';
+
+/** The agent's local control socket. */
+export const CONTROL_SOCKET = '/run/hale/agent.sock';
+
+/** What `GET /status` on the control socket answers, and what `hale status` shows. Times in ms. */
+export interface AgentStatus {
+  cluster: string;
+  host: string;
+  role: 'holder' | 'follower' | 'candidate';
+  term: number;
+  draining: boolean;
+  profile: string;
+  leaseMs: number;
+  /** Who answers for the address, as far as this agent knows: itself, or the member it promised the lease to. */
+  holder: string | null;
+  leaseRemainingMs: number | null;
+  /** Why this agent does not hold the address; null when it does. */
+  whyNotHolding: string | null;
+  endpoint: { addresses: string[]; port: number; interface: string; enforced: boolean; weaker: string | null; conflict: string | null };
+  members: MemberStatus[];
+  backends: { name: string; address: string; state: BackendState; reason: string; sinceMs: number }[];
+  connections: number;
+  realtime: boolean;
+}
+
+export interface MemberStatus {
+  name: string;
+  address: string;
+  /** Null for this member itself, and for one never heard. */
+  heardMsAgo: number | null;
+  /** Heard within three heartbeats. */
+  alive: boolean;
+  fitness: Fitness | null;
+  /** Names of the members that it hears, itself included. */
+  hears: string[];
+  readyBackends: string[];
+}

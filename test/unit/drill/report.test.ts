@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest';
+import { measure } from '../../../src/core/drill/measure.ts';
+import type { DrillRecord } from '../../../src/core/drill/record.ts';
+import { drillResult } from '../../../src/core/drill/result.ts';
+import { type Scenario, scenarioByName } from '../../../src/core/drill/scenario.ts';
+import { faultWindow, renderReport } from '../../../src/lab/report/report.ts';
+import { binRequests } from '../../../src/lab/report/timeline.ts';
+import { FAULT_MS, ownerCrashRecord } from './synthetic.ts';
+
+function reportOf(record: DrillRecord, title = 'Drills of the lab'): string {
+  const scenario = scenarioByName('owner-crash') as Scenario;
+  const facts = {
+    endpoint: '10.0.0.10:6443',
+    apiserver: 'stand-in',
+    profile: 'default',
+    leaseMs: 300,
+    startedAt: '2026-01-01T00:00:00Z',
+    report: null,
+  };
+  const result = drillResult({ scenario, ...facts }, measure(record));
+  return renderReport({ title, facts: [['Kernel', 'Linux <6.18>']], drills: [{ result, record }] });
+}
+
+/** What a reader sees, without tags and pictures. */
+function textOf(html: string): string {
+  return html
+    .replaceAll(/<(svg|style)[^]*?<\/\1>/g, '')
+    .replaceAll(/<[^>]+>/g, ' ')
+    .replaceAll(/\s+/g, ' ');
+}
+
+describe('report', () => {
+  test('says every number of the result, and that a stand-in answered', () => {
+    const text = textOf(reportOf(ownerCrashRecord()));
+    for (const said of [
+      'Outage 310 ms 450 ms allowed',
+      'Failed requests 61 of 2 200 sent',
+      'Connections kept 204 of 300 long-lived',
+      'Connections reset 96',
+      'Connections hung 0',
+      'Holders at once 1',
+      'Holder cp1 → cp2',
+      'API server: stand-in (not kube-apiserver)',
+      'PASS',
+      '10.0.0.10:6443',
+      'Linux &lt;6.18&gt;',
+      'cp3 133 870',
+    ]) {
+      expect(text).toContain(said);
+    }
+  });
+
+  test('needs nothing from outside and runs no script', () => {
+    const html = reportOf(ownerCrashRecord());
+    expect(html).not.toMatch(/<script|<link|@import|url\(|\bsrc=/);
+    expect(html.replaceAll('http://www.w3.org/2000/svg', '').replaceAll('http://www.w3.org/1999/xlink', '')).not.toContain('http');
+  });
+
+  test('text from outside is never markup', () => {
+    const record = ownerCrashRecord();
+    for (const sighting of record.sightings) sighting.host = `<b>"${sighting.host}`;
+    for (const mark of record.marks) mark.label = '<img onerror=x>';
+    const html = reportOf(record, '</title><i>');
+    expect(html).not.toMatch(/<b>|<img|<i>/);
+    expect(html).toContain('&lt;img onerror=x&gt;');
+  });
+
+  test('the plots name themselves, and show marks, hosts and failures', () => {
+    const svgs = reportOf(ownerCrashRecord()).match(/<svg[^]*?<\/svg>/g) ?? [];
+    expect(svgs).toHaveLength(2);
+    const [near, whole] = svgs as [string, string];
+    expect(near).toMatch(/role="img" aria-label="[^"]*outage 310 ms/);
+    for (const part of [
+      '>cp1<',
+      '>cp2<',
+      '>cp1 vanishes<',
+      '>outage 310 ms<',
+      'var(--ok)',
+      'var(--failed)',
+      'var(--host-1)',
+      'var(--host-2)',
+    ]) {
+      expect(near).toContain(part);
+    }
+    expect(whole).toContain('>cp1 returns<');
+  });
+});
+
+test('the window around the fault is at least 2 s wide and reaches 1 s past recovery', () => {
+  const record = ownerCrashRecord();
+  const measurement = measure(record);
+  expect(faultWindow(record, measurement)).toEqual({ fromMs: -500, toMs: 1500 });
+  expect(faultWindow(record, { ...measurement, failingForMs: 2310 })).toEqual({ fromMs: -500, toMs: 3400 });
+});
+
+test('a request counts in the bin of the moment it was sent, none is lost or counted twice', () => {
+  const { requests } = ownerCrashRecord();
+  const bins = binRequests(requests, { originMs: FAULT_MS, fromMs: -2000, toMs: 9000, binMs: 10 });
+  expect(bins.reduce((sum, [, { ok, failed }]) => sum + ok + failed, 0)).toBe(requests.length);
+  expect(bins.find(([middleMs]) => middleMs === 5)).toEqual([5, { ok: 0, failed: 2 }]);
+  expect(bins.find(([middleMs]) => middleMs === -5)).toEqual([-5, { ok: 2, failed: 0 }]);
+});
