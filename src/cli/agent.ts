@@ -16,10 +16,14 @@ export function agentCommand(): Command {
   command
     .command('drain')
     .description('hand the address over and do not stand for it again until `hale agent resume`')
-    .action(() => callControl(CONTROL_SOCKET, 'POST', '/drain'));
+    .action(() => tell('/drain'));
   command
     .command('resume')
     .description('stand for the address again')
-    .action(() => callControl(CONTROL_SOCKET, 'POST', '/resume'));
+    .action(() => tell('/resume'));
   return command;
+}
+
+async function tell(what: '/drain' | '/resume'): Promise<void> {
+  await callControl(CONTROL_SOCKET, 'POST', what);
 }

@@ -51,12 +51,12 @@ export function writeReport(lab: Lab, drills: readonly Drill[], folder: string):
   const stamp = (drills[0] as Drill).result.startedAt.replace(/[-:]|\..*/g, '');
   const path = resolve(join(folder, `${stamp}-${names}.html`));
   const { plan } = lab;
-  const facts = {
+  const facts = Object.entries({
     Lab: `${plan.controlPlane.length} control-plane hosts and a client, as network namespaces of one machine`,
     etcd: `${plan.etcd.version}, ${plan.controlPlane.length} members, mutual TLS`,
     'API server': describeApiserver(plan),
     'Timing profile': plan.profile,
-  };
+  });
   const results = drills.map(({ result }) => ({ ...result, report: path }));
   mkdirSync(folder, { recursive: true });
   writeFileSync(path, renderReport({ title: `Drill report: ${names}`, facts, drills }));

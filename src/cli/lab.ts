@@ -15,7 +15,7 @@ const SERVICES = ['etcd', 'apiserver', 'agent'];
 
 /** `hale lab`: several real hosts on this machine, as network namespaces, with real etcd, API servers and agents. */
 export function labCommand(): Command {
-  const lab = new Command('lab').description('run a cluster of several hosts on this machine, and break it');
+  const lab = new Command('lab').description('run a cluster of several hosts on this machine, and break it').enablePositionalOptions();
   return lab.addCommand(up()).addCommand(down()).addCommand(status()).addCommand(exec()).addCommand(fault());
 }
 

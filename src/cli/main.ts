@@ -16,7 +16,8 @@ const EXIT_BUG = 70;
 export function createProgram(): Command {
   const program = new Command('hale')
     .description('keeps the Kubernetes API reachable at one address while control-plane nodes fail, and proves it')
-    .version(readVersion());
+    .version(readVersion())
+    .enablePositionalOptions();
   const commands = [agentCommand, statusCommand, validateCommand, schemaCommand, labCommand, drillCommand, demoCommand, simCommand];
   for (const command of commands) program.addCommand(command());
   for (const command of allCommands(program)) command.exitOverride().showHelpAfterError('see --help');

@@ -3,16 +3,7 @@ import { assert } from '../../base/assert.ts';
 import { parseIp } from '../../base/address.ts';
 import { done, type Effect } from '../../ports/effect.ts';
 import * as libc from './libc.ts';
-import {
-  attribute,
-  type Netlink,
-  NETLINK_ROUTE,
-  NLM_F_ACK,
-  NLM_F_CREATE,
-  NLM_F_REPLACE,
-  openNetlink,
-  uint32,
-} from './netlink.ts';
+import { attribute, type Netlink, NETLINK_ROUTE, NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE, openNetlink, uint32 } from './netlink.ts';
 
 const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;

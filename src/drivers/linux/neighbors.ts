@@ -20,10 +20,10 @@ export interface LinuxNeighbors extends NeighborWatch {
 /** Hears claims for all addresses on the link, except those of the interface's own MAC. Throws HaleError `raw_socket_refused`. */
 export function openNeighbors(link: Link): LinuxNeighbors {
   const { mac } = link;
-  let handler: (claim: NeighborClaim) => void = () => {};
+  let handler: ((claim: NeighborClaim) => void) | undefined;
   const onFrame = (frame: Uint8Array): void => {
     const claim = claimOfFrame(frame);
-    if (claim !== undefined && claim.mac !== mac) handler(claim);
+    if (claim !== undefined && claim.mac !== mac) handler?.(claim);
   };
   const arp = openPacketSocket({ link, etherType: ETHERTYPE_ARP, onFrame });
   const ndp = openSecond(() => openPacketSocket({ link, etherType: ETHERTYPE_IPV6, filter: NEIGHBOR_DISCOVERY_ONLY, onFrame }), arp);

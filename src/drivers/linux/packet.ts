@@ -42,7 +42,7 @@ export interface PacketSocketOptions {
   onFrame: (frame: Uint8Array) => void;
 }
 
-/** Throws HaleError `raw_socket_refused` (EPERM without CAP_NET_RAW) . */
+/** Throws HaleError `raw_socket_refused` (EPERM without CAP_NET_RAW). */
 export function openPacketSocket({ link, etherType, filter, onFrame }: PacketSocketOptions): PacketSocket {
   // Protocol 0 receives nothing, so no unfiltered frame slips in before the filter is there; bind sets the protocol.
   const fd = libc.socket(libc.AF_PACKET, libc.SOCK_RAW | libc.SOCK_CLOEXEC | libc.SOCK_NONBLOCK, 0);

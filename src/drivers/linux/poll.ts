@@ -1,7 +1,7 @@
 import koffi from 'koffi';
 
 /** Handles that nobody refers to are collected and go silent, so all open ones are kept here. */
-const open = new Set<koffi.node.PollHandle>();
+const open = new Set<ReturnType<typeof koffi.node.poll>>();
 
 /** Calls back on the event loop whenever `fd` is readable or has an error to fetch; the callback reads until EAGAIN. Close it before the descriptor. */
 export function pollReadable(fd: number, onReadable: () => void): { close(): void } {

@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { familyOf, hostPort } from '../../base/address.ts';
@@ -6,19 +7,17 @@ import { measure, type Measurement } from '../../core/drill/measure.ts';
 import type { DrillRecord } from '../../core/drill/record.ts';
 import { type DrillResult, drillResult } from '../../core/drill/result.ts';
 import type { Scenario } from '../../core/drill/scenario.ts';
+import { APISERVER_CA } from '../credentials.ts';
 import type { InjectedFault } from '../faults.ts';
 import { describeApiserver, type Lab } from '../lab.ts';
 import { startProbe } from '../probe/process.ts';
 import type { ProbeOptions } from '../probe/options.ts';
-import { boottime } from '../../drivers/linux/boottime.ts';
 import { awaitSteady } from './agents.ts';
 
 const STEADY_TIMEOUT_MS = 30_000;
 const PROBE_INTERVAL_MS = 5;
 const REQUEST_TIMEOUT_MS = 1000;
 const CONNECTIONS = 300;
-/** In the client host. */
-const CLIENT_CA = '/etc/kubernetes/pki/ca.crt';
 /** How long after the planned undo the timer on the host would undo by itself, should this process be gone. */
 const TIMER_SPARE_MS = 5000;
 
@@ -49,7 +48,7 @@ export async function runDrill(lab: Lab, scenario: Scenario, options: DrillOptio
     injected = await lab.inject(scenario.fault, target.name, { undoAfterMs: scenario.undoAfterMs + TIMER_SPARE_MS });
     await sleep(scenario.undoAfterMs, undefined, { ...(signal && { signal }) });
     progress(`undoing ${scenario.name} on ${target.name}`);
-    const undoMs = boottime.now();
+    const undoMs = lab.now();
     await injected.undo();
     await sleep(scenario.observeMs - scenario.undoAfterMs, undefined, { ...(signal && { signal }) });
     const record: DrillRecord = {
@@ -87,18 +86,20 @@ function conclude(lab: Lab, seen: { scenario: Scenario; record: DrillRecord; sta
 
 function probeOptions(lab: Lab, connections: number): ProbeOptions {
   const address = lab.plan.endpoint.addresses[0] as string;
+  const folder = join(lab.folder, 'drills');
+  mkdirSync(folder, { recursive: true });
   return {
     address,
     port: lab.plan.endpoint.port,
     serverName: lab.plan.endpoint.dnsName,
-    caFile: CLIENT_CA,
+    caFile: `/${APISERVER_CA}`,
     intervalMs: PROBE_INTERVAL_MS,
     timeoutMs: REQUEST_TIMEOUT_MS,
     connections,
-    outFile: '/run/probe.ndjson',
+    outFile: join(folder, `${Math.round(lab.now())}.ndjson`),
     observer: {
       interface: 'eth0',
-      address: familyOf(address) === 'IPv4' ? '10.66.0.210' : 'fd66::210',
+      address: lab.plan.observerAddresses.find((candidate) => familyOf(candidate) === familyOf(address)) as string,
       hosts: lab.controlPlane.map(({ name, mac }) => ({ name, mac })),
     },
   };

@@ -1,6 +1,6 @@
 /**
- * A classic BPF program (include/uapi/linux/filter.h) that lets through only what the observer reads: ARP replies, neighbour
- * advertisements, and SYN-ACKs to the observer's ports. Without it the probe would wake for every segment of its own requests.
+ * A classic BPF program (include/uapi/linux/filter.h) that lets through only what the observer reads: ARP, neighbour solicitations
+ * and advertisements, and SYN-ACKs to the observer's ports. Without it the probe would wake for every segment of its own requests.
  */
 const LOAD_HALF = 0x28;
 const LOAD_BYTE = 0x30;
@@ -31,11 +31,9 @@ interface Instruction {
 export function answersFilter({ firstPort }: { firstPort: number }): Uint8Array {
   return assemble([
     { code: LOAD_HALF, k: ETHER_TYPE },
-    { code: JUMP_IF_EQUAL, k: 0x0806, yes: 'arp' },
+    { code: JUMP_IF_EQUAL, k: 0x0806, yes: ACCEPT },
     { code: JUMP_IF_EQUAL, k: 0x0800, yes: 'ipv4' },
     { code: JUMP_IF_EQUAL, k: 0x86dd, yes: 'ipv6', no: DROP },
-    { label: 'arp', code: LOAD_HALF, k: PAYLOAD + 6 },
-    { code: JUMP_IF_EQUAL, k: 2, yes: ACCEPT, no: DROP },
     { label: 'ipv4', code: LOAD_BYTE, k: PAYLOAD + 9 },
     { code: JUMP_IF_EQUAL, k: 6, no: DROP },
     { code: LOAD_HEADER_LENGTH, k: PAYLOAD },
@@ -53,6 +51,7 @@ export function answersFilter({ firstPort }: { firstPort: number }): Uint8Array 
     { code: AND, k: 0x3f },
     { code: JUMP_IF_EQUAL, k: 0x12, yes: ACCEPT, no: DROP },
     { label: 'icmp', code: LOAD_BYTE, k: PAYLOAD + 40 },
+    { code: JUMP_IF_EQUAL, k: 135, yes: ACCEPT },
     { code: JUMP_IF_EQUAL, k: 136, no: DROP },
     { label: ACCEPT, code: RETURN, k: 0xffff },
     { label: DROP, code: RETURN, k: 0 },

@@ -1,21 +1,25 @@
 /**
  * Watches from outside who holds the address, in two ways that need no word from any agent: it asks the link all the time (ARP, NDP), and it
  * knocks at each host's own MAC address with a TCP SYN, so that a host which accepts without answering ARP is found as well.
+ *
+ * It does so as a station of its own, with a MAC and an IP address that are not the client's: what it hears must not mend the client's
+ * neighbour cache, for a takeover has to reach the client by its own announcement.
  */
-import { familyOf, formatMac, parseMac, prefixContains } from '../../base/address.ts';
-import { HaleError } from '../../base/error.ts';
+import { familyOf, formatMac, parseMac } from '../../base/address.ts';
 import type { Sighting } from '../../core/drill/record.ts';
-import { arpRequest, parseArp } from '../../core/neighbor/arp.ts';
-import { neighborSolicitation, parseNdp } from '../../core/neighbor/ndp.ts';
-import { type Link, linkByName, listAddresses } from '../../drivers/linux/links.ts';
+import { arpGratuitousReply, arpRequest, parseArp } from '../../core/neighbor/arp.ts';
+import { macBytes } from '../../core/neighbor/ethernet.ts';
+import { neighborSolicitation, parseNdp, unsolicitedAdvertisement } from '../../core/neighbor/ndp.ts';
+import { linkByName } from '../../drivers/linux/links.ts';
 import { type Capture, openCapture } from './capture.ts';
 import { answersFilter } from './filter.ts';
 import type { ObserverOptions } from './options.ts';
-import { parseSynAck, synFrame } from './syn.ts';
+import { type Ends, parseSynAck, rstFrame, type SynAck, synFrame } from './syn.ts';
 
 const ASK_EVERY_MS = 5;
-const KNOCK_EVERY_MS = 10;
-/** Above the ephemeral range (ip(7): 32768-60999), so that no socket of the client owns them and its kernel resets what is answered. */
+/** A multiple of the above: each knock follows a question in the same turn. */
+const ASKS_PER_KNOCK = 2;
+/** Above the ephemeral range (ip(7): 32768-60999), where the client's own connections never are. */
 const FIRST_PORT = 61_001;
 const LAST_PORT = 65_000;
 /** Later SYN-ACKs are retransmissions and say nothing about now. */
@@ -36,87 +40,97 @@ interface Knock {
 
 export class HolderObserver {
   readonly #watch: HolderWatch;
-  readonly #link: Link;
-  readonly #source: string;
+  readonly #mac: string;
   readonly #question: Uint8Array;
   readonly #capture: Capture;
   readonly #names: ReadonlyMap<string, string>;
   readonly #knocks = new Map<number, Knock>();
-  readonly #timers: NodeJS.Timeout[];
+  readonly #timer: NodeJS.Timeout;
   #nextPort = FIRST_PORT;
+  #asked = 0;
 
   constructor(watch: HolderWatch) {
     const { address, observer } = watch;
+    const link = linkByName(observer.interface);
     this.#watch = watch;
-    this.#link = linkByName(observer.interface);
-    this.#source = ownAddress(this.#link, address);
+    this.#mac = observerMac(link.mac);
     this.#names = new Map(observer.hosts.map(({ name, mac }) => [mac.toLowerCase(), name]));
-    const mac = observerMac(this.#link.mac);
-    const asker = { mac, address: observer.address, target: address };
+    const asker = { mac: this.#mac, address: observer.address, target: address };
     this.#question = familyOf(address) === 'IPv4' ? arpRequest(asker) : neighborSolicitation(asker);
     const filter = answersFilter({ firstPort: FIRST_PORT });
-    this.#capture = openCapture({ linkIndex: this.#link.index, filter, onFrame: (frame) => this.#onFrame(frame) });
-    this.#timers = [
-      setInterval(() => this.#capture.send(this.#question), ASK_EVERY_MS),
-      setInterval(() => this.#knockAtAll(), KNOCK_EVERY_MS),
-    ];
+    this.#capture = openCapture({ linkIndex: link.index, filter, onFrame: (frame) => this.#onFrame(frame) });
+    this.#timer = setInterval(() => this.#ask(), ASK_EVERY_MS);
   }
 
   close(): void {
-    for (const timer of this.#timers) clearInterval(timer);
+    clearInterval(this.#timer);
     this.#capture.close();
   }
 
-  #knockAtAll(): void {
-    const { address, port, observer, now } = this.#watch;
-    for (const host of observer.hosts) {
-      const sourcePort = this.#nextPort;
-      this.#nextPort = sourcePort === LAST_PORT ? FIRST_PORT : sourcePort + 1;
-      const sentMs = now();
-      // Different at each round of the ports, which is all that is asked of it here.
-      const sequence = Math.floor(sentMs * 1000) >>> 0;
-      this.#knocks.set(sourcePort, { sequence, sentMs });
-      const ends = { source: this.#source, target: address, sourcePort, targetPort: port, sequence };
-      this.#capture.send(synFrame({ sourceMac: this.#link.mac, targetMac: host.mac, ...ends }));
-    }
+  /** The question goes first: from it a holder learns the observer's MAC, and need not ask for it, as the holder, before it can answer a knock. */
+  #ask(): void {
+    this.#capture.send(this.#question);
+    this.#asked++;
+    if (this.#asked % ASKS_PER_KNOCK !== 0) return;
+    for (const { mac } of this.#watch.observer.hosts) this.#knock(mac);
+  }
+
+  #knock(mac: string): void {
+    const port = this.#nextPort;
+    this.#nextPort = port === LAST_PORT ? FIRST_PORT : port + 1;
+    const sentMs = this.#watch.now();
+    // Different each time a port comes round, which is all that is asked of it here.
+    const sequence = Math.floor(sentMs * 1000) >>> 0;
+    this.#knocks.set(port, { sequence, sentMs });
+    this.#capture.send(synFrame(this.#ends(mac, port), { sequence }));
+  }
+
+  #ends(targetMac: string, sourcePort: number): Ends {
+    const { address, port, observer } = this.#watch;
+    return { sourceMac: this.#mac, targetMac, source: observer.address, target: address, sourcePort, targetPort: port };
   }
 
   #onFrame(frame: Uint8Array): void {
-    const timeMs = this.#watch.now();
-    const answer = this.#answerOf(frame, timeMs);
-    if (answer !== undefined) this.#watch.onSighting({ timeMs, host: this.#names.get(answer.mac) ?? answer.mac, how: answer.how });
-  }
-
-  #answerOf(frame: Uint8Array, timeMs: number): { mac: string; how: Sighting['how'] } | undefined {
-    const { address } = this.#watch;
     const synAck = parseSynAck(frame);
-    if (synAck !== undefined) {
-      const knock = this.#knocks.get(synAck.targetPort);
-      if (knock === undefined || synAck.acknowledgement !== (knock.sequence + 1) >>> 0) return undefined;
-      return timeMs - knock.sentMs <= KNOCK_VALID_MS ? { mac: synAck.mac, how: 'tcp' } : undefined;
-    }
+    if (synAck !== undefined) return this.#onSynAck(synAck);
     const arp = parseArp(frame);
-    if (arp.ok)
-      return arp.value.operation === 'reply' && arp.value.senderAddress === address ? { mac: arp.value.senderMac, how: 'arp' } : undefined;
+    if (arp.ok) {
+      const { operation, senderMac, senderAddress, targetAddress } = arp.value;
+      if (operation === 'reply') this.#sighted(senderAddress, { mac: senderMac, how: 'arp' });
+      else if (targetAddress === this.#watch.observer.address) this.#introduce(senderMac);
+      return;
+    }
     const ndp = parseNdp(frame);
-    if (!ndp.ok || ndp.value.kind !== 'advertisement' || ndp.value.target !== address) return undefined;
-    return { mac: ndp.value.linkAddress ?? ndp.value.etherSource, how: 'ndp' };
+    if (!ndp.ok) return;
+    const { kind, target, linkAddress, etherSource } = ndp.value;
+    if (kind === 'advertisement') this.#sighted(target, { mac: linkAddress ?? etherSource, how: 'ndp' });
+    else if (target === this.#watch.observer.address) this.#introduce(etherSource);
+  }
+
+  #onSynAck({ mac, targetPort, acknowledgement }: SynAck): void {
+    const knock = this.#knocks.get(targetPort);
+    if (knock === undefined) return;
+    // Also for a retransmission, or the host would go on retransmitting.
+    this.#capture.send(rstFrame(this.#ends(mac, targetPort), { sequence: acknowledgement }));
+    if (acknowledgement !== (knock.sequence + 1) >>> 0 || this.#watch.now() - knock.sentMs > KNOCK_VALID_MS) return;
+    this.#sighted(this.#watch.address, { mac, how: 'tcp' });
+  }
+
+  #sighted(address: string, { mac, how }: { mac: string; how: Sighting['how'] }): void {
+    if (address !== this.#watch.address) return;
+    this.#watch.onSighting({ timeMs: this.#watch.now(), host: this.#names.get(mac) ?? mac, how });
+  }
+
+  /** Answers a host that wants to reach the observer; to that host alone, as nobody else asked. */
+  #introduce(mac: string): void {
+    const self = { mac: this.#mac, address: this.#watch.observer.address };
+    const frame = familyOf(self.address) === 'IPv4' ? arpGratuitousReply(self) : unsolicitedAdvertisement(self);
+    frame.set(macBytes(mac));
+    this.#capture.send(frame);
   }
 }
 
-/** The client's own address in the subnet of the address under test. */
-function ownAddress(link: Link, address: string): string {
-  const own = listAddresses(link.index).find((entry) => prefixContains({ address: entry.address, length: entry.prefixLength }, address));
-  if (own !== undefined) return own.address;
-  throw new HaleError({
-    code: 'probe_outside_subnet',
-    kind: 'world',
-    message: `interface ${link.name}: the client has no address in the subnet of ${address}`,
-    remedy: 'the holder can be observed only from a host on the same link',
-  });
-}
-
-/** Not the client's, for the same reason as the observer's address; the link delivers the answers to the client's port all the same. */
+/** The switch learns it on the client's port, and the client's kernel leaves alone what is sent to it. */
 function observerMac(clientMac: string): string {
   const bytes = parseMac(clientMac) ?? new Uint8Array(6);
   bytes.set([0x02, 0x68, 0x61]);

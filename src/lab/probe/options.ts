@@ -22,8 +22,8 @@ export interface ObserverOptions {
   /** The client's interface towards the hosts. */
   interface: string;
   /**
-   * An unused address of the same subnet and family, from which the observer asks. Were it the client's own, the answers would refresh
-   * the client's neighbour cache, and a takeover that nobody announced would go unnoticed.
+   * An unused address of the same subnet and family, from which the observer asks and knocks. Were it the client's own, the answers would
+   * refresh the client's neighbour cache, and a takeover that nobody announced would go unnoticed.
    */
   address: string;
   hosts: { name: string; mac: string }[];

@@ -1,6 +1,6 @@
 /**
- * A TCP SYN aimed at one host's MAC address, and the SYN-ACK that shows who accepts connections for an address: RFC 9293 section 3.1
- * (header, checksum), RFC 791 section 3.1 (IPv4 header), RFC 8200 sections 3 and 8.1 (IPv6 header, pseudo-header).
+ * A TCP SYN aimed at one host's MAC address, the SYN-ACK that shows who accepts connections for an address, and the RST that ends it: RFC
+ * 9293 sections 3.1 (header, checksum) and 3.10.7.3 (RST), RFC 791 section 3.1 (IPv4 header), RFC 8200 sections 3 and 8.1 (IPv6 header, pseudo-header).
  */
 import { formatMac, parseIp } from '../../base/address.ts';
 import { assert } from '../../base/assert.ts';
@@ -11,46 +11,49 @@ const ETHERTYPE_IPV4 = 0x0800;
 const ETHERTYPE_IPV6 = 0x86dd;
 const PROTOCOL_TCP = 6;
 const FLAG_SYN = 0x02;
+const FLAG_RST = 0x04;
 const FLAG_ACK = 0x10;
+/** No options: the default segment size is enough for a connection that carries nothing. */
+const TCP_HEADER_BYTES = 20;
 const HOP_LIMIT = 64;
 
-export interface Syn {
+/** The two ends of a knock; both addresses are of one family. */
+export interface Ends {
   sourceMac: string;
   targetMac: string;
-  /** Both addresses of one family. */
   source: string;
   target: string;
   sourcePort: number;
   targetPort: number;
-  sequence: number;
 }
 
-export function synFrame(syn: Syn): Uint8Array {
-  const source = ipBytesOf(syn.source);
-  const target = ipBytesOf(syn.target);
-  assert(source.length === target.length, `${syn.source} and ${syn.target} are of one family`);
-  const segment = synSegment(syn);
-  const sum = checksum([source, target, Uint8Array.of(0, PROTOCOL_TCP, 0, segment.length), segment]);
-  new DataView(segment.buffer).setUint16(16, sum);
-  const etherType = source.length === 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6;
-  return startFrame({ destination: syn.targetMac, source: syn.sourceMac, etherType })
-    .bytes(source.length === 4 ? ipv4Header(source, target, segment.length) : ipv6Header(source, target, segment.length))
-    .bytes(segment)
-    .finish();
+export function synFrame(ends: Ends, { sequence }: { sequence: number }): Uint8Array {
+  return tcpFrame(ends, { sequence, flags: FLAG_SYN });
 }
 
-/** 24 bytes: the fixed header and a maximum segment size of 536, which every network carries (RFC 9293 section 3.7.1). */
-function synSegment({ sourcePort, targetPort, sequence }: Syn): Uint8Array {
-  const header = new ByteWriter(24).u16(sourcePort).u16(targetPort).u32(sequence).u32(0);
-  return header
-    .u8(6 << 4)
-    .u8(FLAG_SYN)
+/** Ends the half-open connection at the very host that answered; `sequence` is the acknowledgement of its SYN-ACK. */
+export function rstFrame(ends: Ends, { sequence }: { sequence: number }): Uint8Array {
+  return tcpFrame(ends, { sequence, flags: FLAG_RST });
+}
+
+function tcpFrame(ends: Ends, { sequence, flags }: { sequence: number; flags: number }): Uint8Array {
+  const source = ipBytesOf(ends.source);
+  const target = ipBytesOf(ends.target);
+  assert(source.length === target.length, `${ends.source} and ${ends.target} are of one family`);
+  const segment = new ByteWriter(TCP_HEADER_BYTES).u16(ends.sourcePort).u16(ends.targetPort).u32(sequence).u32(0);
+  segment
+    .u8((TCP_HEADER_BYTES / 4) << 4)
+    .u8(flags)
     .u16(1024)
     .u16(0)
-    .u16(0)
-    .u8(2)
-    .u8(4)
-    .u16(536)
+    .u16(0);
+  const bytes = segment.finish();
+  const sum = checksum([source, target, Uint8Array.of(0, PROTOCOL_TCP, 0, bytes.length), bytes]);
+  new DataView(bytes.buffer).setUint16(16, sum);
+  const etherType = source.length === 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6;
+  return startFrame({ destination: ends.targetMac, source: ends.sourceMac, etherType })
+    .bytes(source.length === 4 ? ipv4Header(source, target, bytes.length) : ipv6Header(source, target, bytes.length))
+    .bytes(bytes)
     .finish();
 }
 

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Installs what is missing (npm packages, then Debian packages), says what it installs, then runs the given command.
+# Everything it says goes to stderr: stdout belongs to the command.
+set -eu
+cd "$(dirname "$0")/.."
+say() { echo "setup: $*" >&2; }
+
+if ! cmp -s package-lock.json node_modules/.hale-installed 2>/dev/null; then
+  say "installing npm packages (Node 24 among them) into node_modules"
+  npm ci --no-progress --loglevel=error >&2
+  cp package-lock.json node_modules/.hale-installed
+fi
+PATH="$PWD/node_modules/.bin:$PATH"
+export PATH
+
+# program:package of everything the lab and its comparisons use
+wanted="etcd:etcd-server etcdctl:etcd-client nft:nftables ip:iproute2 nsenter:util-linux keepalived:keepalived haproxy:haproxy"
+missing=""
+for pair in $wanted; do
+  program=${pair%%:*}
+  [ -x "/usr/sbin/$program" ] || [ -x "/sbin/$program" ] || command -v "$program" >/dev/null 2>&1 || missing="$missing ${pair##*:}"
+done
+if [ -n "$missing" ]; then
+  install="apt-get update && apt-get install --yes --no-install-recommends$missing"
+  if ! command -v apt-get >/dev/null 2>&1; then
+    say "these Debian packages, or what your system calls them, are missing:$missing; what needs them is skipped"
+  elif [ "$(id -u)" = 0 ]; then
+    say "installing Debian packages:$missing"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $missing; } >&2
+    # Debian starts these as services; on this machine only the lab's own copies are wanted.
+    for service in etcd keepalived haproxy; do
+      case "$missing" in *"$service"*) [ ! -d /run/systemd/system ] || systemctl disable --quiet --now "$service" >&2 || true ;; esac
+    done
+  else
+    say "Debian packages are missing; run this as root, then run this command again:"
+    say "  $install"
+  fi
+fi
+exec "$@"

@@ -1,0 +1,87 @@
+/** The shared address on a Linux interface: the gate before it, the address itself, and the announcements. */
+import type { Clock } from '../../ports/clock.ts';
+import { done, type Effect } from '../../ports/effect.ts';
+import type { EndpointAddress } from '../../ports/endpoint.ts';
+import type { Log } from '../../ports/log.ts';
+import { openAddresses } from './addresses.ts';
+import { installGate } from './gate.ts';
+import type { Link } from './links.ts';
+
+/** The kernel removes the address this long after the lease, so that a crash leaves no orphan; renewed once a second, as every write is broadcast to listeners. */
+const ORPHAN_LIFETIME_MS = 3000;
+const REFRESH_MS = 1000;
+
+export interface EndpointOptions {
+  link: Link;
+  /** One or two: at most one of each family. */
+  addresses: readonly string[];
+  neighbors: { announce(address: string): Effect };
+  clock: Clock;
+  log: Log;
+}
+
+export interface LinuxEndpoint extends EndpointAddress {
+  /**
+   * True when the kernel closes the address at the lease's end by itself. Otherwise only the lifetime of the address does, whole
+   * seconds and up to half a second late.
+   */
+  readonly enforced: boolean;
+  /** What the kernel does not enforce here, in words, and why; undefined when it enforces all. */
+  readonly weakness: string | undefined;
+  /** Withdraws, and takes the gate down. */
+  close(): Effect;
+}
+
+/** Closes the gate and removes an address that an earlier process left behind. Throws HaleError `netlink_unavailable`. */
+export function openEndpoint({ link, addresses: shared, neighbors, clock, log }: EndpointOptions): LinuxEndpoint {
+  const addresses = openAddresses();
+  const installed = installGate({ interfaceName: link.name, addresses: shared, clock });
+  const gate = installed.ok ? installed.gate : undefined;
+  const enforced = installed.ok;
+  const onEach = (act: (address: string) => Effect): Effect => firstFailure(shared.map(act));
+  let refreshAt = Number.NEGATIVE_INFINITY;
+
+  const removeAddresses = (): Effect => {
+    refreshAt = Number.NEGATIVE_INFINITY;
+    return onEach((address) => addresses.remove({ linkIndex: link.index, address }));
+  };
+  const withdraw = (): Effect => firstFailure([gate?.close() ?? done, removeAddresses()]);
+  const putAddresses = (untilMs: number): Effect => {
+    const now = clock.now();
+    if (enforced && now < refreshAt) return done;
+    refreshAt = now + REFRESH_MS;
+    const lifetimeMs = untilMs - now + (enforced ? ORPHAN_LIFETIME_MS : 0);
+    const validLftS = Math.max(1, Math.floor(lifetimeMs / 1000));
+    return onEach((address) => addresses.add({ linkIndex: link.index, address, validLftS }));
+  };
+
+  const left = withdraw();
+  if (!left.ok) log.error({ interface: link.name, reason: left.reason }, 'leftover of an earlier run not removed');
+  return {
+    enforced,
+    weakness: installed.ok ? installed.weakness : `the lease is not enforced by the kernel: ${installed.reason}`,
+    hold(untilMs) {
+      if (clock.now() >= untilMs) return { ok: false, reason: 'the lease has ended' };
+      // The gate first: an address that is there before its lease would be answered for.
+      const opened = gate?.open(untilMs) ?? done;
+      if (!opened.ok) return opened;
+      const put = putAddresses(untilMs);
+      if (!put.ok) withdraw();
+      return put;
+    },
+    withdraw,
+    announce() {
+      const said = onEach((address) => neighbors.announce(address));
+      if (!said.ok) log.warn({ interface: link.name, reason: said.reason }, 'announcement not sent');
+    },
+    close() {
+      const closed = firstFailure([withdraw(), gate?.remove() ?? done]);
+      addresses.close();
+      return closed;
+    },
+  };
+}
+
+function firstFailure(effects: readonly Effect[]): Effect {
+  return effects.find((effect) => !effect.ok) ?? done;
+}

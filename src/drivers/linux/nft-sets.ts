@@ -1,0 +1,90 @@
+/** Set elements of an nftables table by nfnetlink (include/uapi/linux/netfilter/nf_tables.h), without starting a process. */
+import {
+  attribute,
+  nested,
+  type Netlink,
+  type NetlinkAnswer,
+  type NetlinkMessage,
+  NLM_F_ACK,
+  NLM_F_CREATE,
+  zeroTerminated,
+} from './netlink.ts';
+
+const NFNL_SUBSYS_NFTABLES = 10;
+const NFNL_MSG_BATCH_BEGIN = 0x10;
+const NFNL_MSG_BATCH_END = 0x11;
+const NFT_MSG_DELTABLE = 2;
+const NFT_MSG_NEWSETELEM = 12;
+const NFT_MSG_DELSETELEM = 14;
+const NFPROTO_NETDEV = 5;
+const NFTA_TABLE_NAME = 1;
+const NFTA_SET_ELEM_LIST_TABLE = 1;
+const NFTA_SET_ELEM_LIST_SET = 2;
+const NFTA_SET_ELEM_LIST_ELEMENTS = 3;
+const NFTA_LIST_ELEM = 1;
+const NFTA_SET_ELEM_KEY = 1;
+const NFTA_SET_ELEM_TIMEOUT = 4;
+const NFTA_DATA_VALUE = 1;
+
+export interface Element {
+  table: string;
+  set: string;
+  key: Uint8Array;
+}
+
+export function addElement({ table, set, key }: Element, timeoutMs: number): NetlinkMessage {
+  const timeout = Buffer.alloc(8);
+  timeout.writeBigUInt64BE(BigInt(timeoutMs));
+  const element = nested(NFTA_LIST_ELEM, [keyAttribute(key), attribute(NFTA_SET_ELEM_TIMEOUT, timeout)]);
+  return netdev({
+    type: NFT_MSG_NEWSETELEM,
+    flags: NLM_F_CREATE,
+    attributes: [...place({ table, set }), nested(NFTA_SET_ELEM_LIST_ELEMENTS, [element])],
+  });
+}
+
+/** Refused with ENOENT when the element is not there, or not any more. */
+export function deleteElement({ table, set, key }: Element): NetlinkMessage {
+  const element = nested(NFTA_LIST_ELEM, [keyAttribute(key)]);
+  return netdev({
+    type: NFT_MSG_DELSETELEM,
+    flags: 0,
+    attributes: [...place({ table, set }), nested(NFTA_SET_ELEM_LIST_ELEMENTS, [element])],
+  });
+}
+
+/** Deletes whatever elements there are; refused with ENOENT only when the table or set is missing. */
+export function flushSet({ table, set }: Omit<Element, 'key'>): NetlinkMessage {
+  return netdev({ type: NFT_MSG_DELSETELEM, flags: 0, attributes: place({ table, set }) });
+}
+
+export function deleteTable(table: string): NetlinkMessage {
+  return netdev({ type: NFT_MSG_DELTABLE, flags: 0, attributes: [attribute(NFTA_TABLE_NAME, zeroTerminated(table))] });
+}
+
+/** All of the messages take effect at one instant, or none. */
+export function transaction(netfilter: Netlink, messages: readonly NetlinkMessage[]): NetlinkAnswer {
+  const envelope = { flags: 0, payload: genericHeader(0, NFNL_SUBSYS_NFTABLES) };
+  return netfilter.request([{ type: NFNL_MSG_BATCH_BEGIN, ...envelope }, ...messages, { type: NFNL_MSG_BATCH_END, ...envelope }]);
+}
+
+function netdev({ type, flags, attributes }: { type: number; flags: number; attributes: Uint8Array[] }): NetlinkMessage {
+  return {
+    type: (NFNL_SUBSYS_NFTABLES << 8) | type,
+    flags: flags | NLM_F_ACK,
+    payload: Buffer.concat([genericHeader(NFPROTO_NETDEV, 0), ...attributes]),
+  };
+}
+
+/** struct nfgenmsg; the resource id is in network order. */
+function genericHeader(family: number, resourceId: number): Buffer {
+  return Buffer.from([family, 0, resourceId >> 8, resourceId & 0xff]);
+}
+
+function place({ table, set }: Omit<Element, 'key'>): Buffer[] {
+  return [attribute(NFTA_SET_ELEM_LIST_TABLE, zeroTerminated(table)), attribute(NFTA_SET_ELEM_LIST_SET, zeroTerminated(set))];
+}
+
+function keyAttribute(key: Uint8Array): Buffer {
+  return nested(NFTA_SET_ELEM_KEY, [attribute(NFTA_DATA_VALUE, key)]);
+}

@@ -1,0 +1,51 @@
+import { linkByName } from '../../../src/drivers/linux/links.ts';
+import { openNeighbors, type LinuxNeighbors } from '../../../src/drivers/linux/neighbors.ts';
+import type { NeighborClaim } from '../../../src/ports/neighbors.ts';
+import type { TestHost } from '../../support/netns.ts';
+
+export interface Observer {
+  neighbors: LinuxNeighbors;
+  /** Whether anybody answers for `address`: decided by an answer for `witness`, asked for second on the same wire, and by no clock. */
+  isAnswered(question: { address: string; witness: string }): Promise<boolean>;
+  /** The next claim for the address, from now on. */
+  nextClaim(address: string): Promise<NeighborClaim>;
+  close(): void;
+}
+
+/** A station on the link that asks and listens. */
+export function observe(station: TestHost): Observer {
+  const neighbors = station.inside(() => openNeighbors(linkByName('eth0')));
+  const listeners = new Set<(claim: NeighborClaim) => void>();
+  neighbors.onClaim((claim) => {
+    for (const listener of listeners) listener(claim);
+  });
+  return {
+    neighbors,
+    isAnswered({ address, witness }) {
+      return new Promise((resolve) => {
+        let answered = false;
+        const listener = (claim: NeighborClaim): void => {
+          if (claim.kind === 'probe') return;
+          if (claim.address === address) answered = true;
+          if (claim.address !== witness) return;
+          listeners.delete(listener);
+          resolve(answered);
+        };
+        listeners.add(listener);
+        neighbors.probe(address);
+        neighbors.probe(witness);
+      });
+    },
+    nextClaim(address) {
+      return new Promise((resolve) => {
+        const listener = (claim: NeighborClaim): void => {
+          if (claim.address !== address) return;
+          listeners.delete(listener);
+          resolve(claim);
+        };
+        listeners.add(listener);
+      });
+    },
+    close: () => neighbors.close(),
+  };
+}

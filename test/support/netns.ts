@@ -1,0 +1,111 @@
+/** Two network namespaces joined by a veth pair, for contract tests of the Linux drivers. Everything in them vanishes with `remove`, or with this process. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { setns } from '../../src/drivers/linux/libc.ts';
+
+const CLONE_NEWNET = 0x4000_0000;
+let made = 0;
+
+export interface TestHost {
+  namespace: string;
+  address4: string;
+  address6: string;
+  mac: string;
+  /** Runs synchronous code on this thread in the namespace; sockets opened there stay there. */
+  inside<T>(work: () => T): T;
+  /** Runs a program in the namespace and returns what it printed. */
+  run(program: string, ...parameters: string[]): string;
+  /** Starts this Node with a script in the namespace; the child's pid is the script's. */
+  node(...parameters: string[]): ChildProcess;
+}
+
+export interface TestLink {
+  host: TestHost;
+  peer: TestHost;
+  remove(): void;
+}
+
+/** Why no namespaces can be made here, for the title of a skipped suite; undefined when they can. */
+export function netnsProblem(): string | undefined {
+  if (process.platform !== 'linux') return 'network namespaces need Linux';
+  const name = nextName('try');
+  try {
+    execFileSync('ip', ['netns', 'add', name], { stdio: 'pipe' });
+    execFileSync('ip', ['netns', 'del', name], { stdio: 'pipe' });
+    return undefined;
+  } catch (error) {
+    return `network namespaces need root or \`unshare -Urnm\` with a tmpfs on /run (${(error as Error).message.trim().split('\n').at(-1)})`;
+  }
+}
+
+/** Interfaces are called eth0 on both sides, up, with 10.77.0.x/24 and fd77::x/64. */
+export function createTestLink(): TestLink {
+  const children = new Set<ChildProcess>();
+  const names = [nextName('host'), nextName('peer')] as const;
+  const remove = (): void => {
+    process.off('exit', remove);
+    for (const child of children) child.kill('SIGKILL');
+    for (const name of names) quietly('ip', 'netns', 'del', name);
+  };
+  process.on('exit', remove);
+  try {
+    for (const name of names) execFileSync('ip', ['netns', 'add', name]);
+    execFileSync('ip', ['-n', names[0], 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', names[1]]);
+    const [host, peer] = names.map((namespace, i) => testHost({ namespace, number: i + 1, children }));
+    return { host: host as TestHost, peer: peer as TestHost, remove };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+function testHost({ namespace, number, children }: { namespace: string; number: number; children: Set<ChildProcess> }): TestHost {
+  const host: TestHost = {
+    namespace,
+    address4: `10.77.0.${number}`,
+    address6: `fd77::${number}`,
+    mac: `02:00:00:00:77:0${number}`,
+    inside: (work) => inNamespace(namespace, work),
+    run: (program, ...parameters) => execFileSync('ip', ['netns', 'exec', namespace, program, ...parameters], { encoding: 'utf8' }),
+    node(...parameters) {
+      const child = spawn('ip', ['netns', 'exec', namespace, process.execPath, ...parameters], { stdio: ['ignore', 'pipe', 'inherit'] });
+      children.add(child);
+      return child;
+    },
+  };
+  const ip = (...parameters: string[]) => execFileSync('ip', ['-n', namespace, ...parameters]);
+  ip('link', 'set', 'lo', 'up');
+  ip('link', 'set', 'eth0', 'address', host.mac, 'up');
+  ip('address', 'add', `${host.address4}/24`, 'dev', 'eth0');
+  ip('address', 'add', `${host.address6}/64`, 'dev', 'eth0', 'nodad');
+  return host;
+}
+
+function inNamespace<T>(namespace: string, work: () => T): T {
+  const before = openSync('/proc/thread-self/ns/net', 'r');
+  const there = openSync(`/run/netns/${namespace}`, 'r');
+  try {
+    enter(there);
+    return work();
+  } finally {
+    enter(before);
+    closeSync(there);
+    closeSync(before);
+  }
+}
+
+function enter(fd: number): void {
+  if (setns(fd, CLONE_NEWNET) !== 0) throw new Error('setns failed');
+}
+
+function nextName(role: string): string {
+  return `hale-test-${process.pid}-${made++}-${role}`;
+}
+
+function quietly(program: string, ...parameters: string[]): void {
+  try {
+    execFileSync(program, parameters, { stdio: 'pipe' });
+  } catch {
+    // The namespace was never made, or is gone already.
+  }
+}
