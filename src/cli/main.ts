@@ -1,25 +1,30 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT_USAGE, HaleError } from '../base/error.ts';
-import { agentCommand } from './agent.ts';
-import { demoCommand } from './demo.ts';
-import { drillCommand } from './drill.ts';
-import { labCommand } from './lab.ts';
-import { schemaCommand } from './schema.ts';
-import { simCommand } from './sim.ts';
-import { statusCommand } from './status.ts';
-import { validateCommand } from './validate.ts';
 import { readVersion } from './version.ts';
 
 /** Exit code of a bug: neither good, nor a finding, nor anything the user can mend. */
 const EXIT_BUG = 70;
 
-export function createProgram(): Command {
+/** Loaded when asked for: an agent must not carry the memory of the lab. */
+const commands: Record<string, () => Promise<Command>> = {
+  agent: async () => (await import('./agent.ts')).agentCommand(),
+  status: async () => (await import('./status.ts')).statusCommand(),
+  validate: async () => (await import('./validate.ts')).validateCommand(),
+  schema: async () => (await import('./schema.ts')).schemaCommand(),
+  lab: async () => (await import('./lab.ts')).labCommand(),
+  drill: async () => (await import('./drill.ts')).drillCommand(),
+  demo: async () => (await import('./demo.ts')).demoCommand(),
+  sim: async () => (await import('./sim.ts')).simCommand(),
+};
+
+/** The program with the command called `only`, or with all of them. */
+export async function createProgram(only?: string): Promise<Command> {
   const program = new Command('hale')
     .description('keeps the Kubernetes API reachable at one address while control-plane nodes fail, and proves it')
     .version(readVersion())
     .enablePositionalOptions();
-  const commands = [agentCommand, statusCommand, validateCommand, schemaCommand, labCommand, drillCommand, demoCommand, simCommand];
-  for (const command of commands) program.addCommand(command());
+  const wanted = only === undefined ? undefined : commands[only];
+  for (const load of wanted === undefined ? Object.values(commands) : [wanted]) program.addCommand(await load());
   for (const command of allCommands(program)) command.exitOverride().showHelpAfterError('see --help');
   return program;
 }
@@ -31,7 +36,7 @@ export function allCommands(command: Command): Command[] {
 /** Runs one command line; errors for people go to stderr, and the exit code says what kind they are. */
 async function main(): Promise<void> {
   try {
-    await createProgram().parseAsync();
+    await (await createProgram(process.argv[2])).parseAsync();
   } catch (error) {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
     else if (error instanceof HaleError) {

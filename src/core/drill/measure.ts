@@ -66,7 +66,7 @@ export function outageOf(requests: readonly RequestRecord[], faultMs: number): O
   let previous = Math.min(faultMs, completions[0] ?? faultMs);
   let worst: Outage = { outageMs: 0, startMs: faultMs };
   for (const completion of completions) {
-    if (completion - previous > worst.outageMs) worst = { outageMs: completion - previous, startMs: previous };
+    if (completion > faultMs && completion - previous > worst.outageMs) worst = { outageMs: completion - previous, startMs: previous };
     previous = completion;
   }
   return worst;

@@ -1,0 +1,204 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { createServer } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { boottime } from '../../../src/drivers/linux/boottime.ts';
+import { type LinuxEndpoint, openEndpoint } from '../../../src/drivers/linux/endpoint.ts';
+import { linkByName, listAddresses } from '../../../src/drivers/linux/links.ts';
+import { listenFreebind } from '../../../src/drivers/linux/listen.ts';
+import type { Clock } from '../../../src/ports/clock.ts';
+import { createTestLink, netnsProblem, type TestLink } from '../../support/netns.ts';
+import { observe, type Observer } from './observer.ts';
+
+const problem = netnsProblem();
+const SHARED4 = '10.77.0.100';
+const SHARED6 = 'fd77::100';
+const LONG_MS = 60_000;
+const quiet = { debug() {}, info() {}, warn() {}, error() {} };
+
+describe.skipIf(problem)(`the shared address${problem ? `: skipped, ${problem}` : ''}`, () => {
+  let net: TestLink;
+  let observer: Observer;
+  let endpoints: LinuxEndpoint[];
+
+  beforeEach(() => {
+    endpoints = [];
+    net = createTestLink();
+    observer = observe(net.peer);
+  });
+  afterEach(() => {
+    for (const endpoint of endpoints) endpoint.close();
+    observer?.close();
+    net?.remove();
+  });
+
+  const open = (clock: Clock = boottime): LinuxEndpoint =>
+    net.host.inside(() => {
+      const neighbors = { announce: () => ({ ok: true as const }) };
+      const endpoint = openEndpoint({ link: linkByName('eth0'), addresses: [SHARED4, SHARED6], neighbors, clock, log: quiet });
+      endpoints.push(endpoint);
+      return endpoint;
+    });
+  const hold = (endpoint: LinuxEndpoint, until: number) => net.host.inside(() => endpoint.hold(until));
+  const answered = async () => ({
+    arp: await observer.isAnswered({ address: SHARED4, witness: net.host.address4 }),
+    ndp: await observer.isAnswered({ address: SHARED6, witness: net.host.address6 }),
+  });
+  const assigned = () => net.host.inside(() => listAddresses()).map((entry) => entry.address);
+  const yes = { arp: true, ndp: true };
+  const no = { arp: false, ndp: false };
+
+  test('ARP and neighbour solicitations are answered only between hold and withdraw', async () => {
+    const endpoint = open();
+    expect(endpoint).toMatchObject({ enforced: true, weakness: undefined });
+    expect(await answered()).toEqual(no);
+    expect(hold(endpoint, boottime.now() + LONG_MS)).toEqual({ ok: true });
+    expect(await answered()).toEqual(yes);
+    expect(endpoint.withdraw()).toEqual({ ok: true });
+    expect(endpoint.withdraw()).toEqual({ ok: true });
+    expect(await answered()).toEqual(no);
+    expect(assigned()).not.toEqual(expect.arrayContaining([SHARED4]));
+  });
+
+  test('a stopped holder stops answering when its lease ends, although the address is still on its interface', async () => {
+    const holder = net.host.node(`${import.meta.dirname}/holder.ts`, SHARED4, SHARED6);
+    let until = 0;
+    createInterface(holder.stdout as NodeJS.ReadableStream).on('line', (line) => (until = Number(line)));
+    await vi.waitFor(() => expect(until).toBeGreaterThan(0), 20_000);
+    // Long enough for several renewals, so that the lease that runs out is a renewed one.
+    const first = until;
+    await vi.waitFor(() => expect(until).toBeGreaterThan(first + 500), 20_000);
+    expect(await answered()).toEqual(yes);
+    expect(await connects(net, [SHARED4, SHARED6])).toEqual([SHARED4, SHARED6]);
+
+    process.kill(holder.pid as number, 'SIGSTOP');
+    // What the child printed before it stopped is still in the pipe.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise<void>((resolve) => boottime.at(until, resolve));
+    expect(await answered()).toEqual(no);
+    expect(assigned()).toEqual(expect.arrayContaining([SHARED4, SHARED6]));
+    expect(await connects(net, [SHARED4, SHARED6])).toEqual([]);
+
+    const last = until;
+    process.kill(holder.pid as number, 'SIGCONT');
+    await vi.waitFor(() => expect(until).toBeGreaterThan(last), 20_000);
+    expect(await answered()).toEqual(yes);
+  });
+
+  test('a killed holder leaves an address that nobody is answered for, that the kernel removes, and that a new start removes at once', async () => {
+    const holder = net.host.node(`${import.meta.dirname}/holder.ts`, SHARED4, SHARED6);
+    let until = 0;
+    createInterface(holder.stdout as NodeJS.ReadableStream).on('line', (line) => (until = Number(line)));
+    await vi.waitFor(() => expect(until).toBeGreaterThan(0), 20_000);
+    holder.kill('SIGKILL');
+    await once(holder, 'close');
+    await new Promise<void>((resolve) => boottime.at(until, resolve));
+    expect(assigned()).toEqual(expect.arrayContaining([SHARED4, SHARED6]));
+    expect(await answered()).toEqual(no);
+    open();
+    expect(assigned()).not.toEqual(expect.arrayContaining([SHARED4]));
+    expect(assigned()).not.toEqual(expect.arrayContaining([SHARED6]));
+  });
+
+  test('a process that was frozen between reading the clock and writing does not open the gate past the lease', async () => {
+    // The first reading is 500 ms old when it is used, as after SIGSTOP and SIGCONT.
+    let ageMs = 0;
+    const endpoint = open({ ...boottime, now: () => boottime.now() - ageMs });
+    const until = boottime.now() + LONG_MS;
+    expect(hold(endpoint, until)).toEqual({ ok: true });
+    let reads = 0;
+    const frozen: Clock = { ...boottime, now: () => boottime.now() - (reads++ < 2 ? 500 : 0) };
+    const second = open(frozen);
+    reads = 0;
+    expect(hold(second, boottime.now() - 500 + 300)).toEqual({ ok: false, reason: 'the lease ends within 8 ms' });
+    expect(await answered()).toEqual(no);
+  });
+
+  test('a lease that is about to end is declined', () => {
+    const endpoint = open();
+    expect(hold(endpoint, boottime.now() + 5)).toEqual({ ok: false, reason: 'the lease ends within 8 ms' });
+    expect(hold(endpoint, boottime.now() - 1)).toEqual({ ok: false, reason: 'the lease has ended' });
+    expect(assigned()).not.toEqual(expect.arrayContaining([SHARED4]));
+  });
+
+  test('nothing leaves with the address as its source once the lease has ended', async () => {
+    const endpoint = open();
+    hold(endpoint, boottime.now() + LONG_MS);
+    const heard = observer.nextClaim(SHARED4);
+    const host = net.host.inside(() => observe(net.host));
+    expect(host.neighbors.announce(SHARED4)).toEqual({ ok: true });
+    expect((await heard).mac).toBe(net.host.mac);
+    endpoint.withdraw();
+    expect(host.neighbors.announce(SHARED4)).toEqual({ ok: false, reason: 'send on eth0: ENOBUFS' });
+    expect(host.neighbors.announce(SHARED6)).toEqual({ ok: false, reason: 'send on eth0: ENOBUFS' });
+    host.close();
+  });
+
+  test("other people's tables stay as they are, and a flushed ruleset is made again by the next renewal", async () => {
+    const other = 'table netdev other { set lease4 { type ipv4_addr; elements = { 10.77.0.100 } } }';
+    net.host.run('nft', other);
+    const before = net.host.run('nft', 'list', 'table', 'netdev', 'other');
+    const endpoint = open();
+    hold(endpoint, boottime.now() + LONG_MS);
+    expect(net.host.run('nft', 'list', 'tables')).toContain('table netdev hale');
+    expect(net.host.run('nft', 'list', 'table', 'netdev', 'other')).toBe(before);
+
+    net.host.run('nft', 'flush', 'ruleset');
+    expect(hold(endpoint, boottime.now() + LONG_MS)).toEqual({ ok: true });
+    expect(await answered()).toEqual(yes);
+    net.host.run('nft', other);
+    endpoints = [];
+    expect(endpoint.close()).toEqual({ ok: true });
+    expect(net.host.run('nft', 'list', 'tables').trim()).toBe('table netdev other');
+    expect(net.host.run('nft', 'list', 'table', 'netdev', 'other')).toBe(before);
+  });
+
+  test('without the nft program the address works, and the endpoint says what is not enforced', async () => {
+    const path = process.env['PATH'];
+    process.env['PATH'] = '/nonexistent';
+    let endpoint: LinuxEndpoint;
+    try {
+      endpoint = open();
+    } finally {
+      process.env['PATH'] = path;
+    }
+    expect(endpoint).toMatchObject({ enforced: false, weakness: expect.stringContaining('nft cannot be started') });
+    expect(hold(endpoint, boottime.now() + 300)).toEqual({ ok: true });
+    expect(await answered()).toEqual(yes);
+    // Here only the lifetime of the address ends it.
+    await vi.waitFor(() => expect(assigned()).not.toEqual(expect.arrayContaining([SHARED4])), 20_000);
+  });
+
+  test.each([SHARED4, SHARED6])('a listener bound to %s before it is there accepts once it is', async (address) => {
+    const endpoint = open();
+    const fd = net.host.inside(() => listenFreebind({ address, port: 6443 }));
+    const server = createServer((socket) => socket.end('hello'));
+    server.listen({ fd });
+    await once(server, 'listening');
+    expect(() => net.host.inside(() => listenFreebind({ address, port: 6443 }))).toThrow(
+      expect.objectContaining({ code: 'listen_refused', message: expect.stringMatching(/bind failed with EADDRINUSE$/) }),
+    );
+    hold(endpoint, boottime.now() + LONG_MS);
+    const client = `require('node:net').connect(6443, '${address}').on('data', (text) => process.stdout.write(text))`;
+    expect(net.peer.run(process.execPath, '-e', client)).toBe('hello');
+    server.close();
+  });
+});
+
+/**
+ * Which of the addresses accept packets from the peer, whose neighbour entries are fixed so that ARP plays no part. Port 1 is closed, so
+ * a host that accepts packets answers with a reset; the host's own address, asked last on the same wire, marks the end.
+ */
+async function connects(net: TestLink, shared: string[]): Promise<string[]> {
+  for (const address of shared) net.peer.run('ip', 'neigh', 'replace', address, 'lladdr', net.host.mac, 'dev', 'eth0', 'nud', 'permanent');
+  const script = `
+    const reached = [];
+    const knock = (address, then) => require('node:net').connect(1, address).on('error', () => then(address));
+    for (const address of ${JSON.stringify(shared)}) knock(address, (it) => reached.push(it));
+    knock('${net.host.address4}', () => setTimeout(() => { console.log(JSON.stringify(reached.sort())); process.exit(); }, 20));`;
+  const child = net.peer.node('-e', script);
+  let text = '';
+  (child.stdout as NodeJS.ReadableStream).on('data', (chunk: Buffer) => (text += chunk.toString()));
+  await once(child, 'close');
+  return JSON.parse(text) as string[];
+}
