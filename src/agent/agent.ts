@@ -204,6 +204,9 @@ export class Agent {
     const { clock, host } = this.#options;
     const { state } = this.#lease;
     const now = clock.now();
+    const { user, system } = process.cpuUsage();
+    this.#metrics.cpu.set((user + system) / 1e6);
+    this.#metrics.residentMemory.set(process.memoryUsage.rss());
     this.#metrics.holding.set(state.role.name === 'holder' ? 1 : 0);
     this.#metrics.term.set(state.term);
     this.#metrics.leaseRemaining.set((knownHolder(state, now)?.remainingMs ?? 0) / 1000);

@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import { collectDefaultMetrics, Counter, Gauge, Registry } from '@prometheus-io/client';
+import { Counter, Gauge, Registry } from '@prometheus-io/client';
 import { HaleError } from '../base/error.ts';
 
 /** Every metric of the agent; docs/reference/metrics.md lists the same names, held together by a test. */
@@ -9,7 +9,6 @@ export function createMetrics() {
   const gauge = <L extends string = never>(name: string, help: string, labelNames: L[] = []) => new Gauge({ name, help, labelNames, registers });
   const counter = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
     new Counter({ name, help, labelNames, registers });
-  collectDefaultMetrics({ register: registry });
   return {
     registry,
     holding: gauge('hale_holding', '1 while this agent holds the address, otherwise 0.'),
@@ -23,6 +22,9 @@ export function createMetrics() {
     losses: counter('hale_losses_total', 'Times that this agent stopped holding, by reason.', ['reason']),
     rejected: counter('hale_datagrams_rejected_total', 'Datagrams that were not acted on, by reason.', ['reason']),
     conflicts: counter('hale_address_conflicts_total', 'Claims of the address by a machine that is not a member.'),
+    // The library's own process metrics keep a 10 ms timer for the event loop's delay, which alone costs more than the agent.
+    residentMemory: gauge('process_resident_memory_bytes', 'Resident memory of the agent.'),
+    cpu: gauge('process_cpu_seconds_total', 'User and system CPU time of the agent.'),
     effectFailures: counter('hale_effect_failures_total', 'Failed changes to the kernel, by kind.', ['effect']),
   };
 }

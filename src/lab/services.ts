@@ -2,6 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { hostPort } from '../base/address.ts';
 import { HaleError } from '../base/error.ts';
+import { packageFolder, programFile } from '../drivers/program.ts';
 import { runOrFail } from './command.ts';
 import { APISERVER_PORT, type HostPlan, type LabPlan } from './plan.ts';
 
@@ -10,7 +11,7 @@ export const AGENT_SOCKET = 'run/hale/agent.sock';
 
 /** A program of this repository, run by the Node that runs this one. */
 function programArgv(path: string): string[] {
-  return [process.execPath, join(import.meta.dirname, '..', path)];
+  return [process.execPath, programFile(path)];
 }
 
 export function primaryAddress(host: HostPlan): string {
@@ -52,7 +53,7 @@ function peerUrl(member: HostPlan): string {
 export function apiserverArgv(plan: LabPlan, host: HostPlan): string[] {
   if (plan.apiserver.kind === 'kube-apiserver') return kubeApiserverArgv(plan.apiserver.path, host);
   return [
-    ...programArgv('lab/standin/main.ts'),
+    ...programArgv('lab/standin/main'),
     `--name=${host.name}`,
     `--listen=${host.addresses.map((address) => hostPort(address, APISERVER_PORT)).join(',')}`,
     `--tls-cert=${PKI}/apiserver.crt`,
@@ -88,16 +89,16 @@ function kubeApiserverArgv(path: string, host: HostPlan): string[] {
 }
 
 export function agentArgv(): string[] {
-  return [...programArgv('cli/main.ts'), 'agent', '--config', '/etc/hale/cluster.yaml'];
+  return [join(packageFolder, 'hale'), 'agent', '--config', '/etc/hale/cluster.yaml'];
 }
 
 /** Arguments of the program that waits, in the client host, until all URLs answer 200. */
 export function awaitReadyArgv(options: { urls: readonly string[]; ca: string; cert: string; key: string; timeoutMs: number }): string[] {
-  return [...programArgv('lab/await-ready.ts'), JSON.stringify(options)];
+  return [...programArgv('lab/await-ready'), JSON.stringify(options)];
 }
 
 export function undoArgv(options: { lab: string; fault: string }): string[] {
-  return [...programArgv('lab/undo.ts'), options.lab, options.fault];
+  return [...programArgv('lab/undo'), options.lab, options.fault];
 }
 
 /** The real API server when its binary is in `kubernetesDir` or on PATH, else the stand-in. */

@@ -1,6 +1,6 @@
 /** Two network namespaces joined by a veth pair, for contract tests of the Linux drivers. Everything in them vanishes with `remove`, or with this process. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync } from 'node:fs';
 import { setns } from '../../src/drivers/linux/libc.ts';
 
 const CLONE_NEWNET = 0x4000_0000;
@@ -40,6 +40,7 @@ export function netnsProblem(): string | undefined {
 
 /** Interfaces are called eth0 on both sides, up, with 10.77.0.x/24 and fd77::x/64. */
 export function createTestLink(): TestLink {
+  removeOrphans();
   const children = new Set<ChildProcess>();
   const names = [nextName('host'), nextName('peer')] as const;
   const remove = (): void => {
@@ -96,6 +97,14 @@ function inNamespace<T>(namespace: string, work: () => T): T {
 
 function enter(fd: number): void {
   if (setns(fd, CLONE_NEWNET) !== 0) throw new Error('setns failed');
+}
+
+/** Namespaces of test processes that were killed before they could clean up. */
+function removeOrphans(): void {
+  for (const name of existsSync('/run/netns') ? readdirSync('/run/netns') : []) {
+    const owner = /^hale-test-(\d+)-/.exec(name)?.[1];
+    if (owner !== undefined && !existsSync(`/proc/${owner}`)) quietly('ip', 'netns', 'del', name);
+  }
 }
 
 function nextName(role: string): string {

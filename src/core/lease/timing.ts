@@ -20,9 +20,9 @@ export interface LeaseTiming {
 export type TimingProfile = 'fast' | 'default' | 'calm';
 
 export const timingProfiles: Record<TimingProfile, LeaseTiming> = {
-  fast: { leaseMs: 120, renewMs: 24, roundTimeoutMs: 12, staggerMs: 5, heartbeatMs: 250 },
-  default: { leaseMs: 300, renewMs: 60, roundTimeoutMs: 25, staggerMs: 12, heartbeatMs: 500 },
-  calm: { leaseMs: 1500, renewMs: 300, roundTimeoutMs: 150, staggerMs: 50, heartbeatMs: 1000 },
+  fast: { leaseMs: 120, renewMs: 30, roundTimeoutMs: 12, staggerMs: 5, heartbeatMs: 250 },
+  default: { leaseMs: 300, renewMs: 75, roundTimeoutMs: 25, staggerMs: 12, heartbeatMs: 500 },
+  calm: { leaseMs: 1500, renewMs: 375, roundTimeoutMs: 150, staggerMs: 50, heartbeatMs: 1000 },
 };
 
 /** How long a holder may count on a promise, from the moment it sent the request: with both clocks off by the bound in opposite directions it still ends before the granter's promise does. */

@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { HaleError } from '../../base/error.ts';
 import { TAG_BYTES } from '../../core/session/wire.ts';
@@ -38,10 +38,11 @@ export function createKeyRing(secrets: readonly Uint8Array[]): KeyRing {
   const keys = secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', 'hale agent datagram v1', 32)));
   // Keys are named by a digest, not by position: files that list them in another order still agree.
   const names = keys.map((key) => createHmac('sha256', key).update('name').digest()[0] as number);
-  const tagWith = (key: Buffer, bytes: Uint8Array) => createHmac('sha256', key).update(bytes).digest().subarray(0, TAG_BYTES);
+  const objects = keys.map((key) => createSecretKey(key));
+  const tagWith = (key: KeyObject, bytes: Uint8Array) => createHmac('sha256', key).update(bytes).digest().subarray(0, TAG_BYTES);
   return {
     sealingKey: names[0] as number,
-    seal: (bytes) => tagWith(keys[0] as Buffer, bytes),
-    verify: (name, bytes, tag) => keys.some((key, i) => names[i] === name && timingSafeEqual(tagWith(key, bytes), tag)),
+    seal: (bytes) => tagWith(objects[0] as KeyObject, bytes),
+    verify: (name, bytes, tag) => objects.some((key, i) => names[i] === name && timingSafeEqual(tagWith(key, bytes), tag)),
   };
 }

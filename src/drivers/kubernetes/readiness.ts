@@ -7,6 +7,8 @@ import type { ReadinessProbe } from '../../ports/readiness.ts';
 
 /** Longest part of an apiserver's answer that goes into a reason. */
 const REASON_CHARS_MAX = 200;
+/** A CA file that was read is looked at again after this long. */
+const CA_RECHECK_MS = 5000;
 
 /**
  * GET /readyz of a kube-apiserver over HTTPS, verified against the cluster's CA (kubernetes.io: "Kubernetes API health endpoints").
@@ -15,6 +17,7 @@ const REASON_CHARS_MAX = 200;
 export class HttpsReadiness implements ReadinessProbe {
   readonly #caFile: string;
   readonly #agents = new Map<string, Agent>();
+  #caCheckedAt = 0;
   #ca: { mtimeMs: number; pem: string } | undefined;
   readonly #watched = new WeakSet<Socket>();
   #onDisconnect: (target: string) => void = () => {};
@@ -36,19 +39,23 @@ export class HttpsReadiness implements ReadinessProbe {
   async probe(target: Target, timeoutMs: number): Promise<ProbeResult> {
     const ca = this.#readCa();
     if (typeof ca !== 'string') return ca;
-    return new Promise((resolve) => {
+    return new Promise((settle) => {
       const { address: host, port } = target;
-      const signal = AbortSignal.timeout(timeoutMs);
-      const req = request({ host, port, path: '/readyz', agent: this.#agent(target), ca, signal }, (res) => {
+      const silence = setTimeout(() => req.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+      const resolve = (result: ProbeResult) => {
+        clearTimeout(silence);
+        settle(result);
+      };
+      const req = request({ host, port, path: '/readyz', agent: this.#agent(target), ca }, (res) => {
         let body = '';
         res.setEncoding('utf8');
         res.on('data', (chunk: string) => {
           if (body.length < REASON_CHARS_MAX) body += chunk;
         });
         res.on('end', () => resolve(judge(res.statusCode ?? 0, body)));
-        res.on('error', (error) => resolve(failure(error, timeoutMs)));
+        res.on('error', (error) => resolve(failure(error)));
       });
-      req.on('error', (error) => resolve(failure(error, timeoutMs)));
+      req.on('error', (error) => resolve(failure(error)));
       req.on('socket', (socket) => this.#watch(socket, target.name));
       req.end();
     });
@@ -56,6 +63,9 @@ export class HttpsReadiness implements ReadinessProbe {
 
   /** The CA may not exist yet while a cluster is being made, and may be replaced later. */
   #readCa(): string | ProbeResult {
+    const now = performance.now();
+    if (this.#ca !== undefined && now - this.#caCheckedAt < CA_RECHECK_MS) return this.#ca.pem;
+    this.#caCheckedAt = now;
     try {
       const { mtimeMs } = statSync(this.#caFile);
       if (this.#ca?.mtimeMs !== mtimeMs) {
@@ -98,11 +108,7 @@ function judge(status: number, body: string): ProbeResult {
   return { outcome: 'not-ready', reason: `HTTP ${status}${said === '' ? '' : `: ${said.slice(0, REASON_CHARS_MAX)}`}` };
 }
 
-function failure(error: NodeJS.ErrnoException, timeoutMs: number): ProbeResult {
-  const code = error.code ?? error.name;
-  if (code === 'ECONNREFUSED') return { outcome: 'refused', reason: 'connection refused' };
-  if (code === 'ABORT_ERR' || error.name === 'AbortError' || error.name === 'TimeoutError') {
-    return { outcome: 'unreachable', reason: `no answer within ${timeoutMs} ms` };
-  }
-  return { outcome: 'unreachable', reason: `${code}: ${error.message}` };
+function failure(error: NodeJS.ErrnoException): ProbeResult {
+  if (error.code === 'ECONNREFUSED') return { outcome: 'refused', reason: 'connection refused' };
+  return { outcome: 'unreachable', reason: error.message };
 }

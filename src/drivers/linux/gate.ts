@@ -56,16 +56,18 @@ function gateOf(options: GateOptions): Gate {
   // The delete is refused when the old element has run out, so a renewal that was decided before a freeze cannot revive a lease.
   const renew = (timeoutMs: number) => transaction(netfilter, [...elements.map(deleteElement), ...add(timeoutMs)]);
   const replace = (timeoutMs: number) => transaction(netfilter, [...FLUSH, ...add(timeoutMs)]);
-  // Somebody ran `nft flush ruleset` (a restarted firewall does): make the table again.
-  const remake = (timeoutMs: number) => {
-    const made = makeTable(options);
-    return made.ok ? replace(timeoutMs) : { ...made, errno: 0 };
+  // A refused transaction costs the kernel an RCU grace period, 16 ms, so at a takeover nothing is tried that is known to fail.
+  let openUntilMs = Number.NEGATIVE_INFINITY;
+  const close = (): Effect => {
+    openUntilMs = Number.NEGATIVE_INFINITY;
+    return goneIsDone(transaction(netfilter, FLUSH), 'close the gate');
   };
-  const close = () => goneIsDone(transaction(netfilter, FLUSH), 'close the gate');
   return {
     open(untilMs) {
-      const opened = openBefore(untilMs, { clock: options.clock, writes: [renew, replace, remake] });
-      if (!opened.ok) close();
+      const first = options.clock.now() < openUntilMs ? renew : replace;
+      const opened = openBefore(untilMs, { clock: options.clock, first, replace, remake: () => makeTable(options) });
+      if (opened.ok) openUntilMs = untilMs;
+      else close();
       return opened;
     },
     close,
@@ -77,21 +79,31 @@ function gateOf(options: GateOptions): Gate {
   };
 }
 
-type Write = (timeoutMs: number) => NetlinkAnswer;
+interface Writes {
+  clock: Clock;
+  first(timeoutMs: number): NetlinkAnswer;
+  replace(timeoutMs: number): NetlinkAnswer;
+  remake(): TableMade;
+}
 
-/** Goes on to the next write when one finds nothing to work on, and writes again when it was held up past the margin. */
-function openBefore(untilMs: number, { clock, writes }: { clock: Clock; writes: readonly Write[] }): Effect {
-  let stage = 0;
+/** Where there is nothing to renew, replaces; where there is no table, makes it. Whatever was held up past the margin is written again. */
+function openBefore(untilMs: number, { clock, first, replace, remake }: Writes): Effect {
+  let write = first;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const timeoutMs = Math.floor(untilMs - clock.now() - MARGIN_MS);
     if (timeoutMs <= 0) return { ok: false, reason: `the lease ends within ${MARGIN_MS} ms` };
-    const answer = (writes[stage] as Write)(timeoutMs);
+    const answer = write(timeoutMs);
     if (answer.ok && clock.now() + timeoutMs <= untilMs) return done;
     if (answer.ok) continue;
-    if (answer.errno !== libc.ENOENT || stage + 1 === writes.length) return { ok: false, reason: `open the gate: ${answer.reason}` };
-    stage++;
+    if (answer.errno !== libc.ENOENT) return { ok: false, reason: `open the gate: ${answer.reason}` };
+    if (write === replace) {
+      // Somebody ran `nft flush ruleset`; a restarted firewall does.
+      const made = remake();
+      if (!made.ok) return made;
+    }
+    write = replace;
   }
-  return { ok: false, reason: `open the gate: this process was held up longer than ${MARGIN_MS} ms, ${ATTEMPTS} times in a row` };
+  return { ok: false, reason: `open the gate: held up past ${MARGIN_MS} ms or its table deleted, ${ATTEMPTS} times in a row` };
 }
 
 function goneIsDone(answer: NetlinkAnswer, what: string): Effect {

@@ -38,11 +38,9 @@ export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
 
-export const EPERM = constants.errno.EPERM;
 export const ENOENT = constants.errno.ENOENT;
 export const EAGAIN = constants.errno.EAGAIN;
 export const EEXIST = constants.errno.EEXIST;
-export const ENODEV = constants.errno.ENODEV;
 export const ENOBUFS = constants.errno.ENOBUFS;
 export const EADDRNOTAVAIL = constants.errno.EADDRNOTAVAIL;
 export const EINTR = constants.errno.EINTR;
@@ -52,7 +50,12 @@ export function lastErrno(): number {
   return koffi.errno();
 }
 
-const namesByErrno = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+// Where two names share a number (EAGAIN, EWOULDBLOCK), the first is the usual one and is set last.
+const namesByErrno = new Map(
+  Object.entries(constants.errno)
+    .toReversed()
+    .map(([name, number]) => [number, name]),
+);
 
 /** `EPERM` for 1; the number itself when it has no name here. */
 export function errnoName(errno: number): string {

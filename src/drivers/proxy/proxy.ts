@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads';
-import { HaleError } from '../../base/error.ts';
-import { hostPort } from '../../base/address.ts';
 import type { DatapathPlan } from '../../core/balancer/plan.ts';
 import type { Datapath } from '../../ports/datapath.ts';
+import { listenFreebind } from '../linux/listen.ts';
+import { programFile } from '../program.ts';
 import type { FromProxy, ToProxy } from './message.ts';
 
 /** The `proxy` datapath: a userspace TCP proxy in a thread of its own, listening on the address whether or not this host holds it. */
@@ -19,26 +19,22 @@ export class ProxyDatapath implements Datapath {
     });
   }
 
-  /** Starts the thread and listens; throws when a port of the plan is taken. */
+  /** Starts the thread and listens; throws HaleError `listen_refused` when a port of the plan is taken. */
   static async open(plan: DatapathPlan, onCrash: (error: Error) => void): Promise<ProxyDatapath> {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), { resourceLimits: { maxOldGenerationSizeMb: 256 } });
+    const fds = plan.frontends.map((frontend) => listenFreebind(frontend));
+    const worker = new Worker(programFile('drivers/proxy/worker'), { resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 4 } });
     worker.on('error', onCrash);
     let listening = 0;
-    await new Promise<void>((resolve, reject) => {
+    await new Promise<void>((resolve) => {
       const wait = (message: FromProxy) => {
         if (message.kind === 'listening') listening++;
-        if (message.kind === 'listen-failed') {
-          worker.off('message', wait);
-          void worker.terminate();
-          reject(listenError(message));
-        } else if (listening === plan.frontends.length) {
-          worker.off('message', wait);
-          resolve();
-        }
+        if (listening < fds.length) return;
+        worker.off('message', wait);
+        resolve();
       };
       worker.on('message', wait);
-      worker.once('error', reject);
       worker.postMessage({ kind: 'apply', plan } satisfies ToProxy);
+      worker.postMessage({ kind: 'listen', fds } satisfies ToProxy);
     });
     return new ProxyDatapath(worker);
   }
@@ -76,13 +72,4 @@ export class ProxyDatapath implements Datapath {
   #tell(message: ToProxy): void {
     this.#worker.postMessage(message);
   }
-}
-
-function listenError(failed: Extract<FromProxy, { kind: 'listen-failed' }>): HaleError {
-  return new HaleError({
-    code: 'endpoint_port_in_use',
-    kind: 'world',
-    message: `the proxy cannot listen on ${hostPort(failed.address, failed.port)}: ${failed.reason}`,
-    remedy: 'see what holds the port with: ss -ltnp; an apiserver that binds all addresses needs another endpoint.port',
-  });
 }

@@ -44,7 +44,10 @@ describe.skipIf(problem)(`addresses by rtnetlink${problem ? `: skipped, ${proble
   });
 
   test('a refusal says what was tried and the reason', () => {
-    expect(addresses.add({ linkIndex: 4321, address: '10.77.0.100' })).toEqual({ ok: false, reason: expect.stringMatching(/^add 10\.77\.0\.100: ENODEV/) });
+    expect(addresses.add({ linkIndex: 4321, address: '10.77.0.100' })).toEqual({
+      ok: false,
+      reason: expect.stringMatching(/^add 10\.77\.0\.100: ENODEV/),
+    });
   });
 
   test('the address is usable at once (no DAD) and never the source of own connections (RFC 6724 section 5 rule 3)', () => {
