@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Server } from 'node:http';
-import { formatMac } from '../base/address.ts';
+import { macNumber, macText } from '../base/address.ts';
 import { healthProfiles } from '../core/balancer/timing.ts';
 import type { DatapathPlan, Target } from '../core/balancer/plan.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
@@ -184,8 +184,7 @@ export class Agent {
   #updateFitness(): void {
     const ready = this.#targets.reduce((mask, t, i) => (this.#health.of(t.name).state === 'ready' ? mask | (1 << i) : mask), 0);
     const fitness: Fitness = this.#conflict?.occupant !== undefined ? 'unable' : ready === 0 ? 'poor' : 'good';
-    const mac = Number.parseInt(this.#options.host.mac.replaceAll(':', ''), 16);
-    this.#lease.setFitness({ fitness, readyBackends: ready, mac });
+    this.#lease.setFitness({ fitness, readyBackends: ready, mac: macNumber(this.#options.host.mac) });
   }
 
   *#memberMacs(): Iterable<string> {
@@ -256,8 +255,4 @@ export class Agent {
 function clusterDigest(cluster: Cluster): number {
   const members = cluster.controlPlane.hosts.map((host) => [host.name, host.addresses[0]?.address]);
   return createHash('sha256').update(JSON.stringify([cluster.name, members, cluster.endpoint.addresses])).digest().readUInt32BE(0);
-}
-
-function macText(mac: number): string {
-  return formatMac(Buffer.from(mac.toString(16).padStart(12, '0'), 'hex'));
 }

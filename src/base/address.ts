@@ -107,6 +107,15 @@ export function formatMac(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
+/** Text of a MAC address kept as a 48-bit number. */
+export function macText(mac: number): string {
+  return (mac.toString(16).padStart(12, '0').match(/../g) as string[]).join(':');
+}
+
+export function macNumber(text: string): number {
+  return Number.parseInt(text.replaceAll(':', ''), 16);
+}
+
 /** `host:port` with brackets around an IPv6 host (RFC 3986 section 3.2.2). */
 export function hostPort(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

@@ -3,8 +3,10 @@ import type { Boot, Fitness, Member } from '../core/lease/message.ts';
 import type { LeaseInput, LeaseOutput, LeaseState, LossReason } from '../core/lease/state.ts';
 import type { LeaseTiming } from '../core/lease/timing.ts';
 import { decodeLeaseMessage, encodeLeaseMessage } from '../core/lease/wire.ts';
+import { macText } from '../base/address.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { Datagram } from '../ports/datagram.ts';
+import { done } from '../ports/effect.ts';
 import type { EndpointAddress } from '../ports/endpoint.ts';
 
 export type LeaseEvent =
@@ -12,6 +14,8 @@ export type LeaseEvent =
   | { kind: 'lost'; term: number; reason: LossReason }
   | { kind: 'hold-failed'; reason: string }
   | { kind: 'withdraw-failed'; reason: string }
+  /** The hand-over goes on, but connections under way will break. */
+  | { kind: 'prepare-failed'; reason: string }
   | { kind: 'malformed'; from: Member; reason: string };
 
 export interface LeaseEngineOptions {
@@ -102,9 +106,16 @@ export class LeaseEngine {
         return;
       }
       case 'withdraw': {
-        const effect = endpoint.withdraw();
+        const successorMac = output.successor === undefined ? undefined : this.#macOf(output.successor);
+        const effect = successorMac === undefined ? endpoint.withdraw() : endpoint.yieldTo(successorMac);
         if (!effect.ok) onEvent({ kind: 'withdraw-failed', reason: effect.reason });
         this.#queue.push({ kind: 'withdrawn', ok: effect.ok });
+        return;
+      }
+      case 'prepare': {
+        const predecessorMac = this.#macOf(output.predecessor);
+        const effect = predecessorMac === undefined ? done : endpoint.prepare({ predecessorMac, untilMs: output.until });
+        if (!effect.ok) onEvent({ kind: 'prepare-failed', reason: effect.reason });
         return;
       }
       case 'announce':
@@ -112,6 +123,12 @@ export class LeaseEngine {
       default:
         return onEvent(output);
     }
+  }
+
+  /** The hardware address that a member tells in its heartbeats. */
+  #macOf(member: Member): string | undefined {
+    const mac = this.#state.peers[member]?.heartbeat?.mac ?? 0;
+    return mac === 0 ? undefined : macText(mac);
   }
 
   #arm(): void {

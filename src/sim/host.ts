@@ -133,6 +133,11 @@ export class SimHost {
         this.#answersUntil = Number.NEGATIVE_INFINITY;
         return done;
       },
+      yieldTo: () => {
+        this.#answersUntil = Number.NEGATIVE_INFINITY;
+        return done;
+      },
+      prepare: () => done,
       announce: () => {},
     };
   }

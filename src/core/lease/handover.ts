@@ -72,6 +72,7 @@ export function receiveHandover(turn: Turn, from: Member, message: Extract<Lease
   const seq = turn.state.seq + 1;
   const until = turn.now + 3 * config.timing.roundTimeoutMs;
   update(turn, { term, role: { name: 'succeeding', predecessor: from, term, seq, sentAt: turn.now, granted: 0, askedAt: turn.now, until } });
+  turn.outputs.push({ kind: 'prepare', predecessor: from, until: until + config.timing.leaseMs });
   askForSuccession(turn);
 }
 

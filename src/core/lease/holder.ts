@@ -79,5 +79,5 @@ export function countRenewal(turn: Turn, from: Member, seq: number): void {
 export function lose(turn: Turn, reason: LossReason, successor?: Withdrawing['successor']): void {
   const role = turn.state.role as Holding;
   update(turn, { role: { name: 'withdrawing', term: role.term, reason, successor, retryAt: Number.POSITIVE_INFINITY } });
-  turn.outputs.push({ kind: 'withdraw' }, { kind: 'lost', term: role.term, reason });
+  turn.outputs.push({ kind: 'withdraw', successor: successor?.member }, { kind: 'lost', term: role.term, reason });
 }

@@ -106,7 +106,7 @@ function tick(turn: Turn): void {
   else if (role.name === 'holder') tickHolder(turn);
   else if (role.name === 'withdrawing' && turn.now >= role.retryAt) {
     update(turn, { role: { ...role, retryAt: Number.POSITIVE_INFINITY } });
-    turn.outputs.push({ kind: 'withdraw' });
+    turn.outputs.push({ kind: 'withdraw', successor: role.successor?.member });
   }
 }
 

@@ -120,8 +120,10 @@ export type LeaseOutput =
   | { kind: 'send'; to: Member; message: LeaseMessage }
   /** Answer for the address until `until`; first call of a holding and every renewal. */
   | { kind: 'hold'; until: number }
-  /** Stop answering for the address now, and report `withdrawn`. */
-  | { kind: 'withdraw' }
+  /** Stop answering for the address now, and report `withdrawn`. With a successor, connections under way may end here and new ones go there. */
+  | { kind: 'withdraw'; successor: Member | undefined }
+  /** This member is about to follow `predecessor`: get ready to serve what that one passes on. */
+  | { kind: 'prepare'; predecessor: Member; until: number }
   | { kind: 'announce' }
   | { kind: 'became-holder'; term: number; predecessor: Member | undefined }
   | { kind: 'lost'; term: number; reason: LossReason };
