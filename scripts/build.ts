@@ -8,9 +8,11 @@ const programs = ['cli/main', 'drivers/proxy/worker', 'lab/probe/main', 'lab/sta
 const fresh = join(root, `build.${process.pid}`);
 
 await build({
-  entryPoints: programs.map((program) => join(root, 'src', `${program}.ts`)),
+  entryPoints: [
+    ...programs.map((program) => ({ in: join(root, 'src', `${program}.ts`), out: program })),
+    { in: join(root, 'bench/cli.ts'), out: 'bench/cli' },
+  ],
   outdir: fresh,
-  outbase: join(root, 'src'),
   bundle: true,
   splitting: true,
   platform: 'node',

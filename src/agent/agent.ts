@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Server } from 'node:http';
 import { macNumber, macText } from '../base/address.ts';
-import { healthProfiles } from '../core/balancer/timing.ts';
+import { DRAIN_GRACE_MS, healthProfiles } from '../core/balancer/timing.ts';
 import type { DatapathPlan, Target } from '../core/balancer/plan.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
 import { parseHostPort } from '../core/cluster/values.ts';
@@ -24,8 +24,6 @@ import type { Self } from './self.ts';
 import { knownHolder, membersStatus, whyNotHolding } from './status.ts';
 import type { Host } from './world.ts';
 
-/** How long connections under way may take to end when this host stops holding on purpose. */
-const DRAIN_GRACE_MS = 2000;
 /** Longest wait for the lease to be handed over at shutdown; after it the lease simply ends. */
 const SHUTDOWN_LEASES = 2;
 
@@ -151,6 +149,11 @@ export class Agent {
     return name === 'holder' || name === 'withdrawing';
   }
 
+  /** Holding, or about to: what is in the kernel belongs to that. */
+  #isInvolved(): boolean {
+    return this.#isHolding() || this.#lease.state.role.name === 'succeeding';
+  }
+
   #plan(): DatapathPlan {
     const { endpoint } = this.#options.cluster;
     return {
@@ -159,8 +162,17 @@ export class Agent {
     };
   }
 
+  /** The grace time of a hand-over is over: what has not ended by itself is reset, and the address leaves this host. */
+  async #endGrace(): Promise<void> {
+    if (this.#isInvolved()) return;
+    await this.#datapath.resetConnections();
+    if (this.#isInvolved()) return;
+    const withdrawn = this.#options.host.endpoint.withdraw();
+    if (!withdrawn.ok) this.#options.log.error({ reason: withdrawn.reason }, 'the address could not be removed');
+  }
+
   #onLease(event: LeaseEvent): void {
-    const { log } = this.#options;
+    const { clock, log } = this.#options;
     switch (event.kind) {
       case 'became-holder':
         this.#metrics.takeovers.inc();
@@ -169,8 +181,10 @@ export class Agent {
       case 'lost':
         this.#metrics.losses.inc({ reason: event.reason });
         log.info({ term: event.term, reason: event.reason }, 'no longer holding the address');
-        if (event.reason !== 'handed-over') this.#datapath.resetConnections();
-        return this.#conflict.setHolding({ now: false });
+        this.#conflict.setHolding({ now: false });
+        if (event.reason === 'handed-over') clock.at(clock.now() + DRAIN_GRACE_MS, () => void this.#endGrace());
+        else void this.#datapath.resetConnections();
+        return;
       case 'malformed':
         this.#metrics.rejected.inc({ reason: 'malformed' });
         return;

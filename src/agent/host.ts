@@ -1,3 +1,4 @@
+import { DRAIN_GRACE_MS } from '../core/balancer/timing.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
 import { openEndpoint } from '../drivers/linux/endpoint.ts';
 import { linkByName } from '../drivers/linux/links.ts';
@@ -8,6 +9,9 @@ import type { Log } from '../ports/log.ts';
 import type { Self } from './self.ts';
 import type { Host } from './world.ts';
 
+/** The kernel lets connections of a handed-over address speak this much longer than the grace time, so that their resets get out. */
+const RESET_MARGIN_MS = 500;
+
 /** Above ordinary work, below the kernel's own threads at 99. */
 const REALTIME_PRIORITY = 50;
 
@@ -16,7 +20,7 @@ export function openHost(options: { cluster: Cluster; self: Self; clock: Clock; 
   const { cluster, self, clock, log } = options;
   const link = linkByName(self.interfaceName);
   const neighbors = openNeighbors(link);
-  const endpoint = openEndpoint({ link, addresses: cluster.endpoint.addresses, neighbors, clock, log });
+  const endpoint = openEndpoint({ link, addresses: cluster.endpoint.addresses, neighbors, clock, log, graceMs: DRAIN_GRACE_MS + RESET_MARGIN_MS });
   if (endpoint.weakness !== undefined) log.warn({ weakness: endpoint.weakness }, 'the lease is enforced in part only');
   const realtime = becomeRealtime(REALTIME_PRIORITY);
   if (!realtime.ok) log.warn({ reason: realtime.reason }, 'no real-time scheduling: under load the lease may be renewed late and move');

@@ -47,7 +47,7 @@ export function createLabFolder(name: string): string {
       code: 'lab_exists',
       kind: 'usage',
       message: `lab ${JSON.stringify(name)} exists already (${folder})`,
-      remedy: `take it down with \`hale lab down ${name}\`, or choose another name`,
+      remedy: `take it down with \`hale lab down --name ${name}\`, or choose another name`,
     });
   }
   return folder;

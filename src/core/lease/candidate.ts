@@ -103,6 +103,8 @@ export function giveUpRound(turn: Turn): void {
     failedRounds: failedRounds + 1,
     standAt: Math.max(turn.now, Math.min(earliest, turn.now + config.timing.leaseMs)) + backOff,
   });
+  // What was prepared for the succession must not stay.
+  if (role.name === 'succeeding') turn.outputs.push({ kind: 'withdraw', successor: undefined });
   if (role.name === 'acquiring' || role.name === 'succeeding') giveBack(turn, { round: { boot, seq }, term: role.term });
 }
 

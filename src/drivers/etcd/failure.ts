@@ -4,14 +4,15 @@ import { HaleError } from '../../base/error.ts';
 /** Why one call at one endpoint failed. */
 export interface EtcdFailure {
   endpoint: string;
-  code: string;
+  code: EtcdErrorCode;
   reason: string;
   /** What may be asked again elsewhere: nothing (etcd has decided), reads (a write may have been applied), or all (nothing was sent). */
   retry: 'none' | 'reads' | 'all';
   cause: unknown;
 }
 
-const remedies: Record<string, string> = {
+/** Every code that an error of etcd can have, and the way out of it. */
+const remedies = {
   etcd_timeout: 'check that the member runs and reaches a majority of the others; a write may or may not have been applied',
   etcd_unavailable: 'check that the member runs, that its client port is reachable, and that etcd has a leader',
   etcd_certificate_refused:
@@ -19,14 +20,17 @@ const remedies: Record<string, string> = {
   etcd_server_untrusted: "check that the etcd authority given is the one that signed etcd's certificate, and that it names this address",
   etcd_compacted: 'read the current state again and watch from its revision',
   etcd_refused: "see the reason; etcd's own log on that member says more",
+  etcd_closed: 'open a new client; this one was closed while the call ran',
 };
+
+type EtcdErrorCode = keyof typeof remedies;
 
 /** Before a connection stands: nothing can have been sent. */
 const unreachableCodes = ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN'];
 
 export function describeFailure(endpoint: string, cause: unknown): EtcdFailure {
   const error = ConnectError.from(cause);
-  const failure = (code: string, reason: string, retry: EtcdFailure['retry']) => ({ endpoint, code, reason, retry, cause });
+  const failure = (code: EtcdErrorCode, reason: string, retry: EtcdFailure['retry']) => ({ endpoint, code, reason, retry, cause });
   const { code, message } = lowestError(error);
   if (isClientCertificateAlert(code))
     return failure('etcd_certificate_refused', `it refused our client certificate (${tlsAlert(message)})`, 'all');
@@ -52,12 +56,11 @@ export function describeFailure(endpoint: string, cause: unknown): EtcdFailure {
 /** One error for people from the failures of one call, the last of which decides the code. */
 export function toHaleError(operation: string, failures: readonly EtcdFailure[]): HaleError {
   const last = failures.at(-1) as EtcdFailure;
-  const remedy = remedies[last.code];
   return new HaleError({
     code: last.code,
     kind: 'world',
     message: `etcd ${operation} failed: ${failures.map(({ endpoint, reason }) => `${endpoint}: ${reason}`).join('; ')}`,
-    ...(remedy === undefined ? {} : { remedy }),
+    remedy: remedies[last.code],
     cause: last.cause,
   });
 }

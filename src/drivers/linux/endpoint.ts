@@ -1,4 +1,6 @@
 /** The shared address on a Linux interface: the gate before it, the address itself, and the announcements. */
+import { familyOf } from '../../base/address.ts';
+import { solicitedNode } from '../../core/neighbor/ndp.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { done, type Effect } from '../../ports/effect.ts';
 import type { EndpointAddress } from '../../ports/endpoint.ts';
@@ -6,6 +8,8 @@ import type { Log } from '../../ports/log.ts';
 import { openAddresses } from './addresses.ts';
 import { installGate } from './gate.ts';
 import type { Link } from './links.ts';
+import { joinGroup } from './multicast.ts';
+import { overrideSysctl } from './sysctl.ts';
 
 /** The kernel removes the address this long after the lease, so that a crash leaves no orphan; renewed once a second, as every write is broadcast to listeners. */
 const ORPHAN_LIFETIME_MS = 3000;
@@ -18,6 +22,8 @@ export interface EndpointOptions {
   neighbors: { announce(address: string): Effect };
   clock: Clock;
   log: Log;
+  /** How long connections under way may go on with the host that handed over. */
+  graceMs: number;
 }
 
 export interface LinuxEndpoint extends EndpointAddress {
@@ -33,9 +39,9 @@ export interface LinuxEndpoint extends EndpointAddress {
 }
 
 /** Closes the gate and removes an address that an earlier process left behind. Throws HaleError `netlink_unavailable`. */
-export function openEndpoint({ link, addresses: shared, neighbors, clock, log }: EndpointOptions): LinuxEndpoint {
+export function openEndpoint({ link, addresses: shared, neighbors, clock, log, graceMs }: EndpointOptions): LinuxEndpoint {
   const addresses = openAddresses();
-  const installed = installGate({ interfaceName: link.name, addresses: shared, clock });
+  const installed = installGate({ interfaceName: link.name, mac: link.mac, addresses: shared, clock });
   const gate = installed.ok ? installed.gate : undefined;
   const enforced = installed.ok;
   const onEach = (act: (address: string) => Effect): Effect => firstFailure(shared.map(act));
@@ -55,6 +61,16 @@ export function openEndpoint({ link, addresses: shared, neighbors, clock, log }:
     return onEach((address) => addresses.add({ linkIndex: link.index, address, validLftS }));
   };
 
+  // The kernel joins the solicited-node group some time after the address is added, and switches learn of it later still, so it is joined now.
+  const groups = shared
+    .filter((address) => familyOf(address) === 'IPv6')
+    .map((address) => joinGroup({ link, group: solicitedNode(address) }));
+  for (const group of groups) {
+    if (!group.ok) log.warn({ interface: link.name, reason: group.reason }, 'solicitations may go unheard at first after a takeover');
+  }
+  // Asking for a client's MAC must not happen in the address's name, which the gate may still forbid (Documentation/networking/ip-sysctl.rst).
+  const announce = overrideSysctl(`net/ipv4/conf/${link.name}/arp_announce`, '2');
+  if (!announce.ok) log.warn({ reason: announce.reason }, 'a hand-over may cost a new connection a second');
   const left = withdraw();
   if (!left.ok) log.error({ interface: link.name, reason: left.reason }, 'leftover of an earlier run not removed');
   return {
@@ -70,6 +86,15 @@ export function openEndpoint({ link, addresses: shared, neighbors, clock, log }:
       return put;
     },
     withdraw,
+    yieldTo(successorMac) {
+      const yielded = gate?.yieldTo(successorMac, graceMs);
+      return yielded?.ok ? yielded : withdraw();
+    },
+    prepare({ predecessorMac, untilMs }) {
+      if (gate === undefined) return done;
+      const inherited = gate.inherit(predecessorMac, Math.ceil(untilMs - clock.now()) + graceMs);
+      return inherited.ok ? putAddresses(untilMs) : inherited;
+    },
     announce() {
       const said = onEach((address) => neighbors.announce(address));
       if (!said.ok) log.warn({ interface: link.name, reason: said.reason }, 'announcement not sent');
@@ -77,6 +102,8 @@ export function openEndpoint({ link, addresses: shared, neighbors, clock, log }:
     close() {
       const closed = firstFailure([withdraw(), gate?.remove() ?? done]);
       addresses.close();
+      if (announce.ok) announce.restore();
+      for (const group of groups) if (group.ok) group.leave();
       return closed;
     },
   };

@@ -1,26 +1,23 @@
 /**
- * The lease, enforced by the kernel: an nftables table `netdev hale` on the interface lets the address be answered for only while the
- * address is an element of a set, and the element has a timeout. A process that is stopped, killed or starved cannot prolong it.
+ * The lease, enforced by the kernel: the table of ruleset.ts lets the address be answered for only while it is an element of a set, and
+ * the element has a timeout. A process that is stopped, killed or starved cannot prolong it.
  *
- *   incoming: packets to the address, ARP requests and neighbour solicitations for it are dropped unless the lease runs.
- *   outgoing: nothing with the address as its source leaves unless the lease runs. Without this, connections that a stale holder still
- *     has open make its kernel send ARP requests in the address's name, which move the neighbours' entries back to it.
- *
- * An ARP announcement (a request from the address itself) is let in although it asks for the address: the kernel answers none of those,
- * and this host must hear who else claims it. The timeout counts jiffies from the moment of the write, so it neither counts suspended
- * time nor knows when the caller read its clock; `open` covers the second.
+ * The timeout counts jiffies from the moment of the write, so it neither counts suspended time nor knows when the caller read its clock;
+ * `open` covers the second.
  */
 import { spawnSync } from 'node:child_process';
 import { assert } from '../../base/assert.ts';
-import { parseIp } from '../../base/address.ts';
+import { parseIp, parseMac } from '../../base/address.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { done, type Effect } from '../../ports/effect.ts';
 import * as libc from './libc.ts';
 import { type NetlinkAnswer, NETLINK_NETFILTER, openNetlink } from './netlink.ts';
 import { addElement, deleteElement, deleteTable, type Element, flushSet, transaction } from './nft-sets.ts';
+import { ruleset, TABLE } from './ruleset.ts';
 
-const TABLE = 'hale';
-const FLUSH = ['lease4', 'lease6', 'target6'].map((set) => flushSet({ table: TABLE, set }));
+const flush = (sets: readonly string[]) => sets.map((set) => flushSet({ table: TABLE, set }));
+const FLUSH_LEASE = flush(['lease4', 'lease6', 'target6']);
+const FLUSH_HANDOVER = flush(['partner', ...[4, 6].flatMap((v) => [`yielding${v}`, `successor${v}`, `inheriting${v}`, `predecessor${v}`])]);
 /** The kernel rounds a timeout to its tick, 10 ms at most and towards the past; this is the room for a late write as well. */
 const MARGIN_MS = 8;
 const ATTEMPTS = 4;
@@ -28,7 +25,12 @@ const ATTEMPTS = 4;
 export interface Gate {
   /** Lets the address be answered for until `untilMs` of the clock and no later. After a failure the gate is closed. */
   open(untilMs: number): Effect;
+  /** Closed at once, hand-overs included. */
   close(): Effect;
+  /** Closed for everything but what `mac` passes on; and once open, connections that did not begin here are passed back to it. */
+  inherit(mac: string, forMs: number): Effect;
+  /** Closed for new connections at the same instant at which they begin to be passed on to `mac`; those under way stay. */
+  yieldTo(mac: string, forMs: number): Effect;
   /** Deletes the table, so that the address is guarded no more, and gives the socket back. */
   remove(): Effect;
 }
@@ -38,6 +40,7 @@ export type GateInstalled = { ok: true; gate: Gate; weakness: string | undefined
 
 export interface GateOptions {
   interfaceName: string;
+  mac: string;
   addresses: readonly string[];
   clock: Clock;
 }
@@ -55,12 +58,12 @@ function gateOf(options: GateOptions): Gate {
   const add = (timeoutMs: number) => elements.map((element) => addElement(element, timeoutMs));
   // The delete is refused when the old element has run out, so a renewal that was decided before a freeze cannot revive a lease.
   const renew = (timeoutMs: number) => transaction(netfilter, [...elements.map(deleteElement), ...add(timeoutMs)]);
-  const replace = (timeoutMs: number) => transaction(netfilter, [...FLUSH, ...add(timeoutMs)]);
+  const replace = (timeoutMs: number) => transaction(netfilter, [...FLUSH_LEASE, ...add(timeoutMs)]);
   // A refused transaction costs the kernel an RCU grace period, 16 ms, so at a takeover nothing is tried that is known to fail.
   let openUntilMs = Number.NEGATIVE_INFINITY;
   const close = (): Effect => {
     openUntilMs = Number.NEGATIVE_INFINITY;
-    return goneIsDone(transaction(netfilter, FLUSH), 'close the gate');
+    return goneIsDone(transaction(netfilter, [...FLUSH_LEASE, ...FLUSH_HANDOVER]), 'close the gate');
   };
   return {
     open(untilMs) {
@@ -71,6 +74,15 @@ function gateOf(options: GateOptions): Gate {
       return opened;
     },
     close,
+    inherit(mac, forMs) {
+      const added = handover({ sets: ['inheriting', 'predecessor'], mac, addresses: options.addresses }).map((e) => addElement(e, forMs));
+      return effectOf(transaction(netfilter, [...FLUSH_HANDOVER, ...added]), 'prepare the gate for a hand-over');
+    },
+    yieldTo(mac, forMs) {
+      openUntilMs = Number.NEGATIVE_INFINITY;
+      const added = handover({ sets: ['yielding', 'successor'], mac, addresses: options.addresses }).map((e) => addElement(e, forMs));
+      return effectOf(transaction(netfilter, [...FLUSH_LEASE, ...FLUSH_HANDOVER, ...added]), 'hand the gate over');
+    },
     remove() {
       const removed = goneIsDone(transaction(netfilter, [deleteTable(TABLE)]), 'remove the gate');
       netfilter.close();
@@ -106,8 +118,29 @@ function openBefore(untilMs: number, { clock, first, replace, remake }: Writes):
   return { ok: false, reason: `open the gate: held up past ${MARGIN_MS} ms or its table deleted, ${ATTEMPTS} times in a row` };
 }
 
+/** Elements of a hand-over with the host at `mac`: its frames are served, and each address is in a set and has that MAC in a map. */
+function handover(options: { sets: readonly [set: string, map: string]; mac: string; addresses: readonly string[] }): Element[] {
+  const { addresses, mac } = options;
+  const [set, map] = options.sets;
+  const macBytes = parseMac(mac);
+  assert(macBytes !== undefined, `${mac} is a MAC address`);
+  const elements = addresses.flatMap((address) => {
+    const key = parseIp(address) as Uint8Array;
+    const family = key.length === 4 ? 4 : 6;
+    return [
+      { table: TABLE, set: `${set}${family}`, key },
+      { table: TABLE, set: `${map}${family}`, key, data: macBytes },
+    ];
+  });
+  return [{ table: TABLE, set: 'partner', key: macBytes }, ...elements];
+}
+
+function effectOf(answer: NetlinkAnswer, what: string): Effect {
+  return answer.ok ? done : { ok: false, reason: `${what}: ${answer.reason}` };
+}
+
 function goneIsDone(answer: NetlinkAnswer, what: string): Effect {
-  return answer.ok || answer.errno === libc.ENOENT ? done : { ok: false, reason: `${what}: ${answer.reason}` };
+  return !answer.ok && answer.errno === libc.ENOENT ? done : effectOf(answer, what);
 }
 
 function elementsOf(address: string): Element[] {
@@ -118,11 +151,11 @@ function elementsOf(address: string): Element[] {
 
 type TableMade = { ok: true; weakness: string | undefined } | { ok: false; reason: string };
 
-function makeTable({ interfaceName, addresses }: GateOptions): TableMade {
-  const full = runNft(ruleset({ interfaceName, addresses, outgoing: true }));
+function makeTable({ interfaceName, mac, addresses }: GateOptions): TableMade {
+  const full = runNft(ruleset({ interfaceName, mac, addresses, outgoing: true }));
   if (full.ok) return { ok: true, weakness: undefined };
   if (full.nftMissing) return full;
-  const incoming = runNft(ruleset({ interfaceName, addresses, outgoing: false }));
+  const incoming = runNft(ruleset({ interfaceName, mac, addresses, outgoing: false }));
   if (!incoming.ok) return incoming;
   return { ok: true, weakness: `outgoing packets of the address are not gated (needs Linux 5.16 and nft 1.0.1): ${full.reason}` };
 }
@@ -135,49 +168,4 @@ function runNft(script: string): NftRun {
   if (run.status === 0) return { ok: true };
   const firstLine = run.stderr.split('\n').find((line) => line !== '');
   return { ok: false, reason: `nft: ${firstLine ?? `ended by ${run.signal ?? run.status}`}`, nftMissing: false };
-}
-
-/** Three statements, one transaction: declaring the table first lets the deletion succeed when there is none. */
-function ruleset({
-  interfaceName,
-  addresses,
-  outgoing,
-}: {
-  interfaceName: string;
-  addresses: readonly string[];
-  outgoing: boolean;
-}): string {
-  const hook = (name: string) => `type filter hook ${name} device "${interfaceName}" priority -200; policy accept;`;
-  const rules = (of: (address: string) => string[]) => addresses.flatMap(of).join('\n    ');
-  return `table netdev ${TABLE}
-delete table netdev ${TABLE}
-table netdev ${TABLE} {
-  set lease4 { type ipv4_addr; flags timeout; }
-  set lease6 { type ipv6_addr; flags timeout; }
-  set target6 { typeof @th,64,128; flags timeout; }
-  chain incoming {
-    ${hook('ingress')}
-    ${rules(incomingRules)}
-  }
-  ${outgoing ? `chain outgoing {\n    ${hook('egress')}\n    ${rules(outgoingRules)}\n  }` : ''}
-}
-`;
-}
-
-function incomingRules(address: string): string[] {
-  const bytes = parseIp(address) as Uint8Array;
-  if (bytes.length === 4) {
-    return [
-      `ip daddr ${address} ip daddr != @lease4 drop`,
-      `arp operation request arp saddr ip != ${address} arp daddr ip ${address} arp daddr ip != @lease4 drop`,
-    ];
-  }
-  // `icmpv6 taddr` came with nft 1.0.8; the target is 8 bytes into the message (RFC 4861 section 4.3). A raw field has a type of its own, hence its own set.
-  const target = `@th,64,128 0x${Buffer.from(bytes).toString('hex')} @th,64,128 != @target6`;
-  return [`ip6 daddr ${address} ip6 daddr != @lease6 drop`, `icmpv6 type nd-neighbor-solicit ${target} drop`];
-}
-
-function outgoingRules(address: string): string[] {
-  if (address.includes(':')) return [`ip6 saddr ${address} ip6 saddr != @lease6 drop`];
-  return [`ip saddr ${address} ip saddr != @lease4 drop`, `arp saddr ip ${address} arp saddr ip != @lease4 drop`];
 }

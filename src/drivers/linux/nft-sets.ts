@@ -23,6 +23,7 @@ const NFTA_SET_ELEM_LIST_SET = 2;
 const NFTA_SET_ELEM_LIST_ELEMENTS = 3;
 const NFTA_LIST_ELEM = 1;
 const NFTA_SET_ELEM_KEY = 1;
+const NFTA_SET_ELEM_DATA = 2;
 const NFTA_SET_ELEM_TIMEOUT = 4;
 const NFTA_DATA_VALUE = 1;
 
@@ -30,12 +31,18 @@ export interface Element {
   table: string;
   set: string;
   key: Uint8Array;
+  /** What a map gives for the key; absent in a set. */
+  data?: Uint8Array;
 }
 
-export function addElement({ table, set, key }: Element, timeoutMs: number): NetlinkMessage {
+export function addElement({ table, set, key, data }: Element, timeoutMs: number): NetlinkMessage {
   const timeout = Buffer.alloc(8);
   timeout.writeBigUInt64BE(BigInt(timeoutMs));
-  const element = nested(NFTA_LIST_ELEM, [keyAttribute(key), attribute(NFTA_SET_ELEM_TIMEOUT, timeout)]);
+  const element = nested(NFTA_LIST_ELEM, [
+    valueAttribute(NFTA_SET_ELEM_KEY, key),
+    ...(data === undefined ? [] : [valueAttribute(NFTA_SET_ELEM_DATA, data)]),
+    attribute(NFTA_SET_ELEM_TIMEOUT, timeout),
+  ]);
   return netdev({
     type: NFT_MSG_NEWSETELEM,
     flags: NLM_F_CREATE,
@@ -45,7 +52,7 @@ export function addElement({ table, set, key }: Element, timeoutMs: number): Net
 
 /** Refused with ENOENT when the element is not there, or not any more. */
 export function deleteElement({ table, set, key }: Element): NetlinkMessage {
-  const element = nested(NFTA_LIST_ELEM, [keyAttribute(key)]);
+  const element = nested(NFTA_LIST_ELEM, [valueAttribute(NFTA_SET_ELEM_KEY, key)]);
   return netdev({
     type: NFT_MSG_DELSETELEM,
     flags: 0,
@@ -85,6 +92,6 @@ function place({ table, set }: Omit<Element, 'key'>): Buffer[] {
   return [attribute(NFTA_SET_ELEM_LIST_TABLE, zeroTerminated(table)), attribute(NFTA_SET_ELEM_LIST_SET, zeroTerminated(set))];
 }
 
-function keyAttribute(key: Uint8Array): Buffer {
-  return nested(NFTA_SET_ELEM_KEY, [attribute(NFTA_DATA_VALUE, key)]);
+function valueAttribute(type: number, value: Uint8Array): Buffer {
+  return nested(type, [attribute(NFTA_DATA_VALUE, value)]);
 }

@@ -8,4 +8,5 @@ export type FromProxy =
   | { kind: 'refused'; backend: string }
   | { kind: 'connections'; count: number }
   | { kind: 'listening' }
+  | { kind: 'reset-done' }
   | { kind: 'drained' };

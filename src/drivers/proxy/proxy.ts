@@ -43,17 +43,12 @@ export class ProxyDatapath implements Datapath {
     this.#tell({ kind: 'apply', plan });
   }
 
-  resetConnections(): void {
-    this.#tell({ kind: 'reset' });
+  resetConnections(): Promise<void> {
+    return this.#ask({ kind: 'reset' }, 'reset-done');
   }
 
   drain(graceMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#worker.on('message', (message: FromProxy) => {
-        if (message.kind === 'drained') resolve();
-      });
-      this.#tell({ kind: 'drain', graceMs });
-    });
+    return this.#ask({ kind: 'drain', graceMs }, 'drained');
   }
 
   onRefused(handler: (backend: string) => void): void {
@@ -67,6 +62,18 @@ export class ProxyDatapath implements Datapath {
   async close(): Promise<void> {
     this.#worker.removeAllListeners('error');
     await this.#worker.terminate();
+  }
+
+  #ask(message: ToProxy, answer: FromProxy['kind']): Promise<void> {
+    return new Promise((resolve) => {
+      const wait = (said: FromProxy) => {
+        if (said.kind !== answer) return;
+        this.#worker.off('message', wait);
+        resolve();
+      };
+      this.#worker.on('message', wait);
+      this.#tell(message);
+    });
   }
 
   #tell(message: ToProxy): void {

@@ -33,6 +33,9 @@ setInterval(() => tell({ kind: 'connections', count: forwarder.connections }), C
 port.on('message', (message: ToProxy) => {
   if (message.kind === 'listen') for (const fd of message.fds) servers.push(listen(fd));
   else if (message.kind === 'apply') forwarder.setBackends(message.plan.backends);
-  else if (message.kind === 'reset') forwarder.resetAll();
+  else if (message.kind === 'reset') {
+    forwarder.resetAll();
+    tell({ kind: 'reset-done' });
+  }
   else void drain(message.graceMs);
 });

@@ -11,6 +11,7 @@ const endpoint = openEndpoint({
   addresses: process.argv.slice(2),
   neighbors: { announce: () => ({ ok: true }) },
   clock: boottime,
+  graceMs: 1000,
   log: { debug() {}, info() {}, warn() {}, error: (facts, message) => process.stderr.write(`${message} ${JSON.stringify(facts)}\n`) },
 });
 

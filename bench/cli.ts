@@ -1,0 +1,90 @@
+/** Side by side against peers: `npm run -s bench -- failover|steady|idle|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
+import { Command, InvalidArgumentError } from 'commander';
+import { HaleError } from '../src/base/error.ts';
+import { interruptible } from '../src/cli/interrupt.ts';
+import { requireLab } from '../src/cli/lab-options.ts';
+import { failover, type FailoverResult, renderFailover } from './failover.ts';
+import { idle, type IdleResult, renderIdle } from './idle.ts';
+import { type MachineFacts, machineFacts, renderMachine } from './machine.ts';
+import { renderSteady, steady, type SteadyResult } from './steady.ts';
+
+interface BenchDocument {
+  machine: MachineFacts;
+  failover?: FailoverResult;
+  steady?: SteadyResult;
+  idle?: IdleResult;
+}
+
+interface Options {
+  runs: number;
+  minutes: number;
+  json?: true;
+}
+
+const BENCHES = ['failover', 'steady', 'idle'] as const;
+
+async function main(): Promise<void> {
+  const program = new Command('bench').description('measures hale, side by side against peers where there are any');
+  program.addCommand(
+    withRuns(bench('failover', 'outage at the client when the holder of the address dies: hale and keepalived', ['failover'])),
+  );
+  program.addCommand(withMinutes(bench('steady', 'changes of holder while every core is busy', ['steady'])));
+  program.addCommand(bench('idle', 'memory and CPU time of idle agents', ['idle']));
+  program.addCommand(withMinutes(withRuns(bench('all', 'the three one after another', BENCHES))));
+  await program.parseAsync();
+}
+
+function bench(name: string, description: string, parts: readonly (typeof BENCHES)[number][]): Command {
+  return new Command(name)
+    .description(description)
+    .option('--json', 'print one JSON document')
+    .action(async (options: Options) => {
+      await requireLab();
+      const document = await interruptible((signal) => run(parts, options, signal));
+      process.stdout.write(options.json ? `${JSON.stringify(document)}\n` : render(document));
+    });
+}
+
+async function run(parts: readonly (typeof BENCHES)[number][], options: Options, signal: AbortSignal): Promise<BenchDocument> {
+  const document: BenchDocument = { machine: await machineFacts() };
+  if (document.machine.otherLabs > 0) say(`${document.machine.otherLabs} other labs run on this machine and disturb the numbers`);
+  if (parts.includes('failover')) document.failover = await failover({ runs: options.runs, say, signal });
+  if (parts.includes('steady')) document.steady = await steady({ minutes: options.minutes, say, signal });
+  if (parts.includes('idle')) document.idle = await idle({ say, signal });
+  return document;
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+function render(document: BenchDocument): string {
+  const sections = [
+    renderMachine(document.machine),
+    document.failover && renderFailover(document.failover),
+    document.steady && renderSteady(document.steady),
+    document.idle && renderIdle(document.idle),
+  ];
+  return sections.filter((section) => section !== undefined).join('\n');
+}
+
+function withRuns(command: Command): Command {
+  return command.option('--runs <n>', 'runs of each subject', whole, 20);
+}
+
+function withMinutes(command: Command): Command {
+  return command.option('--minutes <n>', 'how long to watch', whole, 10);
+}
+
+function whole(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('expected a whole number from 1 to 9999.');
+  return Number(text);
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof HaleError)) throw error;
+  process.stderr.write(`bench: ${error.message}\n${error.remedy === undefined ? '' : `  ${error.remedy}\n`}`);
+  process.exit(error.exitCode);
+}

@@ -1,0 +1,195 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HaleError } from '../src/base/error.ts';
+import type { Measurement } from '../src/core/drill/measure.ts';
+import { awaitSteady } from '../src/lab/drill/agents.ts';
+import type { Fault } from '../src/lab/faults.ts';
+import type { LabHost } from '../src/lab/host.ts';
+import { createLab, describeApiserver, type Lab, type LabOptions } from '../src/lab/lab.ts';
+import { startKeepalived, type VrrpSettings } from './keepalived.ts';
+import { markdownTable, type Summary, summarize, tenths } from './machine.ts';
+import { OBSERVE_MS, PHASE_MS, PROBE_INTERVAL_MS, strike, WARM_UP_MS } from './strike.ts';
+
+const STEADY_TIMEOUT_MS = 30_000;
+/** After everything is ready, for processes that have just started to come to rest. */
+const REST_MS = 1000;
+const DISCARDS_IN_SEQUENCE_MAX = 5;
+
+interface Subject {
+  name: string;
+  /** What issue or documentation promises of the median, in words; empty for no promise. */
+  wanted: string;
+  fault: Fault;
+  lab: Pick<LabOptions, 'profile' | 'services'>;
+  /** Starts what the lab itself does not, waits for steady state, and returns the holder. */
+  settle(lab: Lab): Promise<LabHost>;
+}
+
+const SUBJECTS: readonly Subject[] = [
+  haleSubject({ name: 'hale default, crash', wanted: '<= 330', fault: 'crash', profile: 'default' }),
+  haleSubject({ name: 'hale fast, crash', wanted: '<= 150', fault: 'crash', profile: 'fast' }),
+  haleSubject({ name: 'hale default, drain', wanted: '<= 20, none failed', fault: 'drain', profile: 'default' }),
+  keepalivedSubject('keepalived defaults (VRRPv2, 1 s), crash', { version: 2, advertInterval: 1 }),
+  keepalivedSubject('keepalived VRRPv3 100 ms, crash', { version: 3, advertInterval: 0.1 }),
+  keepalivedSubject('keepalived VRRPv3 10 ms, crash', { version: 3, advertInterval: 0.01 }),
+];
+
+function haleSubject(subject: Pick<Subject, 'name' | 'wanted' | 'fault'> & { profile: string }): Subject {
+  const { profile, ...rest } = subject;
+  return { ...rest, lab: { profile }, settle: (lab) => awaitSteady(lab, { timeoutMs: STEADY_TIMEOUT_MS }) };
+}
+
+function keepalivedSubject(name: string, vrrp: VrrpSettings): Subject {
+  return { name, wanted: '', fault: 'crash', lab: { services: ['etcd', 'apiserver'] }, settle: (lab) => startKeepalived(lab, vrrp) };
+}
+
+interface Run {
+  outageMs: number;
+  requests: number;
+  failed: number;
+  maxSimultaneous: number;
+  overlapMs: number;
+  holderBefore: string | null;
+  holderAfter: string | null;
+  /** How late the probe itself was at worst. */
+  probeLagMs: number;
+}
+
+interface SubjectResult {
+  name: string;
+  wanted: string;
+  /** Runs repeated because there was no steady state before the fault. */
+  discarded: number;
+  outageMs: Summary;
+  failed: Summary;
+  maxSimultaneous: number;
+  overlapMsMax: number;
+  /** Runs at whose end no other host had the address. */
+  notMoved: number;
+  runs: Run[];
+}
+
+export interface FailoverResult {
+  method: string[];
+  runs: number;
+  apiserver: string;
+  subjects: SubjectResult[];
+}
+
+const METHOD = [
+  'Crash: the port of the holder at the switch goes down, then all its processes are killed. Drain: its agent is asked to hand over.',
+  `A client opens a new TLS connection every ${PROBE_INTERVAL_MS} ms, asks /livez and closes it; a request without an answer after 1 s has failed. ` +
+    'Outage: the longest time between the ends of two successful requests one after the other of which the later ended after the fault.',
+  `Holders at once: from the client's side, by who answers ARP for the address and who accepts TCP for it. Failed: within ${OBSERVE_MS / 1000} s of the fault.`,
+  'Every run has a lab of its own: 3 hosts with real etcd (mutual TLS) and an API server, and a client. One lab at a time: the agents, etcd members and API servers of ' +
+    'idle labs would take CPU time from the one that is measured. The runs are interleaved, one of each subject, then the next round.',
+  `The fault comes ${(REST_MS + WARM_UP_MS) / 1000} s after steady state plus a random time up to ${PHASE_MS / 1000} s. A run in which a request failed before the fault is discarded and repeated.`,
+  'hale: its `proxy` datapath. keepalived: Debian package with VRRP only, state BACKUP and nopreempt everywhere, priorities 150, 140 and 130; in front of the API servers HAProxy in TCP mode as in the documentation of kubeadm.',
+  'Agents, API servers and probe are the built programs.',
+];
+
+export async function failover(options: { runs: number; say: (line: string) => void; signal: AbortSignal }): Promise<FailoverResult> {
+  const { runs, say, signal } = options;
+  const collected = SUBJECTS.map((subject) => ({ subject, runs: [] as Run[], discarded: 0 }));
+  let apiserver = '';
+  for (let round = 1; round <= runs; round++) {
+    for (const entry of collected) {
+      const seen = await runUntilSteady(entry.subject, { signal, say });
+      apiserver = seen.apiserver;
+      entry.runs.push(seen.run);
+      entry.discarded += seen.discarded;
+      const { outageMs, failed, maxSimultaneous } = seen.run;
+      say(`round ${round} of ${runs}, ${entry.subject.name}: ${outageMs} ms, ${failed} failed, at most ${maxSimultaneous} at once`);
+    }
+  }
+  const subjects = collected.map(({ subject, runs: values, discarded }) => conclude(subject, values, discarded));
+  return { method: METHOD, runs, apiserver, subjects };
+}
+
+type Context = { signal: AbortSignal; say: (line: string) => void };
+
+async function runUntilSteady(subject: Subject, { signal, say }: Context): Promise<{ run: Run; discarded: number; apiserver: string }> {
+  for (let discarded = 0; discarded < DISCARDS_IN_SEQUENCE_MAX; discarded++) {
+    const { measurement, apiserver } = await runOnce(subject, signal);
+    const { holderBefore, requests } = measurement;
+    if (holderBefore !== null && requests.failedBeforeFault === 0) return { run: runOf(measurement), discarded, apiserver };
+    say(
+      `${subject.name}: no steady state before the fault (holder ${holderBefore}, ${requests.failedBeforeFault} requests failed); once more`,
+    );
+  }
+  throw new HaleError({
+    code: 'bench_not_steady',
+    kind: 'world',
+    message: `${subject.name}: no steady state before the fault in ${DISCARDS_IN_SEQUENCE_MAX} runs in sequence`,
+    remedy: 'run the bench on a machine with nothing else to do',
+  });
+}
+
+async function runOnce(subject: Subject, signal: AbortSignal): Promise<{ measurement: Measurement; apiserver: string }> {
+  const lab = await createLab({ name: `bench-${process.pid}`, ...subject.lab, signal });
+  try {
+    const holder = await subject.settle(lab);
+    await sleep(REST_MS, undefined, { signal });
+    return { measurement: await strike(lab, { fault: subject.fault, holder, signal }), apiserver: describeApiserver(lab.plan) };
+  } finally {
+    await lab.down();
+  }
+}
+
+function runOf({ outage, requests, holders, holderBefore, holderAfter, probeLagMs }: Measurement): Run {
+  return {
+    outageMs: tenths(outage.outageMs),
+    requests: requests.total,
+    failed: requests.failed,
+    maxSimultaneous: holders.maxSimultaneous,
+    overlapMs: tenths(holders.overlapMs),
+    holderBefore,
+    holderAfter,
+    probeLagMs: tenths(probeLagMs),
+  };
+}
+
+function conclude({ name, wanted }: Subject, runs: Run[], discarded: number): SubjectResult {
+  return {
+    name,
+    wanted,
+    discarded,
+    outageMs: summarize(runs.map((run) => run.outageMs)),
+    failed: summarize(runs.map((run) => run.failed)),
+    maxSimultaneous: Math.max(...runs.map((run) => run.maxSimultaneous)),
+    overlapMsMax: Math.max(...runs.map((run) => run.overlapMs)),
+    notMoved: runs.filter((run) => run.holderAfter === null || run.holderAfter === run.holderBefore).length,
+    runs,
+  };
+}
+
+export function renderFailover(result: FailoverResult): string {
+  const { subjects, runs, apiserver, method } = result;
+  const outage = subjects.map(({ name, outageMs: o, wanted }) => [name, o.median, o.p10, o.p90, o.max, wanted]);
+  const rest = subjects.map((s) => [
+    s.name,
+    s.failed.median,
+    s.failed.max,
+    s.maxSimultaneous,
+    s.overlapMsMax,
+    s.notMoved,
+    s.discarded,
+    lagOf(s),
+  ]);
+  const values = subjects.map((s) => [s.name, s.runs.map((run) => run.outageMs).join(', '), s.runs.map((run) => run.failed).join(', ')]);
+  return [
+    `## Failover: ${runs} runs of each subject, API server: ${apiserver}`,
+    '',
+    markdownTable(['outage in ms', 'median', 'p10', 'p90', 'max', 'wanted median'], outage),
+    markdownTable(
+      ['', 'failed, median', 'failed, max', 'holders at once, max', 'overlap, max ms', 'not moved', 'discarded', 'probe late, max ms'],
+      rest,
+    ),
+    markdownTable(['every run', 'outage in ms', 'failed requests'], values),
+    ...method.map((line) => `- ${line}`),
+    '',
+  ].join('\n');
+}
+
+function lagOf({ runs }: SubjectResult): number {
+  return Math.max(...runs.map((run) => run.probeLagMs));
+}

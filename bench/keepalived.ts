@@ -1,0 +1,134 @@
+/** keepalived and HAProxy on the hosts of a lab, as kubeadm's "Options for Software Load Balancing" sets them up. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hostPort } from '../src/base/address.ts';
+import { HaleError } from '../src/base/error.ts';
+import { all } from '../src/lab/command.ts';
+import { writePlain } from '../src/lab/folder.ts';
+import { lastComplaint, type LabHost } from '../src/lab/host.ts';
+import type { Lab } from '../src/lab/lab.ts';
+import { APISERVER_PORT, withPrefixLength } from '../src/lab/plan.ts';
+import { awaitReadyArgv, findProgram, primaryAddress } from '../src/lab/services.ts';
+
+/** /etc/hale is of the host alone; keepalived and HAProxy have no folder of their own there. */
+const FOLDER = 'etc/hale';
+const PRIORITIES = [150, 140, 130];
+const TIMEOUT_MS = 30_000;
+const LOOK_AGAIN_MS = 50;
+
+export interface VrrpSettings {
+  version: 2 | 3;
+  /** Seconds. */
+  advertInterval: number;
+}
+
+/** Starts both on every control-plane host, waits until one host has the address and a request to it is answered, and returns that host. */
+export async function startKeepalived(lab: Lab, vrrp: VrrpSettings): Promise<LabHost> {
+  const programs = { haproxy: requireProgram('haproxy'), keepalived: requireProgram('keepalived') };
+  await all(
+    lab.controlPlane.map(async (host, i) => {
+      writePlain(join(host.folder, FOLDER, 'haproxy.cfg'), { text: haproxyConfig(lab), mode: 0o644 });
+      writePlain(join(host.folder, FOLDER, 'keepalived.conf'), {
+        text: keepalivedConfig(lab, { ...vrrp, priority: PRIORITIES[i] as number }),
+        mode: 0o644,
+      });
+      await host.spawn('haproxy', [programs.haproxy, '-db', '-f', `/${FOLDER}/haproxy.cfg`]);
+      // VRRP only: nobody here asks for IPVS, and not every kernel has it. The lab's own note of the process is /run/keepalived.pid.
+      const how = ['--vrrp', '--dont-fork', '--log-console', '--pid=/run/keepalived-own.pid', `--use-file=/${FOLDER}/keepalived.conf`];
+      await host.spawn('keepalived', [programs.keepalived, ...how]);
+    }),
+  );
+  const holder = await awaitHolder(lab);
+  await awaitAnswer(lab);
+  return holder;
+}
+
+function requireProgram(name: 'haproxy' | 'keepalived'): string {
+  const path = findProgram(name);
+  if (path !== undefined) return path;
+  throw new HaleError({
+    code: 'bench_peer_not_found',
+    kind: 'world',
+    message: `the program ${name} is not installed`,
+    remedy: `apt-get install ${name}`,
+  });
+}
+
+function keepalivedConfig(lab: Lab, settings: VrrpSettings & { priority: number }): string {
+  const address = lab.plan.endpoint.addresses[0] as string;
+  return `global_defs {
+  vrrp_version ${settings.version}
+}
+vrrp_instance apiserver {
+  state BACKUP
+  nopreempt
+  interface eth0
+  virtual_router_id 51
+  priority ${settings.priority}
+  advert_int ${settings.advertInterval}
+  virtual_ipaddress {
+    ${withPrefixLength(address)} dev eth0
+  }
+}
+`;
+}
+
+/** kubeadm's own example, with /readyz, which the stand-in serves, for the deprecated /healthz. */
+function haproxyConfig(lab: Lab): string {
+  const servers = lab.controlPlane.map(
+    (host) => `  server ${host.name} ${hostPort(primaryAddress(host), APISERVER_PORT)} check verify none`,
+  );
+  return `global
+  maxconn 4000
+defaults
+  mode tcp
+  option redispatch
+  retries 1
+  timeout queue 20s
+  timeout connect 5s
+  timeout client 35s
+  timeout server 35s
+  timeout check 10s
+frontend apiserver
+  bind *:${lab.plan.endpoint.port}
+  default_backend apiservers
+backend apiservers
+  option httpchk
+  http-check connect ssl
+  http-check send meth GET uri /readyz
+  http-check expect status 200
+  balance roundrobin
+${servers.join('\n')}
+`;
+}
+
+async function awaitHolder(lab: Lab): Promise<LabHost> {
+  const address = lab.plan.endpoint.addresses[0] as string;
+  const untilMs = performance.now() + TIMEOUT_MS;
+  for (;;) {
+    const has = await all(
+      lab.controlPlane.map(async (host) => (await host.exec(['ip', '-o', 'addr', 'show', 'to', address])).stdout !== ''),
+    );
+    const holder = lab.controlPlane[has.indexOf(true)];
+    if (holder !== undefined && has.filter(Boolean).length === 1) return holder;
+    for (const daemon of ['haproxy', 'keepalived']) {
+      const dead = lab.controlPlane.find((host) => !host.running(daemon));
+      if (dead !== undefined) throw notReady(`${daemon} ended on ${dead.name}: ${lastComplaint(dead, daemon)}`);
+    }
+    if (performance.now() > untilMs) throw notReady(`${has.filter(Boolean).length} hosts have ${address} after ${TIMEOUT_MS / 1000} s`);
+    await sleep(LOOK_AGAIN_MS);
+  }
+}
+
+async function awaitAnswer(lab: Lab): Promise<void> {
+  const { addresses, port } = lab.plan.endpoint;
+  const pki = '/etc/kubernetes/pki';
+  const files = { ca: `${pki}/ca.crt`, cert: `${pki}/admin.crt`, key: `${pki}/admin.key` };
+  const urls = [`https://${hostPort(addresses[0] as string, port)}/readyz`];
+  const result = await lab.client.exec(awaitReadyArgv({ urls, ...files, timeoutMs: TIMEOUT_MS }));
+  if (result.code !== 0) throw notReady(result.stderr.trim());
+}
+
+function notReady(reason: string): HaleError {
+  return new HaleError({ code: 'bench_peer_not_ready', kind: 'world', message: `keepalived with HAProxy did not become ready: ${reason}` });
+}

@@ -1,0 +1,54 @@
+/** One fault on the holder of the address, seen by the drill's own probe: the same for hale and for its peers. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { familyOf } from '../src/base/address.ts';
+import { measure, type Measurement } from '../src/core/drill/measure.ts';
+import { APISERVER_CA } from '../src/lab/credentials.ts';
+import type { Fault } from '../src/lab/faults.ts';
+import type { LabHost } from '../src/lab/host.ts';
+import type { Lab } from '../src/lab/lab.ts';
+import type { ProbeOptions } from '../src/lab/probe/options.ts';
+import { startProbe } from '../src/lab/probe/process.ts';
+
+export const PROBE_INTERVAL_MS = 5;
+const REQUEST_TIMEOUT_MS = 1000;
+export const WARM_UP_MS = 1000;
+/** The fault comes at a random moment of this span, as long as the longest period of any subject, or it might always meet the same phase. */
+export const PHASE_MS = 1000;
+/** Longer than the slowest subject needs, and the same for all, so that counts of failed requests compare. */
+export const OBSERVE_MS = 5000;
+/** The lab is taken down long before. */
+const UNDO_AFTER_MS = 120_000;
+
+export async function strike(lab: Lab, options: { fault: Fault; holder: LabHost; signal: AbortSignal }): Promise<Measurement> {
+  const { fault, holder, signal } = options;
+  const probe = await startProbe(lab.client.command([]), probeOptions(lab));
+  try {
+    await sleep(WARM_UP_MS + Math.random() * PHASE_MS, undefined, { signal });
+    const { record } = await lab.inject(fault, holder.name, { undoAfterMs: UNDO_AFTER_MS });
+    await sleep(OBSERVE_MS, undefined, { signal });
+    return measure({ ...(await probe.stop()), marks: [{ timeMs: record.injectedAtMs, label: `${fault} ${holder.name}`, kind: 'fault' }] });
+  } finally {
+    await probe.abandon();
+  }
+}
+
+function probeOptions(lab: Lab): ProbeOptions {
+  const { addresses, port, dnsName } = lab.plan.endpoint;
+  const address = addresses[0] as string;
+  return {
+    address,
+    port,
+    serverName: dnsName,
+    caFile: `/${APISERVER_CA}`,
+    intervalMs: PROBE_INTERVAL_MS,
+    timeoutMs: REQUEST_TIMEOUT_MS,
+    connections: 0,
+    outFile: join(lab.folder, 'bench.ndjson'),
+    observer: {
+      interface: 'eth0',
+      address: lab.plan.observerAddresses.find((candidate) => familyOf(candidate) === familyOf(address)) as string,
+      hosts: lab.controlPlane.map(({ name, mac }) => ({ name, mac })),
+    },
+  };
+}

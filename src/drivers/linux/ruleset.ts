@@ -1,0 +1,109 @@
+/**
+ * The nftables table `netdev hale`: what lets this host, and for a moment two hosts of a hand-over together, serve the address.
+ *
+ * Incoming. Packets to the address, ARP requests and neighbour solicitations for it are dropped unless the lease runs (sets lease4, lease6,
+ * target6). An ARP announcement is let in although it asks for the address: the kernel answers none of those, and this host must hear who
+ * else claims it.
+ *
+ * Outgoing. Nothing with the address as its source leaves unless the lease runs: connections that a stale holder still has open would make
+ * its kernel send ARP requests in the address's name, which move the neighbours' entries back to it.
+ *
+ * Hand-over, for a grace time. The old holder serves the connections that it has (`yielding`) and passes new ones to the successor's MAC
+ * (`successor`). The new holder serves what the old one passes on (`partner`, before its own lease begins, so that no connection attempt is
+ * lost in between) and passes packets of connections that did not begin with it back to the old one (`inheriting`, `predecessor`).
+ * `moved` remembers, on both, the connections that began with the successor. Every element carries a timeout, so a process that dies
+ * leaves nothing that lasts.
+ */
+import { assert } from '../../base/assert.ts';
+import { parseIp } from '../../base/address.ts';
+
+export const TABLE = 'hale';
+/** How long `moved` remembers a connection after its first packet; longer than any grace time. */
+const MOVED_FOR_S = 10;
+const MOVED_MAX = 65_535;
+
+export interface RulesetOptions {
+  interfaceName: string;
+  /** The interface's own, which frames that are passed on carry as their source. */
+  mac: string;
+  addresses: readonly string[];
+  /** Whether the kernel and nft have the egress hook (Linux 5.16, nft 1.0.1). */
+  outgoing: boolean;
+}
+
+/** Three statements, one transaction: declaring the table first lets the deletion succeed when there is none. */
+export function ruleset(options: RulesetOptions): string {
+  const { interfaceName, addresses, outgoing } = options;
+  const hook = (name: string) => `type filter hook ${name} device "${interfaceName}" priority -200; policy accept;`;
+  const rules = (of: (address: string) => string[]) => addresses.flatMap(of).join('\n    ');
+  return `table netdev ${TABLE}
+delete table netdev ${TABLE}
+table netdev ${TABLE} {
+  set target6 { typeof @th,64,128; flags timeout; }
+  set partner { type ether_addr; flags timeout; }
+  ${familyPart(4, options)}
+  ${familyPart(6, options)}
+  chain incoming {
+    ${hook('ingress')}
+    ${rules(incomingRules)}
+  }
+  ${outgoing ? `chain outgoing {\n    ${hook('egress')}\n    ${rules(outgoingRules)}\n  }` : ''}
+}
+`;
+}
+
+/** Sets and chains of one family; `to` and `from` hold one for packets to the address of a host that does not hold it, and one that does. */
+function familyPart(family: 4 | 6, { interfaceName, mac }: RulesetOptions): string {
+  const type = `ipv${family}_addr`;
+  const ip = family === 4 ? 'ip' : 'ip6';
+  const opens = 'tcp flags & (fin | syn | rst | ack) == syn';
+  const flow = `${ip} saddr . tcp sport`;
+  const remember = `update @moved${family} { ${flow} }`;
+  const passTo = (map: string) => `ether saddr set ${mac} ether daddr set ${ip} daddr map @${map}${family} fwd to "${interfaceName}"`;
+  return `set lease${family} { type ${type}; flags timeout; }
+  set yielding${family} { type ${type}; flags timeout; }
+  set inheriting${family} { type ${type}; flags timeout; }
+  set moved${family} { type ${type} . inet_service; size ${MOVED_MAX}; flags dynamic,timeout; timeout ${MOVED_FOR_S}s; }
+  map successor${family} { type ${type} : ether_addr; flags timeout; }
+  map predecessor${family} { type ${type} : ether_addr; flags timeout; }
+  chain holding${family} {
+    ${ip} daddr != @inheriting${family} accept
+    ${opens} ${remember} accept
+    ${flow} @moved${family} accept
+    ${passTo('predecessor')}
+    accept
+  }
+  chain to${family} {
+    ether saddr @partner ${opens} ${remember} accept
+    ether saddr @partner accept
+    ${ip} daddr @lease${family} goto holding${family}
+    ${ip} daddr != @yielding${family} drop
+    ${opens} ${remember} ${passTo('successor')}
+    ${flow} @moved${family} ${passTo('successor')}
+    accept
+  }`;
+}
+
+function incomingRules(address: string): string[] {
+  const bytes = parseIp(address);
+  assert(bytes !== undefined, `${address} is an IP address`);
+  if (bytes.length === 4) {
+    return [
+      `arp operation request arp saddr ip != ${address} arp daddr ip ${address} arp daddr ip != @lease4 drop`,
+      `ip daddr ${address} goto to4`,
+    ];
+  }
+  // `icmpv6 taddr` came with nft 1.0.8; the target is 8 bytes into the message (RFC 4861 section 4.3). A raw field has a type of its own, hence its own set.
+  const target = `@th,64,128 0x${Buffer.from(bytes).toString('hex')} @th,64,128 != @target6`;
+  return [`icmpv6 type nd-neighbor-solicit ${target} drop`, `ip6 daddr ${address} goto to6`];
+}
+
+/** While a hand-over runs, the old holder's connections may answer, and the next holder may answer what is passed on to it; but neither ARP nor ICMPv6 leaves in the address's name. */
+function outgoingRules(address: string): string[] {
+  const [ip, family] = address.includes(':') ? ['ip6', 6] : ['ip', 4];
+  return [
+    `${ip} saddr ${address} ${ip} saddr != @lease${family} meta l4proto != tcp drop`,
+    `${ip} saddr ${address} ${ip} saddr != @lease${family} ${ip} saddr != @yielding${family} ${ip} saddr != @inheriting${family} drop`,
+    ...(family === 4 ? [`arp saddr ip ${address} arp saddr ip != @lease4 drop`] : []),
+  ];
+}
