@@ -47,7 +47,7 @@ function bench(name: string, description: string, parts: readonly (typeof BENCHE
 
 async function run(parts: readonly (typeof BENCHES)[number][], options: Options, signal: AbortSignal): Promise<BenchDocument> {
   const document: BenchDocument = { machine: await machineFacts() };
-  if (document.machine.otherLabs > 0) say(`${document.machine.otherLabs} other labs run on this machine and disturb the numbers`);
+  if (document.machine.otherLabs > 0) say(`other labs run on this machine and disturb the numbers: ${document.machine.otherLabs}`);
   if (parts.includes('failover')) document.failover = await failover({ runs: options.runs, say, signal });
   if (parts.includes('steady')) document.steady = await steady({ minutes: options.minutes, say, signal });
   if (parts.includes('idle')) document.idle = await idle({ say, signal });

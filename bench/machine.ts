@@ -57,7 +57,7 @@ export function renderMachine(machine: MachineFacts): string {
     '',
     `- ${cores} cores of ${cpu}, ${memoryMiB} MiB of memory, Linux ${kernel}`,
     `- ${versions.join(', ')}`,
-    `- started ${startedAt} at a load average of ${loadAverage.toFixed(2)}, ${otherLabs} other labs running`,
+    `- started ${startedAt} at a load average of ${loadAverage.toFixed(2)}, other labs running: ${otherLabs}`,
     '',
   ].join('\n');
 }

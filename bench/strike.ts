@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { familyOf } from '../src/base/address.ts';
-import { measure, type Measurement } from '../src/core/drill/measure.ts';
+import { measure, type Measurement, outageOf } from '../src/core/drill/measure.ts';
+import type { RequestRecord } from '../src/core/drill/record.ts';
 import { APISERVER_CA } from '../src/lab/credentials.ts';
 import type { Fault } from '../src/lab/faults.ts';
 import type { LabHost } from '../src/lab/host.ts';
@@ -17,20 +18,50 @@ export const WARM_UP_MS = 1000;
 export const PHASE_MS = 1000;
 /** Longer than the slowest subject needs, and the same for all, so that counts of failed requests compare. */
 export const OBSERVE_MS = 5000;
+/** The client may learn of the next holder a little after the observer, and finish with the last one. */
+const MOVE_SPARE_MS = 100;
 /** The lab is taken down long before. */
 const UNDO_AFTER_MS = 120_000;
 
-export async function strike(lab: Lab, options: { fault: Fault; holder: LabHost; signal: AbortSignal }): Promise<Measurement> {
+export interface Strike extends Measurement {
+  /** Measured like the outage, but before the fault: the part of a short outage that is the rig's. */
+  quietGapMs: number;
+  /** The outage as far as it touches the time from the fault until the next holder was first seen; later stalls are left out. */
+  moveGapMs: number;
+}
+
+export async function strike(lab: Lab, options: { fault: Fault; holder: LabHost; signal: AbortSignal }): Promise<Strike> {
   const { fault, holder, signal } = options;
   const probe = await startProbe(lab.client.command([]), probeOptions(lab));
   try {
     await sleep(WARM_UP_MS + Math.random() * PHASE_MS, undefined, { signal });
     const { record } = await lab.inject(fault, holder.name, { undoAfterMs: UNDO_AFTER_MS });
     await sleep(OBSERVE_MS, undefined, { signal });
-    return measure({ ...(await probe.stop()), marks: [{ timeMs: record.injectedAtMs, label: `${fault} ${holder.name}`, kind: 'fault' }] });
+    const seen = await probe.stop();
+    const marks = [{ timeMs: record.injectedAtMs, label: `${fault} ${holder.name}`, kind: 'fault' as const }];
+    const measurement = measure({ ...seen, marks });
+    return { ...measurement, quietGapMs: quietGap(seen.requests, measurement), moveGapMs: moveGap(seen.requests, measurement) };
   } finally {
     await probe.abandon();
   }
+}
+
+function quietGap(requests: readonly RequestRecord[], { faultMs }: Measurement): number {
+  const quiet = requests.filter((request) => request.endMs < faultMs);
+  return outageOf(quiet, quiet[0]?.startMs ?? faultMs).outageMs;
+}
+
+function moveGap(requests: readonly RequestRecord[], { faultMs, holders, holderBefore, outage }: Measurement): number {
+  const next = holders.intervals.find((interval) => interval.host !== holderBefore && interval.endMs > faultMs);
+  if (next === undefined) return outage.outageMs;
+  const answeredMs = requests
+    .filter((request) => request.ok && request.endMs > next.startMs + MOVE_SPARE_MS)
+    .map((request) => request.endMs);
+  const untilMs = Math.min(...answeredMs);
+  return outageOf(
+    requests.filter((request) => request.endMs <= untilMs),
+    faultMs,
+  ).outageMs;
 }
 
 function probeOptions(lab: Lab): ProbeOptions {

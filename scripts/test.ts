@@ -1,11 +1,22 @@
 /** `npm test`: all test projects, one after the other, so that labs do not compete with the simulator for the cores. */
 import { spawnSync } from 'node:child_process';
+import { labsFolder } from '../src/lab/folder.ts';
+import { canRunLab } from '../src/lab/privileges.ts';
 
 const projects = ['unit', 'sim', 'contract', 'e2e'];
 const wanted = process.argv.slice(2);
+
+const capability = await canRunLab();
+if (!capability.ok) process.stdout.write(`${capability.reason} Tests that need it are skipped.\n`);
+// An ordinary user is root in a user namespace of its own, which is enough for network namespaces.
+const userNamespace = capability.ok && capability.how === 'user-namespace';
+const wrapper = userNamespace ? ['unshare', '--user', '--map-root-user', '--'] : [];
+
 const failed = (wanted.length > 0 ? wanted : projects).filter((project) => {
   process.stdout.write(`\n== ${project} ==\n`);
-  return spawnSync('vitest', ['run', '--project', project], { stdio: 'inherit' }).status !== 0;
+  const [program, ...args] = [...wrapper, 'vitest', 'run', '--project', project] as [string, ...string[]];
+  const env = { ...process.env, HALE_LAB_DIR: labsFolder() };
+  return spawnSync(program, args, { stdio: 'inherit', env }).status !== 0;
 });
 if (failed.length > 0) process.stdout.write(`\nfailed: ${failed.join(', ')}\n`);
 process.exitCode = failed.length === 0 ? 0 : 1;

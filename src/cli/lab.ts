@@ -50,7 +50,12 @@ export async function bringUp(options: Omit<UpOptions, 'json'>, signal: AbortSig
   const { name, hosts, ip: families, profile, kubernetes } = options;
   const progress = (line: string) => process.stderr.write(`${line}\n`);
   const lab = await createLab({
-    ...{ name, hosts: Number(hosts), families, profile, progress, signal },
+    name,
+    hosts: Number(hosts),
+    families,
+    profile,
+    progress,
+    signal,
     ...(kubernetes === undefined ? {} : { kubernetesDir: kubernetes }),
   });
   try {

@@ -109,7 +109,14 @@ function createWorld(options: SimOptions): World {
     };
     hosts.push(
       new SimHost({
-        ...{ index, members, timing, schedule, network, random, clockRate, onAnswering },
+        index,
+        members,
+        timing,
+        schedule,
+        network,
+        random,
+        clockRate,
+        onAnswering,
         onEvent: (host, event) => {
           if (event.kind === 'became-holder') holders.count++;
           trace(`host ${host.index} ${JSON.stringify(event)}`);

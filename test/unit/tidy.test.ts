@@ -95,7 +95,10 @@ function hasVagueName(path: string): boolean {
   return /^(utils?|helpers?|common|misc|shared|stuff)$/.test(basename(path).replace(/\..*$/, ''));
 }
 
-/** Exported functions and public methods that are called like `show(status, true)`. A lone argument is clear from the name of the function. */
+/**
+ * Exported functions and public methods that are called like `show(status, true)`. A lone argument is clear from the name of the function,
+ * and an assertion takes what it asserts.
+ */
 function positionalBooleans(text: string): string[] {
   const found: string[] = [];
   const check = (name: string, params: readonly ParamPattern[]) => {
@@ -104,7 +107,7 @@ function positionalBooleans(text: string): string[] {
   new Visitor({
     ExportNamedDeclaration({ declaration }) {
       if (declaration?.type === 'FunctionDeclaration' || declaration?.type === 'TSDeclareFunction')
-        check(declaration.id?.name ?? '', declaration.params);
+        if (declaration.returnType?.typeAnnotation.type !== 'TSTypePredicate') check(declaration.id?.name ?? '', declaration.params);
       if (declaration?.type !== 'VariableDeclaration') return;
       for (const { id, init } of declaration.declarations) {
         if (id.type === 'Identifier' && init?.type === 'ArrowFunctionExpression') check(id.name, init.params);

@@ -6,6 +6,7 @@
 import { createInterface } from 'node:readline';
 import type { Sighting } from '../../core/drill/record.ts';
 import { boottime } from '../../drivers/linux/boottime.ts';
+import { becomeRealtime } from '../../drivers/linux/scheduling.ts';
 import { ConnectionFleet } from './connections.ts';
 import { HolderObserver } from './observer.ts';
 import type { ProbeOptions } from './options.ts';
@@ -13,7 +14,11 @@ import { Recorder } from './recorder.ts';
 import { RequestLoop } from './requests.ts';
 import { targetOf } from './target.ts';
 
+/** Below the agents' 50, above everything they carry: an instrument that is late measures itself. Refused without rights; the lag is recorded either way. */
+const REALTIME_PRIORITY = 10;
+
 async function main(): Promise<void> {
+  becomeRealtime(REALTIME_PRIORITY);
   const lines = createInterface({ input: process.stdin });
   const stopped = new Promise<void>((resolve) => {
     lines.on('line', (line) => {

@@ -12,14 +12,22 @@ const message: fc.Arbitrary<LeaseMessage> = fc.oneof(
   fc.record({ kind: fc.constant('request' as const), round, term: u48, purpose: fc.constantFrom(...requestPurposes) }),
   fc.record({ kind: fc.constant('grant' as const), round, term: u48, poll: fc.boolean() }),
   fc.record({
-    ...{ kind: fc.constant('refusal' as const), round, term: u48, poll: fc.boolean(), reason: fc.constantFrom(...refusalReasons) },
+    kind: fc.constant('refusal' as const),
+    round,
+    term: u48,
+    poll: fc.boolean(),
+    reason: fc.constantFrom(...refusalReasons),
     waitMs: fc.integer({ min: 0, max: 4_000_000 }).map((us) => us / 1000),
   }),
   fc.record({ kind: fc.constantFrom('release' as const, 'ready' as const, 'yield' as const), round, term: u48 }),
   fc.record({ kind: fc.constant('handover' as const), term: u48, successor: fc.integer({ min: 0, max: 255 }) }),
   fc.record({
-    ...{ kind: fc.constant('heartbeat' as const), term: u48, fitness: fc.constantFrom(...fitnessLevels) },
-    ...{ heard: u16, readyBackends: u16, mac: u48 },
+    kind: fc.constant('heartbeat' as const),
+    term: u48,
+    fitness: fc.constantFrom(...fitnessLevels),
+    heard: u16,
+    readyBackends: u16,
+    mac: u48,
   }),
 );
 
