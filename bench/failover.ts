@@ -92,7 +92,7 @@ const METHOD = [
   'Every run has a lab of its own: 3 hosts with real etcd (mutual TLS) and an API server, and a client. One lab at a time: the agents, etcd members and API servers of ' +
     'idle labs would take CPU time from the one that is measured. The runs are interleaved, one of each subject, then the next round.',
   `The fault comes ${(REST_MS + WARM_UP_MS) / 1000} s after steady state plus a random time up to ${PHASE_MS / 1000} s. A run in which a request failed before the fault is discarded and repeated.`,
-  'hale: its `proxy` datapath. keepalived: Debian package with VRRP only, state BACKUP and nopreempt everywhere, priorities 150, 140 and 130; in front of the API servers HAProxy in TCP mode as in the documentation of kubeadm.',
+  'hale: its `proxy` datapath. keepalived: Debian package with VRRP only, state BACKUP and nopreempt everywhere, priorities 150, 140 and 130; in front of the API servers HAProxy in TCP mode as in the documentation of kubeadm, with its default checks (every 2 s, down after 3 failures).',
   'Agents, API servers and probe are the built programs.',
 ];
 

@@ -1,18 +1,22 @@
 /** Bundles the programs into build/: a built agent needs half the memory of one that strips its types at start. Run by ./hale when a source is newer. */
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
-const programs = ['cli/main', 'drivers/proxy/worker', 'lab/probe/main', 'lab/standin/main', 'lab/await-ready', 'lab/undo'];
-const fresh = join(root, `build.${process.pid}`);
+const out = join(root, 'build');
+const sources = ['cli/main', 'drivers/proxy/worker', 'lab/probe/main', 'lab/standin/main', 'lab/await-ready', 'lab/undo'];
+const programs = [
+  ...sources.map((path) => ({ in: join(root, 'src', `${path}.ts`), out: path })),
+  { in: join(root, 'bench/cli.ts'), out: 'bench/cli' },
+];
+/** Chunks of earlier builds stay this long, because programs that still run may load them late. */
+const KEEP_MS = 24 * 3600 * 1000;
 
-await build({
-  entryPoints: [
-    ...programs.map((program) => ({ in: join(root, 'src', `${program}.ts`), out: program })),
-    { in: join(root, 'bench/cli.ts'), out: 'bench/cli' },
-  ],
-  outdir: fresh,
+const { outputFiles } = await build({
+  entryPoints: programs,
+  outdir: out,
+  write: false,
   bundle: true,
   splitting: true,
   platform: 'node',
@@ -27,13 +31,21 @@ await build({
   minifySyntax: true,
   logLevel: 'warning',
 });
-writeFileSync(join(fresh, 'made'), '');
-// Swapped in at once, so that a program that starts meanwhile finds the old tree or the new one.
-rmSync(`${fresh}.old`, { recursive: true, force: true });
-try {
-  renameSync(join(root, 'build'), `${fresh}.old`);
-} catch {
-  // The first build replaces nothing.
+
+// Chunks, whose names carry a hash of their content, before the programs that load them; each file appears whole or not at all,
+// so that several builds at once and programs that start meanwhile do not disturb each other.
+const entries = new Set(programs.flatMap((program) => [join(out, `${program.out}.js`), join(out, `${program.out}.js.map`)]));
+const ordered = [...outputFiles].sort((a, b) => Number(entries.has(a.path)) - Number(entries.has(b.path)));
+for (const file of [...ordered.map(({ path, contents }) => ({ path, contents })), { path: join(out, 'made'), contents: '' }]) {
+  mkdirSync(dirname(file.path), { recursive: true });
+  const temporary = `${file.path}.${process.pid}`;
+  writeFileSync(temporary, file.contents);
+  renameSync(temporary, file.path);
 }
-renameSync(fresh, join(root, 'build'));
-rmSync(`${fresh}.old`, { recursive: true, force: true });
+
+const made = new Set(outputFiles.map(({ path }) => relative(out, path)));
+for (const name of readdirSync(out)) {
+  const path = join(out, name);
+  const old = statSync(path, { throwIfNoEntry: false });
+  if (name.includes('-') && !made.has(name) && old?.isFile() && Date.now() - old.mtimeMs > KEEP_MS) rmSync(path, { force: true });
+}

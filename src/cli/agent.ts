@@ -9,7 +9,9 @@ export function agentCommand(): Command {
   const command = new Command('agent')
     .description('run the agent of a control-plane host: election, address, health checks and proxy')
     .option('--config <file>', 'cluster description', DEFAULT_CONFIG)
-    .addOption(new Option('--log-level <level>', 'least severity that is logged').choices(['debug', 'info', 'warn', 'error']).default('info'))
+    .addOption(
+      new Option('--log-level <level>', 'least severity that is logged').choices(['debug', 'info', 'warn', 'error']).default('info'),
+    )
     .action(async (options: { config: string; logLevel: string }) => {
       await runAgent({ cluster: readClusterFile(options.config), file: options.config, logLevel: options.logLevel });
     });

@@ -22,7 +22,12 @@ export function drillCommand(): Command {
 
 function list(): Command {
   return new Command('list').description('the drills there are').action(() => {
-    process.stdout.write(table(['DRILL', 'WHAT HAPPENS'], SCENARIOS.map((s) => [s.name, s.description])));
+    process.stdout.write(
+      table(
+        ['DRILL', 'WHAT HAPPENS'],
+        SCENARIOS.map((s) => [s.name, s.description]),
+      ),
+    );
   });
 }
 

@@ -7,7 +7,16 @@ import type { LabFamilies } from '../lab/plan.ts';
 import { ensurePrivileges } from '../lab/privileges.ts';
 import { agentStatus, awaitSteady } from '../lab/drill/agents.ts';
 import { interruptible } from './interrupt.ts';
-import { DEFAULT_LAB, familiesOption, hostsOption, kubernetesOption, nameOption, profileOption, requireLab, seconds } from './lab-options.ts';
+import {
+  DEFAULT_LAB,
+  familiesOption,
+  hostsOption,
+  kubernetesOption,
+  nameOption,
+  profileOption,
+  requireLab,
+  seconds,
+} from './lab-options.ts';
 import { table } from './table.ts';
 
 const STEADY_TIMEOUT_MS = 30_000;
@@ -167,6 +176,8 @@ function fault(): Command {
       if (!FAULTS.includes(kind as Fault)) command.error(`error: unknown fault '${kind}'. Allowed choices are ${FAULTS.join(', ')}, undo.`);
       if (host === undefined) command.error('error: name the host to break, for example cp1.');
       const injected = await lab.inject(kind as Fault, host, { undoAfterMs: options.for * 1000 });
-      process.stdout.write(`${kind} on ${host}; undone by its timer at ${injected.record.undoAt}, or now by: hale lab fault --name ${options.name} undo\n`);
+      process.stdout.write(
+        `${kind} on ${host}; undone by its timer at ${injected.record.undoAt}, or now by: hale lab fault --name ${options.name} undo\n`,
+      );
     });
 }

@@ -39,7 +39,12 @@ async function readStatus(cluster: Cluster): Promise<Status> {
   const [agent, etcd] = await Promise.all([callControl(CONTROL_SOCKET, 'GET', '/status'), readEtcdStatus(etcdOf(cluster))]);
   const status = agent as AgentStatus | Record<string, never>;
   if (status.role === undefined) {
-    throw new HaleError({ code: 'agent_starting', kind: 'world', message: 'the agent has just started and has no status yet', remedy: 'ask again' });
+    throw new HaleError({
+      code: 'agent_starting',
+      kind: 'world',
+      message: 'the agent has just started and has no status yet',
+      remedy: 'ask again',
+    });
   }
   return { ...(status as AgentStatus), etcd };
 }

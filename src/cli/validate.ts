@@ -10,6 +10,9 @@ export function validateCommand(): Command {
     .action((file: string, options: { json?: true }) => {
       const cluster = readClusterFile(file);
       if (options.json) process.stdout.write(`${JSON.stringify(cluster, null, 2)}\n`);
-      else process.stdout.write(`${file}: good: ${cluster.controlPlane.hosts.length} control-plane hosts, address ${cluster.endpoint.addresses.join(' and ')}\n`);
+      else
+        process.stdout.write(
+          `${file}: good: ${cluster.controlPlane.hosts.length} control-plane hosts, address ${cluster.endpoint.addresses.join(' and ')}\n`,
+        );
     });
 }

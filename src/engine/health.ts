@@ -53,7 +53,11 @@ export class HealthEngine {
   #later(target: Target, delayMs: number): void {
     const { clock } = this.#options;
     this.#timers.get(target.name)?.cancel();
-    if (!this.#stopped) this.#timers.set(target.name, clock.at(clock.now() + delayMs, () => void this.#probe(target)));
+    if (!this.#stopped)
+      this.#timers.set(
+        target.name,
+        clock.at(clock.now() + delayMs, () => void this.#probe(target)),
+      );
   }
 
   async #probe(target: Target): Promise<void> {

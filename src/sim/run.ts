@@ -25,7 +25,7 @@ export interface SimResult {
 
 const FAULT_TIME_MS = 4_000;
 /** A majority is healthy: a holder must be there within this many leases. Silence after a restart is one, a promise to the dead another, rounds lost to unlucky timing the rest. */
-export const RECOVERY_LEASES = 4;
+const RECOVERY_LEASES = 4;
 
 /** One simulated cluster through seeded faults, then healed: at most one host may ever answer, and in the end one must. */
 export function runSeed(options: SimOptions): SimResult {
@@ -65,7 +65,8 @@ function checkStays(world: World): void {
   holder.engine?.drain();
   schedule.runUntil(schedule.now + timing.leaseMs / 2);
   const next = hosts.find((host) => host.answers);
-  if (next === undefined || next === holder) violations.push(`drain of host ${holder.index} did not hand the address on within half a lease`);
+  if (next === undefined || next === holder)
+    violations.push(`drain of host ${holder.index} did not hand the address on within half a lease`);
 }
 
 interface World {

@@ -23,6 +23,11 @@ describe.skipIf(labImpossible !== undefined)(`bad days ${labImpossible ?? ''}`, 
   };
   const log = (host: LabHost) => readFileSync(join(host.folder, 'log', 'agent.log'), 'utf8');
 
+  const stopAgent = async (host: LabHost) => {
+    host.signal('agent', 'TERM');
+    await until(() => host.running('agent'), (running) => !running, 'the agent has stopped');
+  };
+
   test('kill -9 of the agent leaves no address for longer than its lease, and its start leaves none', async () => {
     const holder = await awaitSteady(lab, STEADY);
     holder.signal('agent', 'KILL');
@@ -57,16 +62,20 @@ describe.skipIf(labImpossible !== undefined)(`bad days ${labImpossible ?? ''}`, 
     const other = lab.controlPlane.find((host) => host.name !== holder.name) as LabHost;
     const keyFile = join(other.folder, 'etc/hale/cluster.key');
     const key = readFileSync(keyFile, 'utf8');
-    writeFileSync(keyFile, `${'0'.repeat(64)}\n`);
-    other.signal('agent', 'TERM');
-    await until(() => other.running('agent'), (running) => !running, 'the agent has stopped');
-    await other.restart('agent');
-    await until(() => metric(holder, 'hale_datagrams_rejected_total{reason="wrong-key"}'), (count) => count > 0, 'wrong-key is counted');
-    expect((await agentStatus(holder))?.members.find((m) => m.name === other.name)?.alive).toBe(false);
-    writeFileSync(keyFile, key);
-    other.signal('agent', 'TERM');
-    await until(() => other.running('agent'), (running) => !running, 'the agent has stopped');
-    await other.restart('agent');
+    const restartWith = async (text: string) => {
+      writeFileSync(keyFile, text);
+      await stopAgent(other);
+      await other.restart('agent');
+    };
+    await restartWith(`${'0'.repeat(64)}\n`);
+    try {
+      await until(() => metric(holder, 'hale_datagrams_rejected_total{reason="wrong-key"}'), (count) => count > 0, 'wrong-key is counted');
+      const seen = () => agentStatus(holder).then((s) => s?.members.find((m) => m.name === other.name)?.alive);
+      await until(seen, (alive) => alive === false, 'the member with another key counts as silent');
+      expect((await agentStatus(holder))?.role).toBe('holder');
+    } finally {
+      await restartWith(key);
+    }
     await awaitSteady(lab, STEADY);
   });
 
@@ -80,15 +89,17 @@ describe.skipIf(labImpossible !== undefined)(`bad days ${labImpossible ?? ''}`, 
   test('a machine that already answers for the address keeps every agent from claiming it, and is named', async () => {
     const address = lab.plan.endpoint.addresses[0] as string;
     for (const host of lab.controlPlane) {
-      host.signal('agent', 'TERM');
-      await until(() => host.running('agent'), (running) => !running, 'the agent has stopped');
+      await stopAgent(host);
     }
     await lab.client.exec(['ip', 'address', 'add', `${address}/32`, 'dev', 'eth0']);
-    for (const host of lab.controlPlane) await host.restart('agent');
-    const reason = `${address} is answered for by ${lab.client.mac}, which is not a member of this cluster`;
-    await until(() => statuses(lab), (all) => all.every((s) => s?.whyNotHolding === reason), 'every agent names the stranger');
-    expect(await hostsWithAddress(lab)).toEqual([]);
-    await lab.client.exec(['ip', 'address', 'del', `${address}/32`, 'dev', 'eth0']);
+    try {
+      for (const host of lab.controlPlane) await host.restart('agent');
+      const reason = `${address} is answered for by ${lab.client.mac}, which is not a member of this cluster`;
+      await until(() => statuses(lab), (all) => all.every((s) => s?.whyNotHolding === reason), 'every agent names the stranger');
+      expect(await hostsWithAddress(lab)).toEqual([]);
+    } finally {
+      await lab.client.exec(['ip', 'address', 'del', `${address}/32`, 'dev', 'eth0']);
+    }
     await awaitSteady(lab, STEADY);
   });
 
@@ -133,8 +144,7 @@ describe.skipIf(labImpossible !== undefined)(`bad days ${labImpossible ?? ''}`, 
 
     test('no rights for raw sockets', async () => {
       const host = lab.controlPlane[0] as LabHost;
-      host.signal('agent', 'TERM');
-      await until(() => host.running('agent'), (running) => !running, 'the agent has stopped');
+      await stopAgent(host);
       const result = await start(host, (yaml) => yaml, ['setpriv', '--bounding-set', '-net_raw', '--inh-caps', '-net_raw']);
       expect(result).toMatchObject({ code: 3 });
       expect(result.stderr).toMatch(/raw|CAP_NET_RAW/);

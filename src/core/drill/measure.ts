@@ -4,7 +4,7 @@ import { type HolderInterval, type HolderRule, HOLDER_RULE, holdersOf, lastSeen 
 import { type ConnectionRecord, type DrillRecord, markTime, type RequestRecord } from './record.ts';
 
 /** A connection that waits longer than this for an answer hangs: the client could not tell that its server was gone. */
-export const HUNG_AFTER_MS = 5000;
+const HUNG_AFTER_MS = 5000;
 
 export type ConnectionFate = 'kept' | 'reset' | 'hung';
 

@@ -7,7 +7,7 @@ import { broadcast, hasMajority, type Holding, isFresh, type LossReason, type Ro
 /** A lost datagram of a hand-over is sent again after this long. */
 export const RESEND_MS = 3;
 /** A withdrawal that failed is tried again after this long; until it succeeds the member stands for nothing. */
-export const WITHDRAW_AGAIN_MS = 50;
+const WITHDRAW_AGAIN_MS = 50;
 /** How long a better member must have been around before a poor holder hands over: one wobble must not move the address. */
 const OUTCLASSED_LEASES = 4;
 
@@ -116,7 +116,7 @@ export function receiveReady(turn: Turn, from: Member, message: Extract<LeaseMes
 }
 
 /** The address is gone from this host, or the attempt failed. Only what is surely withdrawn is given back. */
-export function receiveWithdrawn(turn: Turn, ok: boolean): void {
+export function receiveWithdrawn(turn: Turn, { ok }: { ok: boolean }): void {
   const { role, boot, seq, config } = turn.state;
   if (role.name !== 'withdrawing') return;
   if (!ok) return update(turn, { role: { ...role, retryAt: turn.now + WITHDRAW_AGAIN_MS } });

@@ -128,7 +128,7 @@ function receive(turn: Turn, input: LeaseInput): void {
       if (turn.state.role.name === 'holder') lose(turn, 'hold-failed');
       return;
     case 'withdrawn':
-      return receiveWithdrawn(turn, input.ok);
+      return receiveWithdrawn(turn, input);
     default:
       unreachable(input);
   }

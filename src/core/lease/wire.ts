@@ -8,7 +8,7 @@ import { fitnessLevels, type LeaseMessage, type Round, refusalReasons, requestPu
  *
  * Rounds are boot u48, seq u48; terms u48; waits u32 in microseconds; choices u8, an index into their list.
  */
-export const WIRE_VERSION = 1;
+const WIRE_VERSION = 1;
 
 const kinds: readonly LeaseMessage['kind'][] = ['poll', 'request', 'grant', 'refusal', 'release', 'handover', 'ready', 'yield', 'heartbeat'];
 const WAIT_US_MAX = 0xffff_ffff;

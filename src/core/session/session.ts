@@ -54,7 +54,9 @@ export function receiveArrival(session: Session, arrival: Arrival, context: { no
     return { ...challenged, verdict: 'unknown-session' };
   }
   const window = slide(session, arrival.counter);
-  return window === undefined ? { session, verdict: 'replayed', reply: undefined } : { session: window, verdict: 'accept', reply: undefined };
+  return window === undefined
+    ? { session, verdict: 'replayed', reply: undefined }
+    : { session: window, verdict: 'accept', reply: undefined };
 }
 
 function receiveHello(session: Session, arrival: Arrival & { hello: Hello }, context: { now: number; nonce: number }): SessionStep {

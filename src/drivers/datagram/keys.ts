@@ -33,7 +33,7 @@ export function readKeyFile(path: string): KeyRing {
   return createKeyRing(keys.map((key) => Buffer.from(key, 'hex')));
 }
 
-export function createKeyRing(secrets: readonly Uint8Array[]): KeyRing {
+function createKeyRing(secrets: readonly Uint8Array[]): KeyRing {
   // A key of its own for this use, so that the cluster key may serve others later (RFC 5869).
   const keys = secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', 'hale agent datagram v1', 32)));
   // Keys are named by a digest, not by position: files that list them in another order still agree.

@@ -1,7 +1,11 @@
 import type { DatapathPlan } from '../../core/balancer/plan.ts';
 
 /** What the agent tells the proxy's thread. */
-export type ToProxy = { kind: 'listen'; fds: number[] } | { kind: 'apply'; plan: DatapathPlan } | { kind: 'reset' } | { kind: 'drain'; graceMs: number };
+export type ToProxy =
+  | { kind: 'listen'; fds: number[] }
+  | { kind: 'apply'; plan: DatapathPlan }
+  | { kind: 'reset' }
+  | { kind: 'drain'; graceMs: number };
 
 /** What the proxy's thread tells the agent. */
 export type FromProxy =

@@ -22,7 +22,9 @@ export class ProxyDatapath implements Datapath {
   /** Starts the thread and listens; throws HaleError `listen_refused` when a port of the plan is taken. */
   static async open(plan: DatapathPlan, onCrash: (error: Error) => void): Promise<ProxyDatapath> {
     const fds = plan.frontends.map((frontend) => listenFreebind(frontend));
-    const worker = new Worker(programFile('drivers/proxy/worker'), { resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 4 } });
+    const worker = new Worker(programFile('drivers/proxy/worker'), {
+      resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 4 },
+    });
     worker.on('error', onCrash);
     let listening = 0;
     await new Promise<void>((resolve) => {

@@ -36,6 +36,5 @@ port.on('message', (message: ToProxy) => {
   else if (message.kind === 'reset') {
     forwarder.resetAll();
     tell({ kind: 'reset-done' });
-  }
-  else void drain(message.graceMs);
+  } else void drain(message.graceMs);
 });

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { acceptHandover, acceptRelease, activePromise, answerPoll, answerRequest, createGranter, type Granter } from '../../../src/core/lease/granter.ts';
+import {
+  acceptHandover,
+  acceptRelease,
+  activePromise,
+  answerPoll,
+  answerRequest,
+  createGranter,
+  type Granter,
+} from '../../../src/core/lease/granter.ts';
 import type { RequestPurpose } from '../../../src/core/lease/message.ts';
 import { timingProfiles } from '../../../src/core/lease/timing.ts';
 

@@ -50,7 +50,10 @@ test('a message that is cut short, or has bytes too many, is a value with a reas
 });
 
 test('no bytes make the decoder throw', () => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => void decodeLeaseMessage(bytes)), { numRuns: 5000 });
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => void decodeLeaseMessage(bytes)),
+    { numRuns: 5000 },
+  );
 });
 
 test('a wait is never rounded down: an early question would only be refused again', () => {

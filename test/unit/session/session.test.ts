@@ -29,7 +29,11 @@ describe('a session', () => {
     let session = established();
     expect(receiveArrival(session, data(2), at(2)).verdict).toBe('accept');
     const asked = receiveArrival(session, data(1, 8), at(30));
-    session = receiveArrival(asked.session, { boot: 8, counter: 2, hello: { challenge: 0, echo: asked.reply?.challenge ?? 0 } }, at(31)).session;
+    session = receiveArrival(
+      asked.session,
+      { boot: 8, counter: 2, hello: { challenge: 0, echo: asked.reply?.challenge ?? 0 } },
+      at(31),
+    ).session;
     expect(receiveArrival(session, data(3, 8), at(32)).verdict).toBe('accept');
     expect(receiveArrival(session, data(3), at(33)).verdict).toBe('unknown-session');
   });
