@@ -1,6 +1,6 @@
 /** Side by side against peers: `npm run -s bench -- failover|steady|idle|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
-import { Command, InvalidArgumentError } from 'commander';
-import { HaleError } from '../src/base/error.ts';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { EXIT_USAGE, HaleError } from '../src/base/error.ts';
 import { interruptible } from '../src/cli/interrupt.ts';
 import { requireLab } from '../src/cli/lab-options.ts';
 import { failover, type FailoverResult, renderFailover } from './failover.ts';
@@ -31,6 +31,7 @@ async function main(): Promise<void> {
   program.addCommand(withMinutes(bench('steady', 'changes of holder while every core is busy', ['steady'])));
   program.addCommand(bench('idle', 'memory and CPU time of idle agents', ['idle']));
   program.addCommand(withMinutes(withRuns(bench('all', 'the three one after another', BENCHES))));
+  for (const command of [program, ...program.commands]) command.exitOverride();
   await program.parseAsync();
 }
 
@@ -84,6 +85,7 @@ function whole(text: string): number {
 try {
   await main();
 } catch (error) {
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE);
   if (!(error instanceof HaleError)) throw error;
   process.stderr.write(`bench: ${error.message}\n${error.remedy === undefined ? '' : `  ${error.remedy}\n`}`);
   process.exit(error.exitCode);

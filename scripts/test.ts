@@ -14,7 +14,7 @@ const wrapper = userNamespace ? ['unshare', '--user', '--map-root-user', '--'] :
 
 const failed = (wanted.length > 0 ? wanted : projects).filter((project) => {
   process.stdout.write(`\n== ${project} ==\n`);
-  const [program, ...args] = [...wrapper, 'vitest', 'run', '--project', project] as [string, ...string[]];
+  const [program = 'vitest', ...args] = [...wrapper, 'vitest', 'run', '--project', project];
   const env = { ...process.env, HALE_LAB_DIR: labsFolder() };
   return spawnSync(program, args, { stdio: 'inherit', env }).status !== 0;
 });

@@ -74,7 +74,13 @@ export class Agent {
     const members = this.#names.length;
     const { profile, port, metricsAddress } = cluster.agent;
     this.#datagram = await AgentDatagram.open({
-      ...{ self: self.index, addresses: this.#targets.map((t) => t.address), port, cluster: clusterDigest(cluster), boot, keys, clock },
+      self: self.index,
+      addresses: this.#targets.map((t) => t.address),
+      port,
+      cluster: clusterDigest(cluster),
+      boot,
+      keys,
+      clock,
       onRejected: (reason, from) => {
         this.#metrics.rejected.inc({ reason });
         log.debug({ reason, from }, 'datagram rejected');
@@ -86,11 +92,19 @@ export class Agent {
     });
     this.#datapath.onRefused((backend) => this.#health.probeNow(backend));
     this.#lease = new LeaseEngine({
-      ...{ self: self.index, members, timing: timingProfiles[profile], boot, clock, datagram: this.#datagram, endpoint: host.endpoint },
+      self: self.index,
+      members,
+      timing: timingProfiles[profile],
+      boot,
+      clock,
+      datagram: this.#datagram,
+      endpoint: host.endpoint,
       onEvent: (event) => this.#onLease(event),
     });
     this.#health = new HealthEngine({
-      ...{ targets: this.#targets, timing: healthProfiles[profile], clock },
+      targets: this.#targets,
+      timing: healthProfiles[profile],
+      clock,
       probe: new HttpsReadiness({ caFile: cluster.apiserver.caFile }),
       onChange: (target, health) => {
         log.info({ backend: target.name, state: health.state, reason: health.reason }, 'backend changed');
@@ -99,7 +113,9 @@ export class Agent {
       },
     });
     this.#conflict = new ConflictEngine({
-      ...{ addresses: cluster.endpoint.addresses, clock, watch: host.neighbors },
+      addresses: cluster.endpoint.addresses,
+      clock,
+      watch: host.neighbors,
       memberMacs: () => this.#memberMacs(),
       announce: () => host.endpoint.announce(),
       onChange: () => this.#updateFitness(),
@@ -109,7 +125,10 @@ export class Agent {
       },
     });
     const refresh = () => this.#refreshMetrics();
-    this.#metricsServer = await openMetrics(this.#metrics, { ...(parseHostPort(metricsAddress) as { host: string; port: number }), refresh });
+    this.#metricsServer = await openMetrics(this.#metrics, {
+      ...(parseHostPort(metricsAddress) as { host: string; port: number }),
+      refresh,
+    });
     this.#updateFitness();
   }
 
@@ -176,7 +195,10 @@ export class Agent {
     switch (event.kind) {
       case 'became-holder':
         this.#metrics.takeovers.inc();
-        log.info({ term: event.term, after: event.predecessor === undefined ? null : this.#names[event.predecessor] }, 'holding the address');
+        log.info(
+          { term: event.term, after: event.predecessor === undefined ? null : this.#names[event.predecessor] },
+          'holding the address',
+        );
         return this.#conflict.setHolding({ now: true });
       case 'lost':
         this.#metrics.losses.inc({ reason: event.reason });
@@ -218,7 +240,8 @@ export class Agent {
     const { state } = this.#lease;
     const now = clock.now();
     const { user, system } = process.cpuUsage();
-    this.#metrics.cpu.set((user + system) / 1e6);
+    this.#metrics.cpu.reset();
+    this.#metrics.cpu.inc((user + system) / 1e6);
     this.#metrics.residentMemory.set(process.memoryUsage.rss());
     this.#metrics.holding.set(state.role.name === 'holder' ? 1 : 0);
     this.#metrics.term.set(state.term);
@@ -226,7 +249,8 @@ export class Agent {
     this.#metrics.membersAlive.set(this.#names.filter((_, m) => m === state.config.self || isFresh(state, m, now)).length);
     this.#metrics.connections.set(this.#datapath.connections());
     this.#metrics.enforced.set(host.weaker === undefined ? 1 : 0);
-    for (const { name } of this.#targets) this.#metrics.backendReady.set({ backend: name }, this.#health.of(name).state === 'ready' ? 1 : 0);
+    for (const { name } of this.#targets)
+      this.#metrics.backendReady.set({ backend: name }, this.#health.of(name).state === 'ready' ? 1 : 0);
   }
 
   status(): AgentStatus {
@@ -268,5 +292,8 @@ export class Agent {
 /** What agents must agree on before they listen to each other: name and members. */
 function clusterDigest(cluster: Cluster): number {
   const members = cluster.controlPlane.hosts.map((host) => [host.name, host.addresses[0]?.address]);
-  return createHash('sha256').update(JSON.stringify([cluster.name, members, cluster.endpoint.addresses])).digest().readUInt32BE(0);
+  return createHash('sha256')
+    .update(JSON.stringify([cluster.name, members, cluster.endpoint.addresses]))
+    .digest()
+    .readUInt32BE(0);
 }

@@ -20,8 +20,8 @@ export async function openControl(path: string, handlers: ControlHandlers): Prom
     const answer = (code: number, body: object) => res.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     const route = `${req.method} ${req.url}`;
     if (route === 'GET /status') return answer(200, handlers.status() ?? {});
-    if (route === 'POST /drain') return handlers.drain(), answer(202, {});
-    if (route === 'POST /resume') return handlers.resume(), answer(202, {});
+    if (route === 'POST /drain') return (handlers.drain(), answer(202, {}));
+    if (route === 'POST /resume') return (handlers.resume(), answer(202, {}));
     return answer(404, { error: `no such request: ${route}` });
   });
   // The socket is made with the mode it keeps: nobody else can connect in between.

@@ -20,7 +20,14 @@ export function openHost(options: { cluster: Cluster; self: Self; clock: Clock; 
   const { cluster, self, clock, log } = options;
   const link = linkByName(self.interfaceName);
   const neighbors = openNeighbors(link);
-  const endpoint = openEndpoint({ link, addresses: cluster.endpoint.addresses, neighbors, clock, log, graceMs: DRAIN_GRACE_MS + RESET_MARGIN_MS });
+  const endpoint = openEndpoint({
+    link,
+    addresses: cluster.endpoint.addresses,
+    neighbors,
+    clock,
+    log,
+    graceMs: DRAIN_GRACE_MS + RESET_MARGIN_MS,
+  });
   if (endpoint.weakness !== undefined) log.warn({ weakness: endpoint.weakness }, 'the lease is enforced in part only');
   const realtime = becomeRealtime(REALTIME_PRIORITY);
   if (!realtime.ok) log.warn({ reason: realtime.reason }, 'no real-time scheduling: under load the lease may be renewed late and move');

@@ -6,14 +6,18 @@ import { HaleError } from '../base/error.ts';
 export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
-  const gauge = <L extends string = never>(name: string, help: string, labelNames: L[] = []) => new Gauge({ name, help, labelNames, registers });
+  const gauge = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
+    new Gauge({ name, help, labelNames, registers });
   const counter = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
     new Counter({ name, help, labelNames, registers });
   return {
     registry,
     holding: gauge('hale_holding', '1 while this agent holds the address, otherwise 0.'),
     term: gauge('hale_lease_term', 'Term of the lease: grows with every new holder.'),
-    leaseRemaining: gauge('hale_lease_remaining_seconds', 'Time left of the lease of the holder that this agent knows; 0 when it knows none.'),
+    leaseRemaining: gauge(
+      'hale_lease_remaining_seconds',
+      'Time left of the lease of the holder that this agent knows; 0 when it knows none.',
+    ),
     membersAlive: gauge('hale_members_alive', 'Members heard within three heartbeats, this one included.'),
     backendReady: gauge('hale_backend_ready', '1 while the API server of the host is ready for new connections, otherwise 0.', ['backend']),
     connections: gauge('hale_proxy_connections', 'Connections that the proxy carries now.'),
@@ -24,7 +28,7 @@ export function createMetrics() {
     conflicts: counter('hale_address_conflicts_total', 'Claims of the address by a machine that is not a member.'),
     // The library's own process metrics keep a 10 ms timer for the event loop's delay, which alone costs more than the agent.
     residentMemory: gauge('process_resident_memory_bytes', 'Resident memory of the agent.'),
-    cpu: gauge('process_cpu_seconds_total', 'User and system CPU time of the agent.'),
+    cpu: counter('process_cpu_seconds_total', 'User and system CPU time of the agent.'),
     effectFailures: counter('hale_effect_failures_total', 'Failed changes to the kernel, by kind.', ['effect']),
   };
 }
@@ -32,10 +36,7 @@ export function createMetrics() {
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /** Serves `GET /metrics` in the Prometheus text format. `refresh` brings gauges up to date before each answer. */
-export async function openMetrics(
-  metrics: Metrics,
-  options: { host: string; port: number; refresh: () => void },
-): Promise<Server> {
+export async function openMetrics(metrics: Metrics, options: { host: string; port: number; refresh: () => void }): Promise<Server> {
   const server = createServer((req, res) => {
     if (req.url !== '/metrics') return res.writeHead(404).end('see /metrics\n');
     options.refresh();

@@ -22,7 +22,10 @@ export async function runAgent(options: { cluster: Cluster; file: string; logLev
   const host = openHost({ cluster, self, clock: boottime, log });
   const agent = await Agent.start({ cluster, self, clock: boottime, log, host });
   running.agent = agent;
-  log.info({ cluster: cluster.name, interface: self.interfaceName, profile: cluster.agent.profile, realtime: host.realtime }, 'agent started');
+  log.info(
+    { cluster: cluster.name, interface: self.interfaceName, profile: cluster.agent.profile, realtime: host.realtime },
+    'agent started',
+  );
   let stopping = false;
   const stop = (signal: string) => {
     if (stopping) process.exit(1);

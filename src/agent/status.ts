@@ -3,7 +3,10 @@ import { isFresh, type LeaseState, majority } from '../core/lease/state.ts';
 import type { MemberStatus } from '../ports/control.ts';
 
 /** Why a member does not hold the lease, in words; undefined when it does. */
-export function whyNotHolding(state: LeaseState, context: { now: number; names: readonly string[]; unfit: string | undefined }): string | undefined {
+export function whyNotHolding(
+  state: LeaseState,
+  context: { now: number; names: readonly string[]; unfit: string | undefined },
+): string | undefined {
   const { role, granter, config } = state;
   const { now, names, unfit } = context;
   if (role.name === 'holder') return undefined;

@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   } catch (error) {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
     else if (error instanceof HaleError) {
-      process.stderr.write(`hale: ${error.message}\n${error.remedy === undefined ? '' : `  ${error.remedy}\n`}`);
+      process.stderr.write(`hale: ${error.message} [${error.code}]\n${error.remedy === undefined ? '' : `  ${error.remedy}\n`}`);
       process.exitCode = error.exitCode;
     } else {
       process.stderr.write(`hale: this is a bug: ${(error as Error).stack ?? String(error)}\n`);

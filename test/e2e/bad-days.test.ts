@@ -19,19 +19,33 @@ describe.skipIf(labImpossible !== undefined)(`bad days ${labImpossible ?? ''}`, 
   const metric = async (host: LabHost, line: string): Promise<number> => {
     const script = `fetch('http://127.0.0.1:7701/metrics').then((r) => r.text()).then((t) => console.log(t))`;
     const { stdout } = await host.exec([process.execPath, '-e', script]);
-    return Number(stdout.split('\n').find((l) => l.startsWith(line))?.split(' ').at(-1) ?? 0);
+    return Number(
+      stdout
+        .split('\n')
+        .find((l) => l.startsWith(line))
+        ?.split(' ')
+        .at(-1) ?? 0,
+    );
   };
   const log = (host: LabHost) => readFileSync(join(host.folder, 'log', 'agent.log'), 'utf8');
 
   const stopAgent = async (host: LabHost) => {
     host.signal('agent', 'TERM');
-    await until(() => host.running('agent'), (running) => !running, 'the agent has stopped');
+    await until(
+      () => host.running('agent'),
+      (running) => !running,
+      'the agent has stopped',
+    );
   };
 
   test('kill -9 of the agent leaves no address for longer than its lease, and its start leaves none', async () => {
     const holder = await awaitSteady(lab, STEADY);
     holder.signal('agent', 'KILL');
-    await until(() => hostsWithAddress(lab), (hosts) => hosts.length === 1 && hosts[0] !== holder.name, 'another host has the address, this one not');
+    await until(
+      () => hostsWithAddress(lab),
+      (hosts) => hosts.length === 1 && hosts[0] !== holder.name,
+      'another host has the address, this one not',
+    );
     await holder.restart('agent');
     const next = await awaitSteady(lab, STEADY);
     expect(await hostsWithAddress(lab)).toEqual([next.name]);
@@ -40,7 +54,11 @@ describe.skipIf(labImpossible !== undefined)(`bad days ${labImpossible ?? ''}`, 
   test('etcd down: the address stays', async () => {
     const holder = await awaitSteady(lab, STEADY);
     for (const host of lab.controlPlane) host.signal('etcd', 'STOP');
-    await until(() => agentStatus(holder), (s) => s?.backends.every((b) => b.state !== 'ready') ?? false, 'no API server is ready');
+    await until(
+      () => agentStatus(holder),
+      (s) => s?.backends.every((b) => b.state !== 'ready') ?? false,
+      'no API server is ready',
+    );
     await new Promise((resolve) => setTimeout(resolve, 2000));
     expect((await agentStatus(holder))?.role).toBe('holder');
     for (const host of lab.controlPlane) host.signal('etcd', 'CONT');
@@ -50,7 +68,11 @@ describe.skipIf(labImpossible !== undefined)(`bad days ${labImpossible ?? ''}`, 
   test('two of three hosts gone: nobody holds the address, and status says why', async () => {
     const [survivor, ...others] = lab.controlPlane as [LabHost, LabHost, LabHost];
     for (const host of others) await host.powerOff();
-    const status = await until(() => agentStatus(survivor), (s) => s?.holder === null && s.whyNotHolding?.startsWith('no majority') === true, 'no majority');
+    const status = await until(
+      () => agentStatus(survivor),
+      (s) => s?.holder === null && s.whyNotHolding?.startsWith('no majority') === true,
+      'no majority',
+    );
     expect(status?.whyNotHolding).toBe('no majority: this agent hears 1 of 3 members, itself included, and 2 are needed');
     expect(await hostsWithAddress(lab)).toEqual([]);
     for (const host of others) await host.boot();
@@ -69,7 +91,11 @@ describe.skipIf(labImpossible !== undefined)(`bad days ${labImpossible ?? ''}`, 
     };
     await restartWith(`${'0'.repeat(64)}\n`);
     try {
-      await until(() => metric(holder, 'hale_datagrams_rejected_total{reason="wrong-key"}'), (count) => count > 0, 'wrong-key is counted');
+      await until(
+        () => metric(holder, 'hale_datagrams_rejected_total{reason="wrong-key"}'),
+        (count) => count > 0,
+        'wrong-key is counted',
+      );
       const seen = () => agentStatus(holder).then((s) => s?.members.find((m) => m.name === other.name)?.alive);
       await until(seen, (alive) => alive === false, 'the member with another key counts as silent');
       expect((await agentStatus(holder))?.role).toBe('holder');
@@ -83,7 +109,11 @@ describe.skipIf(labImpossible !== undefined)(`bad days ${labImpossible ?? ''}`, 
     const target = await awaitSteady(lab, STEADY);
     const script = `const s = require('dgram').createSocket('udp4'); s.send(Buffer.alloc(90, 1), 7700, process.argv[1], () => s.send(Buffer.alloc(3), 7700, process.argv[1], () => s.close()))`;
     await lab.client.exec([process.execPath, '-e', script, target.addresses[0] as string]);
-    await until(() => metric(target, 'hale_datagrams_rejected_total{reason="malformed"}'), (count) => count >= 2, 'malformed is counted');
+    await until(
+      () => metric(target, 'hale_datagrams_rejected_total{reason="malformed"}'),
+      (count) => count >= 2,
+      'malformed is counted',
+    );
   });
 
   test('a machine that already answers for the address keeps every agent from claiming it, and is named', async () => {
@@ -95,7 +125,11 @@ describe.skipIf(labImpossible !== undefined)(`bad days ${labImpossible ?? ''}`, 
     try {
       for (const host of lab.controlPlane) await host.restart('agent');
       const reason = `${address} is answered for by ${lab.client.mac}, which is not a member of this cluster`;
-      await until(() => statuses(lab), (all) => all.every((s) => s?.whyNotHolding === reason), 'every agent names the stranger');
+      await until(
+        () => statuses(lab),
+        (all) => all.every((s) => s?.whyNotHolding === reason),
+        'every agent names the stranger',
+      );
       expect(await hostsWithAddress(lab)).toEqual([]);
     } finally {
       await lab.client.exec(['ip', 'address', 'del', `${address}/32`, 'dev', 'eth0']);
@@ -107,7 +141,11 @@ describe.skipIf(labImpossible !== undefined)(`bad days ${labImpossible ?? ''}`, 
     const holder = await awaitSteady(lab, STEADY);
     const address = lab.plan.endpoint.addresses[0] as string;
     await lab.client.exec([process.execPath, join(import.meta.dirname, '../support/announce.ts'), address]);
-    await until(() => metric(holder, 'hale_address_conflicts_total'), (count) => count > 0, 'the conflict is counted');
+    await until(
+      () => metric(holder, 'hale_address_conflicts_total'),
+      (count) => count > 0,
+      'the conflict is counted',
+    );
     expect(log(holder)).toContain('another machine claims the address that this host holds');
     expect((await awaitSteady(lab, STEADY)).name).toBe(holder.name);
   });
@@ -115,7 +153,11 @@ describe.skipIf(labImpossible !== undefined)(`bad days ${labImpossible ?? ''}`, 
   test('drain moves the address and keeps it away until resume', async () => {
     const holder = await awaitSteady(lab, STEADY);
     await lab.inject('drain', holder.name, { undoAfterMs: 60_000 });
-    await until(() => statuses(lab), (all) => all.some((s) => s?.role === 'holder' && s.host !== holder.name), 'another host holds');
+    await until(
+      () => statuses(lab),
+      (all) => all.some((s) => s?.role === 'holder' && s.host !== holder.name),
+      'another host holds',
+    );
     expect((await agentStatus(holder))?.whyNotHolding).toMatch(/holds the lease|drained/);
     for (const record of lab.faults()) await lab.undo(record);
     await awaitSteady(lab, STEADY);

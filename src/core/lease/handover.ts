@@ -1,7 +1,8 @@
-import { canStand, giveBack, giveUpRound, nextRound, requestAll, someoneIsGood, standDelayMs } from './candidate.ts';
+import { giveUpRound } from './candidate.ts';
 import { acceptHandover } from './granter.ts';
 import { becomeHolder, lose } from './holder.ts';
 import type { LeaseMessage, Member } from './message.ts';
+import { canStand, giveBack, nextRound, requestAll, someoneIsGood, standDelayMs } from './round.ts';
 import { broadcast, hasMajority, type Holding, isFresh, type LossReason, type Role, type Turn, update } from './state.ts';
 
 /** A lost datagram of a hand-over is sent again after this long. */
@@ -71,7 +72,10 @@ export function receiveHandover(turn: Turn, from: Member, message: Extract<Lease
   const term = Math.max(turn.state.term, granter.term) + 1;
   const seq = turn.state.seq + 1;
   const until = turn.now + 3 * config.timing.roundTimeoutMs;
-  update(turn, { term, role: { name: 'succeeding', predecessor: from, term, seq, sentAt: turn.now, granted: 0, askedAt: turn.now, until } });
+  update(turn, {
+    term,
+    role: { name: 'succeeding', predecessor: from, term, seq, sentAt: turn.now, granted: 0, askedAt: turn.now, until },
+  });
   turn.outputs.push({ kind: 'prepare', predecessor: from, until: until + config.timing.leaseMs });
   askForSuccession(turn);
 }

@@ -1,6 +1,5 @@
 import { assert } from '../../base/assert.ts';
-import { giveBack, nextRound, requestAll, standDelayMs } from './candidate.ts';
-import { tickHandover } from './handover.ts';
+import { giveBack, nextRound, requestAll, standDelayMs } from './round.ts';
 import { hasMajority, type Holding, type LossReason, majority, type Turn, update, type Withdrawing } from './state.ts';
 import type { Member } from './message.ts';
 
@@ -13,7 +12,9 @@ export function becomeHolder(turn: Turn, won: { term: number; seq: number; sentA
   const { config, lastHolder } = turn.state;
   assert(hasMajority(config, won.granted), 'holding without a majority');
   const end = won.sentAt + config.holdMs;
-  const grantedUntil = Array.from({ length: config.members }, (_, member) => (won.granted & (1 << member) ? end : Number.NEGATIVE_INFINITY));
+  const grantedUntil = Array.from({ length: config.members }, (_, member) =>
+    won.granted & (1 << member) ? end : Number.NEGATIVE_INFINITY,
+  );
   const role: Holding = {
     name: 'holder',
     term: won.term,
@@ -47,7 +48,6 @@ export function tickHolder(turn: Turn): void {
     update(turn, { role });
   }
   if (turn.now >= role.renewAt) renew(turn);
-  tickHandover(turn);
 }
 
 function renew(turn: Turn): void {

@@ -9,7 +9,7 @@
  */
 import { unreachable } from '../../base/assert.ts';
 import type { Machine } from '../machine.ts';
-import { giveUpRound, receivePromise, receiveRefusal, receiveVote, roundDeadline, stand, standDelayMs } from './candidate.ts';
+import { giveUpRound, receivePromise, receiveRefusal, receiveVote, roundDeadline, stand } from './candidate.ts';
 import { acceptRelease, activePromise, answerPoll, answerRequest, createGranter } from './granter.ts';
 import {
   RESEND_MS,
@@ -19,10 +19,12 @@ import {
   receiveWithdrawn,
   receiveYield,
   resendYield,
+  tickHandover,
   tickSuccession,
 } from './handover.ts';
 import { countRenewal, lose, tickHolder } from './holder.ts';
 import type { Boot, LeaseMessage, Member } from './message.ts';
+import { standDelayMs } from './round.ts';
 import { broadcast, isFresh, type LeaseInput, type LeaseOutput, type LeaseState, type Turn, update } from './state.ts';
 import type { LeaseTiming } from './timing.ts';
 import { holdMs } from './timing.ts';
@@ -103,8 +105,10 @@ function tick(turn: Turn): void {
   if (role.name === 'follower' && turn.now >= turn.state.standAt) stand(turn);
   else if ((role.name === 'polling' || role.name === 'acquiring') && turn.now >= roundDeadline(role, turn.state)) giveUpRound(turn);
   else if (role.name === 'succeeding') tickSuccession(turn);
-  else if (role.name === 'holder') tickHolder(turn);
-  else if (role.name === 'withdrawing' && turn.now >= role.retryAt) {
+  else if (role.name === 'holder') {
+    tickHolder(turn);
+    tickHandover(turn);
+  } else if (role.name === 'withdrawing' && turn.now >= role.retryAt) {
     update(turn, { role: { ...role, retryAt: Number.POSITIVE_INFINITY } });
     turn.outputs.push({ kind: 'withdraw', successor: role.successor?.member });
   }

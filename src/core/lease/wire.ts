@@ -10,7 +10,17 @@ import { fitnessLevels, type LeaseMessage, type Round, refusalReasons, requestPu
  */
 const WIRE_VERSION = 1;
 
-const kinds: readonly LeaseMessage['kind'][] = ['poll', 'request', 'grant', 'refusal', 'release', 'handover', 'ready', 'yield', 'heartbeat'];
+const kinds: readonly LeaseMessage['kind'][] = [
+  'poll',
+  'request',
+  'grant',
+  'refusal',
+  'release',
+  'handover',
+  'ready',
+  'yield',
+  'heartbeat',
+];
 const WAIT_US_MAX = 0xffff_ffff;
 
 export type Decoded = { ok: true; message: LeaseMessage } | { ok: false; reason: 'version' | 'kind' | 'length' | 'value' };

@@ -39,7 +39,14 @@ describe.skipIf(problem)(`the shared address${problem ? `: skipped, ${problem}` 
   const open = (clock: Clock = boottime): LinuxEndpoint =>
     net.host.inside(() => {
       const neighbors = { announce: () => ({ ok: true as const }) };
-      const endpoint = openEndpoint({ link: linkByName('eth0'), addresses: [SHARED4, SHARED6], neighbors, clock, log: quiet, graceMs: 1000 });
+      const endpoint = openEndpoint({
+        link: linkByName('eth0'),
+        addresses: [SHARED4, SHARED6],
+        neighbors,
+        clock,
+        log: quiet,
+        graceMs: 1000,
+      });
       endpoints.push(endpoint);
       return endpoint;
     });
