@@ -8,7 +8,7 @@ import { parseHostPort } from '../core/cluster/values.ts';
 import type { Fitness } from '../core/lease/message.ts';
 import { isFresh } from '../core/lease/state.ts';
 import { timingProfiles } from '../core/lease/timing.ts';
-import { AgentDatagram, randomNonce } from '../drivers/datagram/datagram.ts';
+import { AgentDatagram, randomNonce, type Rejection } from '../drivers/datagram/datagram.ts';
 import { readKeyFile } from '../drivers/datagram/keys.ts';
 import { HttpsReadiness } from '../drivers/kubernetes/readiness.ts';
 import { ProxyDatapath } from '../drivers/proxy/proxy.ts';
@@ -26,6 +26,7 @@ import type { Host } from './world.ts';
 
 /** Longest wait for the lease to be handed over at shutdown; after it the lease simply ends. */
 const SHUTDOWN_LEASES = 2;
+const LOG_AGAIN_MS = 60_000;
 
 export interface AgentOptions {
   cluster: Cluster;
@@ -41,6 +42,7 @@ export class Agent {
   readonly #metrics: Metrics;
   readonly #names: string[];
   readonly #targets: Target[];
+  readonly #rejectionLoggedAt = new Map<Rejection, number>();
   #lease!: LeaseEngine;
   #health!: HealthEngine;
   #conflict!: ConflictEngine;
@@ -81,10 +83,7 @@ export class Agent {
       boot,
       keys,
       clock,
-      onRejected: (reason, from) => {
-        this.#metrics.rejected.inc({ reason });
-        log.debug({ reason, from }, 'datagram rejected');
-      },
+      onRejected: (reason, from) => this.#onRejected(reason, from),
     });
     this.#datapath = await ProxyDatapath.open(this.#plan(), (error) => {
       log.error({ error: error.message }, 'the proxy thread died; this agent ends so that its supervisor starts it anew');
@@ -190,6 +189,17 @@ export class Agent {
     if (!withdrawn.ok) this.#options.log.error({ reason: withdrawn.reason }, 'the address could not be removed');
   }
 
+  /** Counts all, and says once a minute for each reason that it happens: a wrong key on one host must not go unnoticed, nor fill the log. */
+  #onRejected(reason: Rejection, from: string): void {
+    this.#metrics.rejected.inc({ reason });
+    const now = this.#options.clock.now();
+    if (now - (this.#rejectionLoggedAt.get(reason) ?? Number.NEGATIVE_INFINITY) < LOG_AGAIN_MS) return;
+    this.#rejectionLoggedAt.set(reason, now);
+    // A peer's new run is unknown until it has answered a challenge: that is how every restart looks.
+    const level = reason === 'unknown-session' ? 'debug' : 'warn';
+    this.#options.log[level]({ reason, from }, 'datagrams are rejected; more of this kind in the next minute are only counted');
+  }
+
   #onLease(event: LeaseEvent): void {
     const { clock, log } = this.#options;
     switch (event.kind) {
@@ -289,11 +299,12 @@ export class Agent {
   }
 }
 
-/** What agents must agree on before they listen to each other: name and members. */
+/** What agents must agree on before they listen to each other: above all the members and the length of a promise. */
 function clusterDigest(cluster: Cluster): number {
   const members = cluster.controlPlane.hosts.map((host) => [host.name, host.addresses[0]?.address]);
+  const agreed = [cluster.name, members, cluster.endpoint.addresses, timingProfiles[cluster.agent.profile].leaseMs];
   return createHash('sha256')
-    .update(JSON.stringify([cluster.name, members, cluster.endpoint.addresses]))
+    .update(JSON.stringify(agreed))
     .digest()
     .readUInt32BE(0);
 }

@@ -61,9 +61,10 @@ export class ConflictEngine {
   #probe(): void {
     const { watch, addresses, clock } = this.#options;
     if (this.#unanswered >= PROBES) return this.#free();
-    this.#unanswered++;
-    for (const address of addresses) watch.probe(address);
-    const gapMs = this.#occupant === undefined ? PROBE_GAP_MS : PROBE_AGAIN_MS;
+    const asked = addresses.map((address) => watch.probe(address)).every((effect) => effect.ok);
+    // A question that never left the host has not been answered with silence.
+    if (asked) this.#unanswered++;
+    const gapMs = asked && this.#occupant === undefined ? PROBE_GAP_MS : PROBE_AGAIN_MS;
     this.#timer = clock.at(clock.now() + gapMs, () => this.#probe());
   }
 

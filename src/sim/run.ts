@@ -1,5 +1,5 @@
 import { createRandom, type Random } from '../base/random.ts';
-import { DRIFT_BOUND, type TimingProfile, timingProfiles } from '../core/lease/timing.ts';
+import { DRIFT_BOUND, SILENCE_MS, type TimingProfile, timingProfiles } from '../core/lease/timing.ts';
 import { SimHost } from './host.ts';
 import { SimNetwork } from './network.ts';
 import { Schedule } from './schedule.ts';
@@ -24,7 +24,7 @@ export interface SimResult {
 }
 
 const FAULT_TIME_MS = 4_000;
-/** A majority is healthy: a holder must be there within this many leases. Silence after a restart is one, a promise to the dead another, rounds lost to unlucky timing the rest. */
+/** A majority is healthy: a holder must be there within the silence after a restart and this many leases: a promise to the dead, and rounds lost to unlucky timing. */
 const RECOVERY_LEASES = 4;
 
 /** One simulated cluster through seeded faults, then healed: at most one host may ever answer, and in the end one must. */
@@ -36,7 +36,7 @@ export function runSeed(options: SimOptions): SimResult {
   schedule.runUntil(FAULT_TIME_MS);
   heal(world);
   const healedAt = schedule.now;
-  const bound = RECOVERY_LEASES * world.timing.leaseMs;
+  const bound = SILENCE_MS + RECOVERY_LEASES * world.timing.leaseMs;
   while (!hosts.some((host) => host.answers) && schedule.now < healedAt + bound) schedule.runUntil(schedule.now + 1);
   const recoveryMs = schedule.now - healedAt;
   if (!hosts.some((host) => host.answers)) world.violations.push(`no holder ${bound} ms after a majority was healthy`);
@@ -56,7 +56,8 @@ export function runSeed(options: SimOptions): SimResult {
 /** On a healthy network the address must not move again, and a drain must hand it on. */
 function checkStays(world: World): void {
   const { schedule, hosts, violations, timing } = world;
-  schedule.runUntil(schedule.now + 2 * timing.leaseMs);
+  // Until everybody's silence is over, and every heartbeat has been heard.
+  schedule.runUntil(schedule.now + SILENCE_MS + 2 * timing.heartbeatMs);
   const holder = hosts.find((host) => host.answers);
   const before = world.holders.count;
   schedule.runUntil(schedule.now + 3 * timing.leaseMs);

@@ -1,6 +1,6 @@
 import { assert } from '../../base/assert.ts';
 import type { LeaseMessage, Member, RefusalReason, Round } from './message.ts';
-import type { LeaseTiming } from './timing.ts';
+import { type LeaseTiming, SILENCE_MS } from './timing.ts';
 
 /** A promise not to promise the lease to anybody else before `until`. */
 export interface LeasePromise {
@@ -13,7 +13,7 @@ export interface LeasePromise {
 /**
  * The granting half of a member.
  *
- *   silent --leaseMs after start--> free --request--> promised --until / release--> free
+ *   silent --SILENCE_MS after start--> free --request--> promised --until / release--> free
  *                                             promised --handover, succeed--> promised + successor's promise
  *
  * Invariants: before `silentUntil` nothing is promised (a run before this one may have promised, and nothing was written to a
@@ -31,9 +31,9 @@ export interface Granter {
   lastRound: readonly (Round | undefined)[];
 }
 
-export function createGranter(options: { now: number; members: number; timing: LeaseTiming }): Granter {
+export function createGranter(options: { now: number; members: number }): Granter {
   return {
-    silentUntil: options.now + options.timing.leaseMs,
+    silentUntil: options.now + SILENCE_MS,
     promise: undefined,
     consent: undefined,
     succession: undefined,

@@ -3,7 +3,7 @@
  *
  * A granter promises the lease to one candidate for `leaseMs` of its own clock. A candidate holds while a majority's promises can be
  * counted on, from the moment it asked, less the drift: so its lease ends before any of these promises does, and two majorities share
- * a granter. Nothing is written to a disk: a granter that restarts says nothing for `leaseMs`. States: see `Role` in state.ts.
+ * a granter. Nothing is written to a disk: a granter that restarts says nothing for SILENCE_MS. States: see `Role` in state.ts.
  *
  * After PaxosLease (Trencseni, Gazso, Reinhardt, 2012), with Raft's pre-vote (Ongaro 2014, section 9.6) in front of each round.
  */
@@ -43,7 +43,7 @@ export function createMember(options: MemberOptions): LeaseState {
   return {
     config: { self, members, timing, holdMs: holdMs(timing) },
     boot,
-    granter: createGranter({ now, members, timing }),
+    granter: createGranter({ now, members }),
     role: { name: 'follower' },
     standAt: now + self * timing.staggerMs,
     failedRounds: 0,

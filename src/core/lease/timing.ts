@@ -25,6 +25,12 @@ export const timingProfiles: Record<TimingProfile, LeaseTiming> = {
   calm: { leaseMs: 1500, renewMs: 375, roundTimeoutMs: 150, staggerMs: 50, heartbeatMs: 1000 },
 };
 
+/**
+ * How long a granter says nothing after its start: the longest lease of any profile, because the run before it may have promised under
+ * another profile than its configuration has now.
+ */
+export const SILENCE_MS = Math.max(...Object.values(timingProfiles).map((timing) => timing.leaseMs));
+
 /** How long a holder may count on a promise, from the moment it sent the request: with both clocks off by the bound in opposite directions it still ends before the granter's promise does. */
 export function holdMs(timing: LeaseTiming, driftBound = DRIFT_BOUND): number {
   return (timing.leaseMs * (1 - driftBound)) / (1 + driftBound);

@@ -9,7 +9,7 @@ import {
   type Granter,
 } from '../../../src/core/lease/granter.ts';
 import type { RequestPurpose } from '../../../src/core/lease/message.ts';
-import { timingProfiles } from '../../../src/core/lease/timing.ts';
+import { SILENCE_MS, timingProfiles } from '../../../src/core/lease/timing.ts';
 
 const timing = timingProfiles.default;
 const T = timing.leaseMs;
@@ -29,15 +29,16 @@ function ask(granter: Granter, { from, seq, term = 1, boot = 100 + from, purpose
 
 /** A granter past its silence. */
 function free(): Granter {
-  return createGranter({ now: -T, members: 3, timing });
+  return createGranter({ now: -SILENCE_MS, members: 3 });
 }
 
 describe('a granter', () => {
-  test('says nothing for a whole lease after its start, because a run before it may have promised', () => {
-    const granter = createGranter({ now: 0, members: 3, timing });
-    const { answer } = ask(granter, { from: 1, seq: 1, now: T - 1 });
+  test('says nothing after its start for the longest lease of any profile, because a run before it may have promised', () => {
+    const granter = createGranter({ now: 0, members: 3 });
+    const { answer } = ask(granter, { from: 1, seq: 1, now: SILENCE_MS - 1 });
     expect(answer).toMatchObject({ kind: 'refusal', reason: 'silent', waitMs: 1 });
-    expect(ask(granter, { from: 1, seq: 1, now: T }).answer.kind).toBe('grant');
+    expect(ask(granter, { from: 1, seq: 1, now: SILENCE_MS }).answer.kind).toBe('grant');
+    for (const { leaseMs } of Object.values(timingProfiles)) expect(SILENCE_MS).toBeGreaterThanOrEqual(leaseMs);
   });
 
   test('promises to one candidate at a time, and tells the others how long to wait', () => {
