@@ -303,8 +303,5 @@ export class Agent {
 function clusterDigest(cluster: Cluster): number {
   const members = cluster.controlPlane.hosts.map((host) => [host.name, host.addresses[0]?.address]);
   const agreed = [cluster.name, members, cluster.endpoint.addresses, timingProfiles[cluster.agent.profile].leaseMs];
-  return createHash('sha256')
-    .update(JSON.stringify(agreed))
-    .digest()
-    .readUInt32BE(0);
+  return createHash('sha256').update(JSON.stringify(agreed)).digest().readUInt32BE(0);
 }

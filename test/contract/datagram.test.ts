@@ -40,7 +40,12 @@ async function open(self: number, options: { keys?: string; cluster?: number } =
   const rejected: Rejection[] = [];
   const heard: number[] = [];
   const datagram = await AgentDatagram.open({
-    ...{ self, addresses, port, cluster: options.cluster ?? 1, boot: randomNonce(), clock: boottime },
+    self,
+    addresses,
+    port,
+    cluster: options.cluster ?? 1,
+    boot: randomNonce(),
+    clock: boottime,
     keys: readKeyFile(keyFile(options.keys ?? KEY_A)),
     onRejected: (reason) => rejected.push(reason),
   });

@@ -9,8 +9,8 @@
  * its kernel send ARP requests in the address's name, which move the neighbours' entries back to it.
  *
  * Hand-over, for a grace time. The old holder serves the connections that it has (`yielding`) and passes new ones to the successor's MAC
- * (`successor`). The new holder serves what the old one passes on (`partner`, before its own lease begins, so that no connection attempt is
- * lost in between) and passes packets of connections that did not begin with it back to the old one (`inheriting`, `predecessor`).
+ * (`successor`). The new holder serves what the old one passes on (`partner`), and the rest of these connections, before its own lease
+ * begins, so that no connection attempt is lost in between; and it passes packets of connections that did not begin with it back to the old one (`inheriting`, `predecessor`).
  * `moved` remembers, on both, the connections that began with the successor. Every element carries a timeout, so a process that dies
  * leaves nothing that lasts.
  */
@@ -76,7 +76,10 @@ function familyPart(family: 4 | 6, { interfaceName, mac }: RulesetOptions): stri
   chain to${family} {
     ether saddr @partner ${opens} ${remember} accept
     ether saddr @partner accept
+    ${ip} daddr @inheriting${family} ${flow} @moved${family} accept
+    ${family === 6 ? 'ip6 daddr @inheriting6 icmpv6 type nd-neighbor-advert accept' : ''}
     ${ip} daddr @lease${family} goto holding${family}
+    ${ip} daddr @inheriting${family} tcp flags & (fin | syn | rst | ack) != syn ${passTo('predecessor')}
     ${ip} daddr != @yielding${family} drop
     ${opens} ${remember} ${passTo('successor')}
     ${flow} @moved${family} ${passTo('successor')}
@@ -98,12 +101,18 @@ function incomingRules(address: string): string[] {
   return [`icmpv6 type nd-neighbor-solicit ${target} drop`, `ip6 daddr ${address} goto to6`];
 }
 
-/** While a hand-over runs, the old holder's connections may answer, and the next holder may answer what is passed on to it; but neither ARP nor ICMPv6 leaves in the address's name. */
+/**
+ * While a hand-over runs, the old holder's connections may answer, but no neighbour solicitation, which would pull the neighbours back, leaves
+ * in the address's name. The next holder may say anything, and hear who
+ * answers its solicitations: it has something to say only after the old one passes something on.
+ */
 function outgoingRules(address: string): string[] {
   const [ip, family] = address.includes(':') ? ['ip6', 6] : ['ip', 4];
   return [
-    `${ip} saddr ${address} ${ip} saddr != @lease${family} meta l4proto != tcp drop`,
-    `${ip} saddr ${address} ${ip} saddr != @lease${family} ${ip} saddr != @yielding${family} ${ip} saddr != @inheriting${family} drop`,
+    `${ip} saddr ${address} ${ip} saddr @lease${family} accept`,
+    `${ip} saddr ${address} ${ip} saddr @inheriting${family} accept`,
+    `${ip} saddr ${address} ${ip} saddr @yielding${family} meta l4proto tcp accept`,
+    `${ip} saddr ${address} drop`,
     ...(family === 4 ? [`arp saddr ip ${address} arp saddr ip != @lease4 drop`] : []),
   ];
 }
