@@ -22,6 +22,8 @@ const kinds: readonly LeaseMessage['kind'][] = [
   'heartbeat',
 ];
 const WAIT_US_MAX = 0xffff_ffff;
+/** Whole microseconds in a double of milliseconds come out of the multiplication a hair too large. */
+const ROUNDING_US = 0.001;
 
 export type Decoded = { ok: true; message: LeaseMessage } | { ok: false; reason: 'version' | 'kind' | 'length' | 'value' };
 
@@ -32,7 +34,7 @@ export function encodeLeaseMessage(message: LeaseMessage): Uint8Array {
   if (message.kind === 'request') writer.u8(requestPurposes.indexOf(message.purpose));
   if (message.kind === 'grant' || message.kind === 'refusal') writer.u8(message.poll ? 1 : 0);
   if (message.kind === 'refusal') {
-    writer.u8(refusalReasons.indexOf(message.reason)).u32(Math.min(Math.ceil(message.waitMs * 1000), WAIT_US_MAX));
+    writer.u8(refusalReasons.indexOf(message.reason)).u32(Math.min(Math.ceil(message.waitMs * 1000 - ROUNDING_US), WAIT_US_MAX));
   }
   if (message.kind === 'handover') writer.u8(message.successor);
   if (message.kind === 'heartbeat') {
