@@ -102,7 +102,9 @@ export function openEndpoint({ link, addresses: shared, neighbors, clock, log, g
     close() {
       const closed = firstFailure([withdraw(), gate?.remove() ?? done]);
       addresses.close();
-      if (announce.ok) announce.restore();
+      const restored = announce.ok ? announce.restore() : done;
+      // With the interface gone there is nothing to restore.
+      if (!restored.ok) log.debug({ reason: restored.reason }, 'kernel parameter not restored');
       for (const group of groups) if (group.ok) group.leave();
       return closed;
     },

@@ -163,9 +163,7 @@ function makeTable({ interfaceName, mac, addresses }: GateOptions): TableMade {
 type NftRun = { ok: true } | { ok: false; reason: string; nftMissing: boolean };
 
 function runNft(script: string): NftRun {
-  // System programs are not on the PATH of every user.
-  const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
-  const run = spawnSync('nft', ['-f', '-'], { input: script, encoding: 'utf8', env });
+  const run = spawnSync('nft', ['-f', '-'], { input: script, encoding: 'utf8' });
   if (run.error !== undefined) return { ok: false, reason: `nft cannot be started: ${run.error.message}`, nftMissing: true };
   if (run.status === 0) return { ok: true };
   const firstLine = run.stderr.split('\n').find((line) => line !== '');

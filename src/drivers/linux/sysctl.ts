@@ -1,16 +1,23 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Effect } from '../../ports/effect.ts';
+import { done, type Effect } from '../../ports/effect.ts';
 
 /** Sets a kernel parameter, given as a path below /proc/sys; `restore` puts the former value back. */
-export function overrideSysctl(path: string, value: string): { ok: true; restore: () => void } | Extract<Effect, { ok: false }> {
+export function overrideSysctl(path: string, value: string): { ok: true; restore: () => Effect } | Extract<Effect, { ok: false }> {
   const file = join('/proc/sys', path);
-  try {
-    const before = readFileSync(file, 'utf8');
-    if (before.trim() === value) return { ok: true, restore: () => {} };
-    writeFileSync(file, value);
-    return { ok: true, restore: () => writeFileSync(file, before) };
-  } catch (error) {
-    return { ok: false, reason: `${path.replaceAll('/', '.')}=${value}: ${(error as Error).message}` };
-  }
+  const attempt = (act: () => void): Effect => {
+    try {
+      act();
+      return done;
+    } catch (error) {
+      return { ok: false, reason: `${path.replaceAll('/', '.')}: ${(error as Error).message}` };
+    }
+  };
+  let before = value;
+  const set = attempt(() => {
+    before = readFileSync(file, 'utf8').trim();
+    if (before !== value) writeFileSync(file, value);
+  });
+  if (!set.ok) return set;
+  return { ok: true, restore: () => (before === value ? done : attempt(() => writeFileSync(file, before))) };
 }
