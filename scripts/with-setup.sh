@@ -1,8 +1,14 @@
 #!/bin/sh
 # Installs what is missing (npm packages, then Debian packages), says what it installs, then runs the given command.
+# With --peers also what hale is compared with in bench/.
 # Everything it says goes to stderr: stdout belongs to the command.
 set -eu
 cd "$(dirname "$0")/.."
+peers=""
+if [ "$1" = --peers ]; then
+  peers="keepalived:keepalived haproxy:haproxy"
+  shift
+fi
 say() { echo "setup: $*" >&2; }
 
 if ! cmp -s package-lock.json node_modules/.hale-installed 2>/dev/null; then
@@ -14,8 +20,8 @@ fi
 PATH="$PWD/node_modules/.bin:$PATH"
 export PATH
 
-# program:package of everything the lab and its comparisons use
-wanted="etcd:etcd-server etcdctl:etcd-client nft:nftables ip:iproute2 nsenter:util-linux keepalived:keepalived haproxy:haproxy"
+# program:package of everything the lab and its tests use
+wanted="etcd:etcd-server etcdctl:etcd-client nft:nftables ip:iproute2 nsenter:util-linux $peers"
 missing=""
 for pair in $wanted; do
   program=${pair%%:*}
@@ -29,8 +35,8 @@ if [ -n "$missing" ]; then
     say "installing Debian packages:$missing"
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $missing; } >&2
     # Debian starts these as services; on this machine only the lab's own copies are wanted.
-    for service in etcd keepalived haproxy; do
-      case "$missing" in *"$service"*) [ ! -d /run/systemd/system ] || systemctl disable --quiet --now "$service" >&2 || true ;; esac
+    for service in etcd:etcd-server keepalived:keepalived haproxy:haproxy; do
+      case "$missing " in *" ${service##*:} "*) [ ! -d /run/systemd/system ] || systemctl disable --quiet --now "${service%%:*}" >&2 || true ;; esac
     done
   else
     say "Debian packages are missing; run this as root, then run this command again:"

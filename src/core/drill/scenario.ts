@@ -50,7 +50,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'owner-isolated',
-    description: 'The host that holds the address is cut off from the network but keeps running, and comes back later.',
+    description: 'The host that holds the address is cut off from the other control-plane hosts, but not from clients, and keeps running.',
     fault: 'isolate',
     target: 'holder',
     ...WATCH,
