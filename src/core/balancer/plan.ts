@@ -14,13 +14,16 @@ export interface DatapathPlan {
   backends: readonly (Target & { state: BackendState })[];
 }
 
-/** The backend for a new connection: the ready one with the fewest connections; of several, the one after the last chosen, so that equals take turns. With none ready any is tried, which is better than refusing. */
+/** Best first. A draining backend may still serve, and when etcd has no leader all are draining; a dead one only costs time. */
+const preference: readonly BackendState[] = ['ready', 'draining', 'unknown', 'dead'];
+
+/** The backend for a new connection: of those in the best state that any is in, the one with the fewest connections; of several, the one after the last chosen, so that equals take turns. */
 export function chooseBackend<T extends { state: BackendState; connections: number }>(
   backends: readonly T[],
   options: { after: number; except: ReadonlySet<T> },
 ): T | undefined {
   const ring = backends.map((_, i) => backends[(options.after + 1 + i) % backends.length] as T).filter((b) => !options.except.has(b));
-  const ready = ring.filter((backend) => backend.state === 'ready');
-  const candidates = ready.length > 0 ? ready : ring;
-  return candidates.reduce<T | undefined>((best, b) => (best === undefined || b.connections < best.connections ? b : best), undefined);
+  const best = preference.find((state) => ring.some((backend) => backend.state === state));
+  const candidates = ring.filter((backend) => backend.state === best);
+  return candidates.reduce<T | undefined>((least, b) => (least === undefined || b.connections < least.connections ? b : least), undefined);
 }

@@ -44,8 +44,11 @@ test('new connections go to the ready backend with the fewest, and equals take t
   expect(chooseBackend(backends, { after: 1, except: new Set() })?.name).toBe('d');
 });
 
-test('with none ready any is tried, and none twice', () => {
+test('with none ready a draining one is tried before a dead one, and none twice', () => {
+  const lost = [backend('a', 'dead', 0), backend('b', 'draining', 7)];
+  expect(chooseBackend(lost, { after: 1, except: new Set() })?.name).toBe('b');
+  expect(chooseBackend(lost, { after: 1, except: new Set(lost.slice(1)) })?.name).toBe('a');
   const backends = [backend('a', 'dead', 0), backend('b', 'unknown', 3)];
-  expect(chooseBackend(backends, { after: 1, except: new Set() })?.name).toBe('a');
+  expect(chooseBackend(backends, { after: 1, except: new Set() })?.name).toBe('b');
   expect(chooseBackend(backends, { after: 1, except: new Set(backends) })).toBeUndefined();
 });
