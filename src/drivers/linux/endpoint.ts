@@ -61,16 +61,7 @@ export function openEndpoint({ link, addresses: shared, neighbors, clock, log, g
     return onEach((address) => addresses.add({ linkIndex: link.index, address, validLftS }));
   };
 
-  // The kernel joins the solicited-node group some time after the address is added, and switches learn of it later still, so it is joined now.
-  const groups = shared
-    .filter((address) => familyOf(address) === 'IPv6')
-    .map((address) => joinGroup({ link, group: solicitedNode(address) }));
-  for (const group of groups) {
-    if (!group.ok) log.warn({ interface: link.name, reason: group.reason }, 'solicitations may go unheard at first after a takeover');
-  }
-  // Asking for a client's MAC must not happen in the address's name, which the gate may still forbid (Documentation/networking/ip-sysctl.rst).
-  const announce = overrideSysctl(`net/ipv4/conf/${link.name}/arp_announce`, '2');
-  if (!announce.ok) log.warn({ reason: announce.reason }, 'a hand-over may cost a new connection a second');
+  const undoPreparation = prepareLink({ link, addresses: shared, log });
   const left = withdraw();
   if (!left.ok) log.error({ interface: link.name, reason: left.reason }, 'leftover of an earlier run not removed');
   return {
@@ -102,10 +93,7 @@ export function openEndpoint({ link, addresses: shared, neighbors, clock, log, g
     close() {
       const closed = firstFailure([withdraw(), gate?.remove() ?? done]);
       addresses.close();
-      const restored = announce.ok ? announce.restore() : done;
-      // With the interface gone there is nothing to restore.
-      if (!restored.ok) log.debug({ reason: restored.reason }, 'kernel parameter not restored');
-      for (const group of groups) if (group.ok) group.leave();
+      undoPreparation();
       return closed;
     },
   };
@@ -113,4 +101,24 @@ export function openEndpoint({ link, addresses: shared, neighbors, clock, log, g
 
 function firstFailure(effects: readonly Effect[]): Effect {
   return effects.find((effect) => !effect.ok) ?? done;
+}
+
+/** What the interface needs for as long as this host may answer for the address; the returned function undoes it. */
+function prepareLink({ link, addresses, log }: Pick<EndpointOptions, 'link' | 'addresses' | 'log'>): () => void {
+  // The kernel joins the solicited-node group some time after the address is added, and switches learn of it later still, so it is joined now.
+  const groups = addresses
+    .filter((address) => familyOf(address) === 'IPv6')
+    .map((address) => joinGroup({ link, group: solicitedNode(address) }));
+  for (const group of groups) {
+    if (!group.ok) log.warn({ interface: link.name, reason: group.reason }, 'solicitations may go unheard at first after a takeover');
+  }
+  // Asking for a client's MAC must not happen in the address's name, which the gate may still forbid (Documentation/networking/ip-sysctl.rst).
+  const announce = overrideSysctl(`net/ipv4/conf/${link.name}/arp_announce`, '2');
+  if (!announce.ok) log.warn({ reason: announce.reason }, 'a hand-over may cost a new connection a second');
+  return () => {
+    const restored = announce.ok ? announce.restore() : done;
+    // With the interface gone there is nothing to restore.
+    if (!restored.ok) log.debug({ reason: restored.reason }, 'kernel parameter not restored');
+    for (const group of groups) if (group.ok) group.leave();
+  };
 }
