@@ -2,12 +2,13 @@
  * One AF_PACKET socket (packet(7)) for every kind of answer. One, because the order of frames is the evidence: from two sockets, a stall
  * of this process could swap the last answer of one holder with the first of the next, and that would look like two at once.
  */
-import koffi from 'koffi';
 import { HaleError } from '../../base/error.ts';
 import * as libc from '../../drivers/linux/libc.ts';
+import { pollReadable } from '../../drivers/linux/poll.ts';
 
 const ETH_P_ALL = 0x0003;
 const SO_ATTACH_FILTER = 26;
+const SOCK_FPROG_BYTES = 16;
 const FRAME_BYTES_MAX = 2048;
 
 export interface Capture {
@@ -21,11 +22,12 @@ export function openCapture(options: { linkIndex: number; filter: Uint8Array; on
   // Protocol 0 receives nothing until bound, so no frame slips past the filter.
   const fd = libc.socket(libc.AF_PACKET, libc.SOCK_RAW | libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC, 0);
   if (fd < 0) throw refused('opening it');
-  if (!attachFilter(fd, options.filter)) throw refused('attaching its filter');
+  const program = { len: options.filter.length / 8, filter: options.filter };
+  if (libc.setFilter(fd, libc.SOL_SOCKET, SO_ATTACH_FILTER, program, SOCK_FPROG_BYTES) !== 0) throw refused('attaching its filter');
   const address = socketAddress(options.linkIndex);
   if (libc.bind(fd, address, address.length) !== 0) throw refused('binding it');
   const buffer = new Uint8Array(FRAME_BYTES_MAX);
-  const poll = koffi.node.poll(fd, () => {
+  const poll = pollReadable(fd, () => {
     for (;;) {
       const length = libc.recv(fd, buffer, buffer.length, 0);
       if (length < 0) return;
@@ -52,14 +54,6 @@ function socketAddress(linkIndex: number): Uint8Array {
   bytes.writeUInt16BE(ETH_P_ALL, 2);
   bytes.writeInt32LE(linkIndex, 4);
   return bytes;
-}
-
-/** struct sock_fprog: number of instructions, then their address. */
-function attachFilter(fd: number, filter: Uint8Array): boolean {
-  const program = Buffer.alloc(16);
-  program.writeUInt16LE(filter.length / 8, 0);
-  program.writeBigUInt64LE(koffi.address(filter), 8);
-  return libc.setsockopt(fd, libc.SOL_SOCKET, SO_ATTACH_FILTER, program, program.length) === 0;
 }
 
 function refused(step: string): HaleError {
