@@ -8,11 +8,12 @@ import { parseHostPort } from '../core/cluster/values.ts';
 import type { Fitness } from '../core/lease/message.ts';
 import { isFresh } from '../core/lease/state.ts';
 import { timingProfiles } from '../core/lease/timing.ts';
-import { AgentDatagram, randomNonce, type Rejection } from '../drivers/datagram/datagram.ts';
-import { readKeyFile } from '../drivers/datagram/keys.ts';
+import { randomNonce, readKeyFile } from '../drivers/datagram/keys.ts';
+import { openUdp } from '../drivers/datagram/udp.ts';
 import { HttpsReadiness } from '../drivers/kubernetes/readiness.ts';
 import { ProxyDatapath } from '../drivers/proxy/proxy.ts';
 import { ConflictEngine } from '../engine/conflict.ts';
+import { type Rejection, SealedDatagram } from '../engine/datagram.ts';
 import { HealthEngine } from '../engine/health.ts';
 import { type LeaseEvent, LeaseEngine } from '../engine/lease.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -47,7 +48,7 @@ export class Agent {
   #health!: HealthEngine;
   #conflict!: ConflictEngine;
   #datapath!: Datapath;
-  #datagram!: AgentDatagram;
+  #datagram!: SealedDatagram;
   #metricsServer!: Server;
 
   private constructor(options: AgentOptions) {
@@ -75,14 +76,16 @@ export class Agent {
     const boot = randomNonce();
     const members = this.#names.length;
     const { profile, port, metricsAddress } = cluster.agent;
-    this.#datagram = await AgentDatagram.open({
+    const addresses = this.#targets.map((t) => t.address);
+    this.#datagram = new SealedDatagram({
       self: self.index,
-      addresses: this.#targets.map((t) => t.address),
-      port,
+      addresses,
+      packets: await openUdp({ address: addresses[self.index] as string, port }),
       cluster: clusterDigest(cluster),
       boot,
       keys,
       clock,
+      randomNonce,
       onRejected: (reason, from) => this.#onRejected(reason, from),
     });
     this.#datapath = await ProxyDatapath.open(this.#plan(), (error) => {

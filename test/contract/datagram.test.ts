@@ -4,9 +4,10 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
-import { AgentDatagram, randomNonce, type Rejection } from '../../src/drivers/datagram/datagram.ts';
-import { readKeyFile } from '../../src/drivers/datagram/keys.ts';
+import { randomNonce, readKeyFile } from '../../src/drivers/datagram/keys.ts';
+import { openUdp } from '../../src/drivers/datagram/udp.ts';
 import { boottime } from '../../src/drivers/linux/boottime.ts';
+import { type Rejection, SealedDatagram } from '../../src/engine/datagram.ts';
 import { until } from '../support/hale.ts';
 
 const addresses = ['127.66.0.1', '127.66.0.2'];
@@ -39,13 +40,14 @@ const KEY_B = 'b'.repeat(64);
 async function open(self: number, options: { keys?: string; cluster?: number } = {}) {
   const rejected: Rejection[] = [];
   const heard: number[] = [];
-  const datagram = await AgentDatagram.open({
+  const datagram = new SealedDatagram({
     self,
     addresses,
-    port,
+    packets: await openUdp({ address: addresses[self] as string, port }),
     cluster: options.cluster ?? 1,
     boot: randomNonce(),
     clock: boottime,
+    randomNonce,
     keys: readKeyFile(keyFile(options.keys ?? KEY_A)),
     onRejected: (reason) => rejected.push(reason),
   });

@@ -1,17 +1,15 @@
-import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, hkdfSync, type KeyObject, randomInt, timingSafeEqual } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { HaleError } from '../../base/error.ts';
 import { TAG_BYTES } from '../../core/session/wire.ts';
-
-/** The keys that members share. The first one seals, all of them open: so a new key is added behind the old one everywhere, then moved to the front, then the old one goes. */
-export interface KeyRing {
-  /** Name of the key that `seal` uses: one byte, for the datagram's header. */
-  sealingKey: number;
-  seal(bytes: Uint8Array): Uint8Array;
-  verify(key: number, bytes: Uint8Array, tag: Uint8Array): boolean;
-}
+import type { KeyRing } from '../../ports/keys.ts';
 
 const KEY_HEX = /^[0-9a-f]{64}$/i;
+
+/** Random, 48 bits, not zero. */
+export function randomNonce(): number {
+  return randomInt(1, 2 ** 48 - 1);
+}
 
 /** Reads the cluster key file: one key a line, 64 hexadecimal digits; the first seals, all open. Refuses a file that others can read. */
 export function readKeyFile(path: string): KeyRing {

@@ -1,0 +1,104 @@
+import type { Boot, Member } from '../core/lease/message.ts';
+import { challenge, createSession, type Hello, receiveArrival, type Session } from '../core/session/session.ts';
+import { decodeEnvelope, type Envelope, encodeEnvelope, TAG_BYTES } from '../core/session/wire.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Datagram } from '../ports/datagram.ts';
+import type { KeyRing } from '../ports/keys.ts';
+import type { Packets } from '../ports/packets.ts';
+
+/** Why a datagram was not acted on. */
+export type Rejection = 'malformed' | 'stranger' | 'wrong-key' | 'other-cluster' | 'misdirected' | 'replayed' | 'unknown-session';
+
+export interface SealedDatagramOptions {
+  self: Member;
+  /** One address for each member, by index. */
+  addresses: readonly string[];
+  packets: Packets;
+  /** Hash of what members must agree on. */
+  cluster: number;
+  boot: Boot;
+  keys: KeyRing;
+  clock: Clock;
+  /** Fresh, random, 48 bits, not zero: nobody may guess a challenge. */
+  randomNonce: () => number;
+  onRejected: (reason: Rejection, from: string) => void;
+}
+
+/** Authenticated datagrams between agents over raw packets, each accepted once and only from a run of a peer that answered our challenge. */
+export class SealedDatagram implements Datagram {
+  readonly #options: SealedDatagramOptions;
+  readonly #sessions: Session[];
+  readonly #members: Map<string, Member>;
+  #counter = 0;
+  #handler: (from: Member, payload: Uint8Array) => void = () => {};
+
+  constructor(options: SealedDatagramOptions) {
+    this.#options = options;
+    this.#sessions = options.addresses.map(() => createSession());
+    this.#members = new Map(options.addresses.map((address, member) => [address, member]));
+    options.packets.onReceive((bytes, from) => this.#receive(bytes, from));
+    for (const [to] of options.addresses.entries()) if (to !== options.self) this.#challenge(to);
+  }
+
+  send(to: Member, payload: Uint8Array): void {
+    this.#seal(to, { payload });
+  }
+
+  onReceive(handler: (from: Member, payload: Uint8Array) => void): void {
+    this.#handler = handler;
+  }
+
+  close(): void {
+    this.#options.packets.close();
+  }
+
+  #seal(to: Member, content: Envelope['content']): void {
+    const { keys, self, cluster, boot, addresses, packets } = this.#options;
+    const counter = ++this.#counter;
+    const bytes = encodeEnvelope({ key: keys.sealingKey, from: self, to, cluster, boot, counter, content });
+    packets.send(addresses[to] as string, joinBytes(bytes, keys.seal(bytes)));
+  }
+
+  #receive(datagram: Uint8Array, address: string): void {
+    const verdict = this.#judge(datagram, address);
+    if (typeof verdict === 'string') this.#options.onRejected(verdict, address);
+    else if (verdict !== undefined) this.#handler(verdict.from, verdict.payload);
+  }
+
+  #judge(datagram: Uint8Array, address: string): Rejection | { from: Member; payload: Uint8Array } | undefined {
+    const { keys, self, cluster, clock, randomNonce } = this.#options;
+    if (datagram.length < TAG_BYTES) return 'malformed';
+    const bytes = datagram.subarray(0, datagram.length - TAG_BYTES);
+    const envelope = decodeEnvelope(bytes);
+    if (envelope === undefined) return 'malformed';
+    const { from, content } = envelope;
+    if (this.#members.get(address) !== from || from === self) return 'stranger';
+    if (!keys.verify(envelope.key, bytes, datagram.subarray(bytes.length))) return 'wrong-key';
+    if (envelope.cluster !== cluster) return 'other-cluster';
+    if (envelope.to !== self) return 'misdirected';
+    const arrival = { boot: envelope.boot, counter: envelope.counter, hello: 'hello' in content ? content.hello : undefined };
+    const step = receiveArrival(this.#sessions[from] as Session, arrival, { now: clock.now(), nonce: randomNonce() });
+    this.#sessions[from] = step.session;
+    if (step.reply !== undefined) this.#hello(from, step.reply);
+    if (step.verdict === 'replayed' || step.verdict === 'unknown-session') return step.verdict;
+    return 'payload' in content ? { from, payload: content.payload } : undefined;
+  }
+
+  #challenge(to: Member): void {
+    const { clock, randomNonce } = this.#options;
+    const { session, reply } = challenge(this.#sessions[to] as Session, { now: clock.now(), nonce: randomNonce() });
+    this.#sessions[to] = session;
+    if (reply !== undefined) this.#hello(to, reply);
+  }
+
+  #hello(to: Member, hello: Hello): void {
+    this.#seal(to, { hello });
+  }
+}
+
+function joinBytes(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const joined = new Uint8Array(a.length + b.length);
+  joined.set(a);
+  joined.set(b, a.length);
+  return joined;
+}
