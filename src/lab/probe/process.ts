@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { HaleError } from '../../base/error.ts';
-import { programFile } from '../../drivers/program.ts';
+import { programFile, REALTIME_NODE_FLAGS } from '../../drivers/program.ts';
 import type { DrillRecord } from '../../core/drill/record.ts';
 import type { ProbeOptions } from './options.ts';
 import { readRecording } from './recorder.ts';
@@ -19,7 +19,7 @@ export interface Probe {
 
 /** `prefix` is the command that enters the client's host, for example `['ip', 'netns', 'exec', 'client']`; empty for this host. Resolves when the traffic runs. */
 export async function startProbe(prefix: readonly string[], options: ProbeOptions): Promise<Probe> {
-  const [command = process.execPath, ...rest] = [...prefix, process.execPath, programFile('lab/probe/main')];
+  const [command = process.execPath, ...rest] = [...prefix, process.execPath, ...REALTIME_NODE_FLAGS, programFile('lab/probe/main')];
   const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'pipe'] });
   let complaint = '';
   child.stderr.on('data', (chunk: Buffer) => (complaint = `${complaint}${chunk.toString()}`.slice(-4000)));
