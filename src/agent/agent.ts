@@ -261,7 +261,7 @@ export class Agent {
     this.#metrics.leaseRemaining.set((knownHolder(state, now)?.remainingMs ?? 0) / 1000);
     this.#metrics.membersAlive.set(this.#names.filter((_, m) => m === state.config.self || isFresh(state, m, now)).length);
     this.#metrics.connections.set(this.#datapath.connections());
-    this.#metrics.enforced.set(host.weaker === undefined ? 1 : 0);
+    this.#metrics.enforced.set(host.enforced ? 1 : 0);
     for (const { name } of this.#targets)
       this.#metrics.backendReady.set({ backend: name }, this.#health.of(name).state === 'ready' ? 1 : 0);
   }
@@ -287,7 +287,7 @@ export class Agent {
         addresses: cluster.endpoint.addresses,
         port: cluster.endpoint.port,
         interface: self.interfaceName,
-        enforced: host.weaker === undefined,
+        enforced: host.enforced,
         weaker: host.weaker ?? null,
         conflict: unfit ?? null,
       },

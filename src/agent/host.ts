@@ -35,6 +35,7 @@ export function openHost(options: { cluster: Cluster; self: Self; clock: Clock; 
     endpoint,
     neighbors,
     mac: link.mac,
+    enforced: endpoint.enforced,
     weaker: endpoint.weakness,
     realtime: realtime.ok,
     close: () => {

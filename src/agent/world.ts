@@ -7,7 +7,9 @@ export interface Host {
   neighbors: NeighborWatch;
   /** Hardware address of the interface that carries the shared address. */
   mac: string;
-  /** Why the lease is not enforced by the kernel, when it is not. */
+  /** Whether the kernel ends the lease by itself. */
+  enforced: boolean;
+  /** What the kernel does not enforce here, in words, and why; undefined when it enforces all. */
   weaker: string | undefined;
   /** Whether timers run in a real-time scheduling class. */
   realtime: boolean;

@@ -22,8 +22,9 @@ function summary(status: Status): string {
       : `${styleText('green', status.holder)}, term ${status.term}, lease ends in ${status.leaseRemainingMs} ms unless renewed`;
   const lines = [`cluster  ${status.cluster}`, `address  ${where} on ${endpoint.interface}`, `holder   ${holder}`];
   lines.push(`here     ${status.host}: ${status.role}${status.whyNotHolding === null ? '' : `, ${status.whyNotHolding}`}`);
-  const how = endpoint.enforced ? 'the kernel ends the lease by itself' : `weaker: ${endpoint.weaker}`;
+  const how = endpoint.enforced ? 'the kernel ends the lease by itself' : 'only the agent ends the lease';
   lines.push(`lease    ${status.leaseMs} ms (profile ${status.profile}); ${how}; real-time scheduling ${status.realtime ? 'on' : 'off'}`);
+  if (endpoint.weaker !== null) lines.push(`weaker   ${endpoint.weaker}`);
   if (endpoint.conflict !== null) lines.push(styleText('red', `conflict ${endpoint.conflict}`));
   return `${lines.join('\n')}\n`;
 }

@@ -6,7 +6,8 @@ import { done, type Effect } from '../../ports/effect.ts';
 import type { EndpointAddress } from '../../ports/endpoint.ts';
 import type { Log } from '../../ports/log.ts';
 import { openAddresses } from './addresses.ts';
-import { installGate } from './gate.ts';
+import { type DeadlineOpened, openDeadline } from './deadline.ts';
+import { type GateInstalled, installGate } from './gate.ts';
 import type { Link } from './links.ts';
 import { joinGroup } from './multicast.ts';
 import { overrideSysctl } from './sysctl.ts';
@@ -41,7 +42,11 @@ export interface LinuxEndpoint extends EndpointAddress {
 /** Closes the gate and removes an address that an earlier process left behind. Throws HaleError `netlink_unavailable`. */
 export function openEndpoint({ link, addresses: shared, neighbors, clock, log, graceMs }: EndpointOptions): LinuxEndpoint {
   const addresses = openAddresses();
-  const installed = installGate({ interfaceName: link.name, mac: link.mac, addresses: shared, clock });
+  const locked = openDeadline({ linkIndex: link.index, addresses: shared });
+  const deadline = locked.ok ? locked.deadline : undefined;
+  const installed = installGate({ interfaceName: link.name, mac: link.mac, addresses: shared, clock, deadline });
+  // Without the table there would be no hand-over.
+  if (!installed.ok) deadline?.close();
   const gate = installed.ok ? installed.gate : undefined;
   const enforced = installed.ok;
   const onEach = (act: (address: string) => Effect): Effect => firstFailure(shared.map(act));
@@ -66,7 +71,7 @@ export function openEndpoint({ link, addresses: shared, neighbors, clock, log, g
   if (!left.ok) log.error({ interface: link.name, reason: left.reason }, 'leftover of an earlier run not removed');
   return {
     enforced,
-    weakness: installed.ok ? installed.weakness : `the lease is not enforced by the kernel: ${installed.reason}`,
+    weakness: weaknessOf(installed, locked),
     hold(untilMs) {
       if (clock.now() >= untilMs) return { ok: false, reason: 'the lease has ended' };
       // The gate first: an address that is there before its lease would be answered for.
@@ -97,6 +102,17 @@ export function openEndpoint({ link, addresses: shared, neighbors, clock, log, g
       return closed;
     },
   };
+}
+
+/** Which promise is weaker here than where the kernel offers everything, by how much, and why. */
+function weaknessOf(gate: GateInstalled, deadline: DeadlineOpened): string | undefined {
+  if (!gate.ok) return `the lease is not enforced by the kernel: ${gate.reason}`;
+  const outgoing = gate.weakness && `${gate.weakness}${deadline.ok ? ', except that nothing leaves after the lease or the hand-over' : ''}`;
+  const frozen = deadline.ok
+    ? undefined
+    : 'the kernel counts the lease from the moment of a write and without suspended time, so after a suspension this host may answer for ' +
+      `what was left of its lease, and after a freeze in the midst of a renewal until the agent goes on: no eBPF deadline: ${deadline.reason}`;
+  return [outgoing, frozen].filter((words) => words !== undefined).join('; ') || undefined;
 }
 
 function firstFailure(effects: readonly Effect[]): Effect {

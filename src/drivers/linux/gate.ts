@@ -3,21 +3,26 @@
  * the element has a timeout. A process that is stopped, killed or starved cannot prolong it.
  *
  * The timeout counts jiffies from the moment of the write, so it neither counts suspended time nor knows when the caller read its clock;
- * `open` covers the second.
+ * `open` covers the second as far as a process can. Where the kernel has it, deadline.ts is a second lock that covers both: a packet must
+ * pass the two of them.
  */
 import { spawnSync } from 'node:child_process';
 import { assert } from '../../base/assert.ts';
 import { parseIp, parseMac } from '../../base/address.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { done, type Effect } from '../../ports/effect.ts';
+import type { Deadline } from './deadline.ts';
 import * as libc from './libc.ts';
-import { type NetlinkAnswer, NETLINK_NETFILTER, openNetlink } from './netlink.ts';
+import { type NetlinkAnswer, type NetlinkMessage, NETLINK_NETFILTER, openNetlink } from './netlink.ts';
 import { addElement, deleteElement, deleteTable, type Element, flushSet, transaction } from './nft-sets.ts';
 import { ruleset, TABLE } from './ruleset.ts';
 
-const flush = (sets: readonly string[]) => sets.map((set) => flushSet({ table: TABLE, set }));
-const FLUSH_LEASE = flush(['lease4', 'lease6', 'target6']);
-const FLUSH_HANDOVER = flush(['partner', ...[4, 6].flatMap((v) => [`yielding${v}`, `successor${v}`, `inheriting${v}`, `predecessor${v}`])]);
+const flushAll = (sets: readonly string[]) => sets.map((set) => flushSet({ table: TABLE, set }));
+const FLUSH_LEASE = flushAll(['lease4', 'lease6', 'target6']);
+const FLUSH_HANDOVER = flushAll([
+  'partner',
+  ...[4, 6].flatMap((v) => [`yielding${v}`, `successor${v}`, `inheriting${v}`, `predecessor${v}`]),
+]);
 /** The kernel rounds a timeout to its tick, 10 ms at most and towards the past; this is the room for a late write as well. */
 const MARGIN_MS = 8;
 const ATTEMPTS = 4;
@@ -31,7 +36,7 @@ export interface Gate {
   inherit(mac: string, forMs: number): Effect;
   /** Closed for new connections at the same instant at which they begin to be passed on to `mac`; those under way stay. */
   yieldTo(mac: string, forMs: number): Effect;
-  /** Deletes the table, so that the address is guarded no more, and gives the socket back. */
+  /** Deletes the table and takes the deadline away, so that the address is guarded no more; gives the socket back. */
   remove(): Effect;
 }
 
@@ -43,6 +48,8 @@ export interface GateOptions {
   mac: string;
   addresses: readonly string[];
   clock: Clock;
+  /** Of CLOCK_BOOTTIME, as the clock is; belongs to the gate from then on. */
+  deadline: Deadline | undefined;
 }
 
 /** Makes the table, closed; replaces a leftover one at one instant. Runs the `nft` program once. */
@@ -61,34 +68,55 @@ function gateOf(options: GateOptions): Gate {
   const replace = (timeoutMs: number) => transaction(netfilter, [...FLUSH_LEASE, ...add(timeoutMs)]);
   // A refused transaction costs the kernel an RCU grace period, 16 ms, so at a takeover nothing is tried that is known to fail.
   let openUntilMs = Number.NEGATIVE_INFINITY;
+  let handoverUntilMs = Number.NEGATIVE_INFINITY;
+  // While a hand-over runs, the table alone ends the lease. It goes first: what it has closed by then cannot be opened by a later deadline.
+  const setDeadline = () => options.deadline?.set(Math.max(openUntilMs, handoverUntilMs));
   const close = (): Effect => {
-    openUntilMs = Number.NEGATIVE_INFINITY;
+    openUntilMs = handoverUntilMs = Number.NEGATIVE_INFINITY;
+    setDeadline();
     return goneIsDone(transaction(netfilter, [...FLUSH_LEASE, ...FLUSH_HANDOVER]), 'close the gate');
+  };
+  const handOver = ({ sets, flush, mac, forMs }: HandOver): Effect => {
+    const untilMs = options.clock.now() + forMs;
+    const added = handoverElements({ sets, mac, addresses: options.addresses }).map((element) => addElement(element, forMs));
+    const answer = transaction(netfilter, [...flush, ...added]);
+    if (!answer.ok) return effectOf(answer, 'hand the gate over');
+    handoverUntilMs = untilMs;
+    setDeadline();
+    return done;
   };
   return {
     open(untilMs) {
       const first = options.clock.now() < openUntilMs ? renew : replace;
       const opened = openBefore(untilMs, { clock: options.clock, first, replace, remake: () => makeTable(options) });
-      if (opened.ok) openUntilMs = untilMs;
-      else close();
-      return opened;
+      if (!opened.ok) {
+        close();
+        return opened;
+      }
+      openUntilMs = untilMs;
+      setDeadline();
+      return done;
     },
     close,
-    inherit(mac, forMs) {
-      const added = handover({ sets: ['inheriting', 'predecessor'], mac, addresses: options.addresses }).map((e) => addElement(e, forMs));
-      return effectOf(transaction(netfilter, [...FLUSH_HANDOVER, ...added]), 'prepare the gate for a hand-over');
-    },
+    inherit: (mac, forMs) => handOver({ sets: ['inheriting', 'predecessor'], flush: FLUSH_HANDOVER, mac, forMs }),
     yieldTo(mac, forMs) {
       openUntilMs = Number.NEGATIVE_INFINITY;
-      const added = handover({ sets: ['yielding', 'successor'], mac, addresses: options.addresses }).map((e) => addElement(e, forMs));
-      return effectOf(transaction(netfilter, [...FLUSH_LEASE, ...FLUSH_HANDOVER, ...added]), 'hand the gate over');
+      return handOver({ sets: ['yielding', 'successor'], flush: [...FLUSH_LEASE, ...FLUSH_HANDOVER], mac, forMs });
     },
     remove() {
       const removed = goneIsDone(transaction(netfilter, [deleteTable(TABLE)]), 'remove the gate');
       netfilter.close();
-      return removed;
+      const unlocked = options.deadline?.close() ?? done;
+      return removed.ok ? unlocked : removed;
     },
   };
+}
+
+interface HandOver {
+  sets: readonly [set: string, map: string];
+  flush: readonly NetlinkMessage[];
+  mac: string;
+  forMs: number;
 }
 
 interface Writes {
@@ -119,7 +147,7 @@ function openBefore(untilMs: number, { clock, first, replace, remake }: Writes):
 }
 
 /** Elements of a hand-over with the host at `mac`: its frames are served, and each address is in a set and has that MAC in a map. */
-function handover(options: { sets: readonly [set: string, map: string]; mac: string; addresses: readonly string[] }): Element[] {
+function handoverElements(options: Pick<HandOver, 'sets' | 'mac'> & Pick<GateOptions, 'addresses'>): Element[] {
   const { addresses, mac } = options;
   const [set, map] = options.sets;
   const macBytes = parseMac(mac);

@@ -27,6 +27,25 @@ export const schedSetscheduler: (pid: number, policy: number, parameters: Int32A
 );
 /** Moves the calling thread into the namespace that `fd` stands for. */
 export const setns: (fd: number, type: number) => number = libc.func('int setns(int, int)');
+/** Any system call of three arguments: number first, -1 for a failure. */
+export const syscall3: (number: number, command: number, attributes: Uint8Array, size: number) => number = libc.func(
+  'long syscall(long, int, uint8_t *, unsigned int)',
+);
+const mmap: (address: number, length: number, protection: number, flags: number, fd: number, offset: number) => bigint = libc.func(
+  'void *mmap(uintptr_t, size_t, int, int, int, int64_t)',
+);
+const munmap: (address: bigint, length: number) => number = libc.func('int munmap(void *, size_t)');
+
+const PROT_READ_WRITE = 3;
+const MAP_SHARED = 1;
+const MAP_FAILED = 2n ** 64n - 1n;
+
+/** The first `length` bytes behind a descriptor as memory; undefined when the kernel refuses. Not to be touched after `unmap`. */
+export function mapShared(fd: number, length: number): { memory: ArrayBuffer; unmap(): void } | undefined {
+  const address = mmap(0, length, PROT_READ_WRITE, MAP_SHARED, fd, 0);
+  if (address === MAP_FAILED) return undefined;
+  return { memory: koffi.view(address, length), unmap: () => void munmap(address, length) };
+}
 
 export const AF_INET = 2;
 export const AF_INET6 = 10;
@@ -38,8 +57,11 @@ export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
 
+export const EPERM = constants.errno.EPERM;
 export const ENOENT = constants.errno.ENOENT;
 export const EAGAIN = constants.errno.EAGAIN;
+export const ENODEV = constants.errno.ENODEV;
+export const EINVAL = constants.errno.EINVAL;
 export const EEXIST = constants.errno.EEXIST;
 export const ENOBUFS = constants.errno.ENOBUFS;
 export const EADDRNOTAVAIL = constants.errno.EADDRNOTAVAIL;
@@ -56,6 +78,12 @@ const namesByErrno = new Map(
     .toReversed()
     .map(([name, number]) => [number, name]),
 );
+
+/** The failure of a call that this machine does not have. */
+export function noSuchCall(): -1 {
+  koffi.errno(constants.errno.ENOSYS);
+  return -1;
+}
 
 /** `EPERM` for 1; the number itself when it has no name here. */
 export function errnoName(errno: number): string {

@@ -1,0 +1,69 @@
+/** The bpf(2) system call: include/uapi/linux/bpf.h, union bpf_attr. */
+import koffi from 'koffi';
+import * as libc from '../libc.ts';
+
+const SYS_BPF: Partial<Record<NodeJS.Architecture, number>> = { x64: 321, arm64: 280 };
+const BPF_MAP_CREATE = 0;
+const BPF_PROG_LOAD = 5;
+const BPF_MAP_TYPE_ARRAY = 2;
+const BPF_PROG_TYPE_SCHED_CLS = 3;
+const BPF_F_MMAPABLE = 1 << 10;
+const NAME_BYTES = 16;
+const LOG_BYTES = 65_536;
+/** The programs call no helper that asks for a GPL-compatible licence. */
+const LICENSE = Buffer.from('Apache-2.0\0');
+const INSTRUCTION_BYTES = 8;
+
+export type Opened = { ok: true; fd: number } | { ok: false; reason: string };
+
+/** An array map of one 8-byte value that can be mapped into memory (Linux 5.5). The value is zero. */
+export function createCell(name: string): Opened {
+  const attr = Buffer.alloc(64);
+  for (const [i, word] of [BPF_MAP_TYPE_ARRAY, 4, 8, 1, BPF_F_MMAPABLE].entries()) attr.writeUInt32LE(word, i * 4);
+  attr.write(name.slice(0, NAME_BYTES - 1), 28, 'latin1');
+  return opened(bpf(BPF_MAP_CREATE, attr), 'create a map');
+}
+
+/** Loads a program for tc. When the kernel's verifier refuses it, the reason ends with the last line of its log. */
+export function loadClassifier(name: string, instructions: Buffer): Opened {
+  const fd = bpf(BPF_PROG_LOAD, programAttributes({ name, instructions }));
+  if (fd >= 0) return { ok: true, fd };
+  const refused = opened(fd, `load program ${name}`);
+  if (!refused.ok && libc.lastErrno() === libc.EPERM) return refused;
+  const log = Buffer.alloc(LOG_BYTES);
+  const again = bpf(BPF_PROG_LOAD, programAttributes({ name, instructions, log }));
+  if (again >= 0) return { ok: true, fd: again };
+  const lines = log.subarray(0, log.indexOf(0)).toString('latin1').trim().split('\n');
+  const words = lines.findLast((line) => !line.startsWith('processed ')) ?? '';
+  return refused.ok || words === '' ? refused : { ok: false, reason: `${refused.reason}: ${words}` };
+}
+
+interface Program {
+  name: string;
+  instructions: Buffer;
+  log?: Buffer;
+}
+
+function programAttributes({ name, instructions, log }: Program): Buffer {
+  const attr = Buffer.alloc(64);
+  attr.writeUInt32LE(BPF_PROG_TYPE_SCHED_CLS, 0);
+  attr.writeUInt32LE(instructions.length / INSTRUCTION_BYTES, 4);
+  attr.writeBigUInt64LE(koffi.address(instructions), 8);
+  attr.writeBigUInt64LE(koffi.address(LICENSE), 16);
+  if (log !== undefined) {
+    attr.writeUInt32LE(1, 24);
+    attr.writeUInt32LE(log.length, 28);
+    attr.writeBigUInt64LE(koffi.address(log), 32);
+  }
+  attr.write(name.slice(0, NAME_BYTES - 1), 48, 'latin1');
+  return attr;
+}
+
+function bpf(command: number, attr: Buffer): number {
+  const number = SYS_BPF[process.arch];
+  return number === undefined ? libc.noSuchCall() : libc.syscall3(number, command, attr, attr.length);
+}
+
+function opened(fd: number, what: string): Opened {
+  return fd >= 0 ? { ok: true, fd } : { ok: false, reason: `${what}: ${libc.errnoName(libc.lastErrno())}` };
+}
