@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HaleError } from '../src/base/error.ts';
 import { median } from '../src/base/stats.ts';
 import { awaitSteady } from '../src/lab/drill/agents.ts';
-import type { Fault } from '../src/lab/faults.ts';
+import type { Fault } from '../src/lab/faults/effects.ts';
 import type { LabHost } from '../src/lab/host.ts';
 import { createLab, describeApiserver, type Lab, type LabOptions } from '../src/lab/lab.ts';
 import { startKeepalived, type VrrpSettings } from './keepalived.ts';

@@ -5,7 +5,7 @@ import { familyOf } from '../src/base/address.ts';
 import { measure, type Measurement, outageOf } from '../src/core/drill/measure.ts';
 import type { RequestRecord } from '../src/core/drill/record.ts';
 import { APISERVER_CA } from '../src/lab/credentials.ts';
-import type { Fault } from '../src/lab/faults.ts';
+import type { Fault } from '../src/lab/faults/effects.ts';
 import type { LabHost } from '../src/lab/host.ts';
 import type { Lab } from '../src/lab/lab.ts';
 import type { ProbeOptions } from '../src/lab/probe/options.ts';

@@ -21,7 +21,7 @@ PATH="$PWD/node_modules/.bin:$PATH"
 export PATH
 
 # program:package of everything the lab and its tests use
-wanted="etcd:etcd-server etcdctl:etcd-client nft:nftables ip:iproute2 nsenter:util-linux $peers"
+wanted="etcd:etcd-server etcdctl:etcd-client nft:nftables ip:iproute2 nsenter:util-linux faketime:faketime $peers"
 missing=""
 for pair in $wanted; do
   program=${pair%%:*}

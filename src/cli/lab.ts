@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Command } from 'commander';
-import { FAULTS, type Fault } from '../lab/faults.ts';
+import { FAULTS, type Fault } from '../lab/faults/effects.ts';
 import { createLab, describeApiserver, type Lab, listLabs, openLab, removeLab } from '../lab/lab.ts';
 import type { LabFamilies } from '../lab/plan.ts';
 import { ensurePrivileges } from '../lab/privileges.ts';

@@ -28,6 +28,8 @@ export interface LabHost extends HostPlan {
   /** Signals a daemon started by `spawn`; false when it does not run. */
   signal(name: string, signal: SignalName): boolean;
   running(name: string): boolean;
+  /** Number of a daemon in the host's own PID namespace; undefined when it does not run. */
+  innerPid(name: string): number | undefined;
   /** Stops (or continues) everything in the host except its init. */
   signalAll(signal: 'STOP' | 'CONT'): void;
   /** Like a power cut: nothing said on the way out reaches the wire, and what is on disk stays. */
@@ -69,6 +71,7 @@ export function openHost(plan: HostPlan, options: { folder: string; lan: Switch 
       return found !== undefined && sendSignal(found.pid, signal);
     },
     running: (name) => daemon(name) !== undefined,
+    innerPid: (name) => daemon(name)?.innerPid,
     signalAll: (signal) => signalAll(requireInit(machine), signal),
     powerOff: async () => {
       if (readInit(machine) === undefined) return;

@@ -5,7 +5,8 @@ import { boottime } from '../drivers/linux/boottime.ts';
 import { all } from './command.ts';
 import { writeConfiguration } from './configuration.ts';
 import { writeCredentials } from './credentials.ts';
-import { endTimers, inject, listFaults, undoFault, type Fault, type FaultRecord, type InjectedFault } from './faults.ts';
+import type { Fault } from './faults/effects.ts';
+import { endTimers, inject, listFaults, prepareFault, undoFault, type FaultRecord, type InjectedFault } from './faults/inject.ts';
 import { createLabFolder, labFolder, labNames, readJson, removeLabFolder, writeJson } from './folder.ts';
 import { openHost, type LabHost } from './host.ts';
 import { endInit, readInit, startInit } from './init.ts';
@@ -45,6 +46,8 @@ export interface Lab {
   startApiservers(): Promise<void>;
   /** Starts the agents and waits until each has its control socket. */
   startAgents(): Promise<void>;
+  /** Makes the lab ready for a fault, before it comes to rest; the return value undoes that. */
+  prepare(fault: Fault): Promise<() => Promise<void>>;
   /** Applies a fault that undoes itself after `undoAfterMs`, even when this process dies first. */
   inject(fault: Fault, host: string, options: { undoAfterMs: number }): Promise<InjectedFault>;
   /** The clock of `FaultRecord.injectedAtMs`: CLOCK_BOOTTIME in milliseconds, one for all hosts. */
@@ -152,6 +155,7 @@ function assemble(options: { plan: LabPlan; folder: string; signal?: AbortSignal
     startEtcd: () => startEtcd(lab, signal),
     startApiservers: () => startApiservers(lab, signal),
     startAgents: () => startAgents(lab, signal),
+    prepare: (fault) => prepareFault(lab, fault),
     inject: (fault, host, injectOptions) => inject(lab, { fault, host, ...injectOptions }),
     now: boottime.now,
     faults: () => listFaults(folder),

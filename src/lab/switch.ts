@@ -11,10 +11,12 @@ export interface Switch {
   setPort(host: string, state: 'up' | 'down'): Promise<void>;
   /** Takes the cable away. Harmless when there is none. */
   disconnect(host: string): Promise<void>;
-  /** Drops all frames between the port of `host` and those of `others`; both still reach everybody else. */
-  separate(host: string, others: readonly string[]): Promise<void>;
-  /** Undoes `separate`. Harmless when there is nothing to undo. */
-  reunite(host: string): Promise<void>;
+  /** Drops all frames that enter at a port of `from` and would leave at one of `to`, for each pair; replaces an earlier cut of that name. */
+  cut(name: string, pairs: readonly { from: readonly string[]; to: readonly string[] }[]): Promise<void>;
+  /** Undoes a cut. Harmless when there is none of that name. */
+  mend(name: string): Promise<void>;
+  /** The command line that runs a program at the switch. */
+  command(argv: readonly string[]): string[];
 }
 
 export function openSwitch(folder: string): Switch {
@@ -39,27 +41,33 @@ export function openSwitch(folder: string): Switch {
       const result = await run(inside('ip', 'link', 'del', host));
       if (result.code !== 0 && !result.stderr.includes('Cannot find device')) throw commandFailed(`ip link del ${host}`, result.stderr);
     },
-    separate: async (host, others) => {
-      const set = `{ ${others.map((other) => `"${other}"`).join(', ')} }`;
+    cut: async (name, pairs) => {
+      const rules = pairs.map(({ from, to }) => `iifname ${ports(from)} oifname ${ports(to)} drop`);
       await runOrFail(inside('nft', '-f', '-'), {
-        input: `table bridge ${table(host)} {
+        input: `${emptied(name)}table bridge ${table(name)} {
           chain forward {
             type filter hook forward priority 0;
-            iifname "${host}" oifname ${set} drop
-            iifname ${set} oifname "${host}" drop
+            ${rules.join('\n            ')}
           }
         }`,
       });
     },
-    // Declaring it first makes the deletion succeed when it is not there (nft(8), "destroy" is newer than Debian 12).
-    reunite: async (host) => {
-      await runOrFail(inside('nft', '-f', '-'), { input: `table bridge ${table(host)} { }\ndelete table bridge ${table(host)}\n` });
-    },
+    mend: async (name) => void (await runOrFail(inside('nft', '-f', '-'), { input: emptied(name) })),
+    command: (argv) => inside(...argv),
   };
 }
 
-function table(host: string): string {
-  return `hale-separate-${host}`;
+/** Declaring it first makes the deletion succeed when it is not there (nft(8), "destroy" is newer than Debian 12). */
+function emptied(name: string): string {
+  return `table bridge ${table(name)} { }\ndelete table bridge ${table(name)}\n`;
+}
+
+function ports(names: readonly string[]): string {
+  return `{ ${names.map((name) => `"${name}"`).join(', ')} }`;
+}
+
+function table(name: string): string {
+  return `hale-cut-${name}`;
 }
 
 /** Duplicate address detection would keep the address tentative for a second. */

@@ -8,7 +8,7 @@ import type { DrillRecord } from '../../core/drill/record.ts';
 import { type DrillResult, drillResult } from '../../core/drill/result.ts';
 import type { Scenario } from '../../core/drill/scenario.ts';
 import { APISERVER_CA } from '../credentials.ts';
-import type { InjectedFault } from '../faults.ts';
+import type { InjectedFault } from '../faults/inject.ts';
 import { describeApiserver, type Lab } from '../lab.ts';
 import { startProbe } from '../probe/process.ts';
 import type { ProbeOptions } from '../probe/options.ts';

@@ -1,17 +1,14 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { HaleError } from '../base/error.ts';
-import { callControl } from '../drivers/control/client.ts';
-import { boottime } from '../drivers/linux/boottime.ts';
-import { labsFolder, readJson, writeJson } from './folder.ts';
-import type { LabHost } from './host.ts';
-import type { Lab } from './lab.ts';
-import { endProcess, identify, type ProcessIdentity, type SignalName } from './process.ts';
-import { AGENT_SOCKET, undoArgv } from './services.ts';
-
-export const FAULTS = ['crash', 'freeze', 'freeze-agent', 'isolate', 'apiserver-kill', 'apiserver-hang', 'link-down', 'drain'] as const;
-export type Fault = (typeof FAULTS)[number];
+import { HaleError } from '../../base/error.ts';
+import { boottime } from '../../drivers/linux/boottime.ts';
+import { labsFolder, readJson, writeJson } from '../folder.ts';
+import type { LabHost } from '../host.ts';
+import type { Lab } from '../lab.ts';
+import { endProcess, identify, type ProcessIdentity } from '../process.ts';
+import { undoArgv } from '../services.ts';
+import { EFFECTS, type Effects, type Fault } from './effects.ts';
 
 export interface FaultRecord {
   id: string;
@@ -22,74 +19,14 @@ export interface FaultRecord {
   /** When the timer undoes it, if nobody did before (ISO 8601). */
   undoAt: string;
   timer: ProcessIdentity;
+  /** What goes on doing harm, for a fault that has such a process. */
+  harm?: ProcessIdentity;
 }
 
 export interface InjectedFault {
   record: FaultRecord;
   /** Puts things right at once, and stops the timer. Harmless when the timer did it. */
   undo(): Promise<void>;
-}
-
-interface Effects {
-  apply(lab: Lab, host: LabHost): Promise<void> | void;
-  /** Idempotent: it may meet a fault that was never applied, or that a boot has undone already. */
-  undo(lab: Lab, host: LabHost): Promise<void> | void;
-}
-
-const EFFECTS: Record<Fault, Effects> = {
-  crash: { apply: (_lab, host) => host.powerOff(), undo: (_lab, host) => host.boot() },
-  freeze: {
-    apply: (_lab, host) => host.signalAll('STOP'),
-    undo: (_lab, host) => {
-      if (host.isOn()) host.signalAll('CONT');
-    },
-  },
-  'freeze-agent': stopAndContinue('agent'),
-  isolate: {
-    apply: (lab, host) =>
-      lab.lan.separate(
-        host.name,
-        lab.controlPlane.map((peer) => peer.name).filter((peer) => peer !== host.name),
-      ),
-    undo: (lab, host) => lab.lan.reunite(host.name),
-  },
-  'apiserver-kill': {
-    apply: (_lab, host) => signalOrFail(host, { daemon: 'apiserver', signal: 'KILL' }),
-    undo: async (_lab, host) => {
-      if (host.isOn()) await host.restart('apiserver');
-    },
-  },
-  'apiserver-hang': stopAndContinue('apiserver'),
-  'link-down': {
-    apply: (lab, host) => lab.lan.setPort(host.name, 'down'),
-    undo: async (lab, host) => {
-      if (host.isOn()) await lab.lan.setPort(host.name, 'up');
-    },
-  },
-  // Not a fault but an order; here because a drill of it has to be undone all the same.
-  drain: {
-    apply: async (_lab, host) => void (await callControl(join(host.folder, AGENT_SOCKET), 'POST', '/drain')),
-    undo: async (_lab, host) => {
-      if (host.running('agent')) await callControl(join(host.folder, AGENT_SOCKET), 'POST', '/resume');
-    },
-  },
-};
-
-function stopAndContinue(daemon: string): Effects {
-  return {
-    apply: (_lab, host) => signalOrFail(host, { daemon, signal: 'STOP' }),
-    undo: (_lab, host) => void host.signal(daemon, 'CONT'),
-  };
-}
-
-function signalOrFail(host: LabHost, options: { daemon: string; signal: SignalName }): void {
-  if (host.signal(options.daemon, options.signal)) return;
-  throw new HaleError({
-    code: 'lab_daemon_not_running',
-    kind: 'usage',
-    message: `${options.daemon} does not run on ${host.name}`,
-    remedy: 'bring the lab up with that service, or choose another host',
-  });
 }
 
 /** Starts the timer that will undo the fault, then applies it, so that no death of this process leaves it behind. */
@@ -117,12 +54,24 @@ export async function inject(lab: Lab, options: { fault: Fault; host: string; un
   };
   writeJson(path, record);
   try {
-    await EFFECTS[fault].apply(lab, host);
+    const harm = await effectsOf(fault).apply(lab, host, { forMs: undoAfterMs });
+    if (harm) writeJson(path, Object.assign(record, { harm }));
   } catch (error) {
     await undoFault(lab, record);
     throw error;
   }
   return { record, undo: () => undoFault(lab, record) };
+}
+
+/** Makes a lab ready for a fault, before it comes to rest; the return value undoes that. */
+export async function prepareFault(lab: Lab, fault: Fault): Promise<() => Promise<void>> {
+  const { prepare, restore } = effectsOf(fault);
+  await prepare?.(lab);
+  return async () => await restore?.(lab);
+}
+
+function effectsOf(fault: Fault): Effects {
+  return EFFECTS[fault];
 }
 
 function requireTarget(lab: Lab, options: { fault: Fault; host: string }): LabHost {
@@ -146,7 +95,8 @@ export async function undoFault(lab: Lab, record: FaultRecord): Promise<void> {
   if (!existsSync(path)) return;
   // The timer calls this too, and shall not end itself.
   if (record.timer.pid !== process.pid) await endProcess(record.timer, 'group');
-  await EFFECTS[record.fault].undo(lab, lab.host(record.host));
+  if (record.harm !== undefined) await endProcess(record.harm, 'group');
+  await effectsOf(record.fault).undo(lab, lab.host(record.host));
   rmSync(path, { force: true });
 }
 
@@ -158,9 +108,12 @@ export function listFaults(folder: string): FaultRecord[] {
     .flatMap((file) => readJson<FaultRecord>(join(dir, file)) ?? []);
 }
 
-/** Stops all timers of a lab, without undoing anything. */
+/** Stops all timers of a lab, and what does harm in it, without undoing anything. */
 export async function endTimers(folder: string): Promise<void> {
-  for (const record of listFaults(folder)) await endProcess(record.timer, 'group');
+  for (const record of listFaults(folder)) {
+    await endProcess(record.timer, 'group');
+    if (record.harm !== undefined) await endProcess(record.harm, 'group');
+  }
 }
 
 /** A shell that sleeps and then becomes the undo program: 1 MB while it waits, and in a group of its own, so that it can be ended with its `sleep`. */

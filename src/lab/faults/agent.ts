@@ -1,0 +1,110 @@
+/** Faults of the agent alone, on a host that is otherwise well. */
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HaleError } from '../../base/error.ts';
+import { type TimingProfile, timingProfiles } from '../../core/lease/timing.ts';
+import { all } from '../command.ts';
+import type { LabHost } from '../host.ts';
+import type { Lab } from '../lab.ts';
+import { agentArgv } from '../services.ts';
+import type { Effects } from './effects.ts';
+import { startHarm } from './harm.ts';
+import { signalOrFail, stopAndContinue } from './signals.ts';
+
+/** Runs for a moment, then not at all for longer than its lease. */
+const STARVE = 'while kill -STOP "$1"; do sleep "$2"; kill -CONT "$1"; sleep "$3"; done';
+const RUN_MS = 10;
+const STOP_LEASES = 1.5;
+
+const CLOCK_FILE = 'run/hale-clock';
+const JUMP = '+1h';
+const STOP_TIMEOUT_MS = 10_000;
+
+export const AGENT_EFFECTS = {
+  /** The undo is what a supervisor does. */
+  'agent-kill': {
+    apply: (_lab, host) => signalOrFail(host, { daemon: 'agent', signal: 'KILL' }),
+    undo: async (_lab, host) => {
+      if (host.isOn()) await host.restart('agent');
+    },
+  },
+  'freeze-agent': stopAndContinue('agent'),
+  /**
+   * What a CPU quota does, done with SIGSTOP and SIGCONT: a quota of cgroup v2 does not bind the agent's real-time thread, and that of
+   * cgroup v1 does so only on kernels with real-time groups (sched(7), CONFIG_RT_GROUP_SCHED).
+   */
+  'starve-agent': {
+    apply: (lab, host, { forMs }) => {
+      const pid = host.innerPid('agent');
+      if (pid === undefined) return signalOrFail(host, { daemon: 'agent', signal: 'STOP' });
+      const stopMs = timingProfiles[lab.plan.profile as TimingProfile].leaseMs * STOP_LEASES;
+      const numbers = [pid, stopMs / 1000, RUN_MS / 1000].map(String);
+      return startHarm(lab, { argv: host.command(['sh', '-c', STARVE, 'hale-lab-starve', ...numbers]), forMs });
+    },
+    undo: (_lab, host) => void host.signal('agent', 'CONT'),
+  },
+  /**
+   * CLOCK_REALTIME of the agent jumps forward by an hour, and back. CLOCK_BOOTTIME cannot be made to
+   * jump: nobody may set it (clock_settime(2)), and the offset of a time namespace is fixed once a process is in it (time_namespaces(7)).
+   */
+  'clock-jump': {
+    prepare: (lab) => restartAgents(lab, { LD_PRELOAD: libfaketime(), ...FAKETIME }),
+    restore: (lab) => restartAgents(lab),
+    apply: (_lab, host) => setClock(host, JUMP),
+    undo: (_lab, host) => setClock(host, '+0'),
+  },
+} as const satisfies Record<string, Effects>;
+
+/** Faking the monotonic clocks too would give them the base of the real-time clock, and libuv ends a process whose clock goes back. */
+const FAKETIME = { FAKETIME_TIMESTAMP_FILE: `/${CLOCK_FILE}`, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' };
+
+function setClock(host: LabHost, offset: string): void {
+  writeFileSync(join(host.folder, CLOCK_FILE), `${offset}\n`);
+}
+
+/** Ends all agents and starts them again, with these variables or as at boot. */
+async function restartAgents(lab: Lab, env?: Readonly<Record<string, string>>): Promise<void> {
+  const hosts = lab.controlPlane.filter((host) => host.isOn());
+  await all(hosts.map((host) => stopAgent(host)));
+  for (const host of hosts) setClock(host, '+0');
+  await all(hosts.map((host) => (env === undefined ? host.restart('agent') : host.spawn('agent', agentArgv(), { env }))));
+}
+
+async function stopAgent(host: LabHost): Promise<void> {
+  const until = performance.now() + STOP_TIMEOUT_MS;
+  host.signal('agent', 'TERM');
+  while (host.running('agent')) {
+    if (performance.now() > until) host.signal('agent', 'KILL');
+    await sleep(20);
+  }
+}
+
+/** Debian keeps it in a folder of each architecture, others directly in lib or lib64. */
+function libfaketime(): string {
+  const roots = ['/usr/lib', '/usr/lib64'];
+  const folders = roots.flatMap((root) => [root, ...subfolders(root)]).map((folder) => join(folder, 'faketime'));
+  const found = folders
+    .flatMap((folder) => files(folder).map((file) => join(folder, file)))
+    .find((file) => file.endsWith('/libfaketimeMT.so.1'));
+  if (found !== undefined) return found;
+  throw new HaleError({
+    code: 'lab_faketime_not_found',
+    kind: 'world',
+    message: 'the fault clock-jump needs libfaketime, which is not installed',
+    remedy: 'apt-get install libfaketime',
+  });
+}
+
+function subfolders(folder: string): string[] {
+  return files(folder).map((name) => join(folder, name));
+}
+
+function files(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    // Not there, or not a folder: nothing in it.
+    return [];
+  }
+}

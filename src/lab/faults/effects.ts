@@ -1,0 +1,27 @@
+import type { LabHost } from '../host.ts';
+import type { Lab } from '../lab.ts';
+import type { ProcessIdentity } from '../process.ts';
+import { AGENT_EFFECTS } from './agent.ts';
+import { HOST_EFFECTS } from './host.ts';
+import { NETWORK_EFFECTS } from './network.ts';
+import { SERVICE_EFFECTS } from './service.ts';
+
+/** What a fault does to a lab. */
+export interface Effects {
+  /** Makes the lab ready, before it comes to rest, for a fault that needs something from the start of a process on. */
+  prepare?(lab: Lab): Promise<void>;
+  /** Undoes `prepare`. */
+  restore?(lab: Lab): Promise<void>;
+  /** Returns the process that goes on doing harm, for a fault that has one; it ends by itself soon after `forMs`. */
+  apply(lab: Lab, host: LabHost, options: { forMs: number }): Promise<ProcessIdentity | void> | ProcessIdentity | void;
+  /** Idempotent: it may meet a fault that was never applied, or that a boot has undone already. Any process of harm has ended. */
+  undo(lab: Lab, host: LabHost): Promise<void> | void;
+}
+
+export const EFFECTS = { ...HOST_EFFECTS, ...AGENT_EFFECTS, ...NETWORK_EFFECTS, ...SERVICE_EFFECTS } as const satisfies Record<
+  string,
+  Effects
+>;
+
+export type Fault = keyof typeof EFFECTS;
+export const FAULTS = Object.keys(EFFECTS) as readonly Fault[];

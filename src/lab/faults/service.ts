@@ -1,0 +1,31 @@
+/** Faults of etcd and API servers, and the order to drain. */
+import { join } from 'node:path';
+import { callControl } from '../../drivers/control/client.ts';
+import { all } from '../command.ts';
+import { AGENT_SOCKET } from '../services.ts';
+import type { Effects } from './effects.ts';
+import { signalOrFail, stopAndContinue } from './signals.ts';
+
+export const SERVICE_EFFECTS = {
+  'apiserver-kill': {
+    apply: (_lab, host) => signalOrFail(host, { daemon: 'apiserver', signal: 'KILL' }),
+    undo: async (_lab, host) => {
+      if (host.isOn()) await host.restart('apiserver');
+    },
+  },
+  'apiserver-hang': stopAndContinue('apiserver'),
+  /** All members, wherever they are; the host that is named only says whose holder the drill looks at. */
+  'etcd-down': {
+    apply: (lab) => {
+      for (const host of lab.controlPlane) host.signal('etcd', 'KILL');
+    },
+    undo: async (lab) => void (await all(lab.controlPlane.filter((host) => host.isOn()).map((host) => host.restart('etcd')))),
+  },
+  // Not a fault but an order; here because a drill of it has to be undone all the same.
+  drain: {
+    apply: async (_lab, host) => void (await callControl(join(host.folder, AGENT_SOCKET), 'POST', '/drain')),
+    undo: async (_lab, host) => {
+      if (host.running('agent')) await callControl(join(host.folder, AGENT_SOCKET), 'POST', '/resume');
+    },
+  },
+} as const satisfies Record<string, Effects>;
