@@ -6,7 +6,8 @@ import { fitnessLevels, type LeaseMessage, type Round, refusalReasons, requestPu
  *
  *   version u8 | kind u8 | fields of the kind
  *
- * Rounds are boot u48, seq u48; terms u48; waits u32 in microseconds; choices u8, an index into their list.
+ * Rounds are boot u48, seq u48; terms u48; waits u32 in microseconds; choices u8, an index into their list;
+ * flags u8, 0 or 1. So a message has one encoding only.
  */
 const WIRE_VERSION = 1;
 
@@ -21,6 +22,7 @@ const kinds: readonly LeaseMessage['kind'][] = [
   'yield',
   'heartbeat',
 ];
+const flags: readonly boolean[] = [false, true];
 const WAIT_US_MAX = 0xffff_ffff;
 /** Whole microseconds in a double of milliseconds come out of the multiplication a hair too large. */
 const ROUNDING_US = 0.001;
@@ -65,12 +67,17 @@ function readFields(kind: LeaseMessage['kind'], reader: ByteReader): LeaseMessag
       const purpose = requestPurposes[reader.u8()];
       return purpose && { kind, round, term, purpose };
     }
-    case 'grant':
-      return { kind, round: readRound(reader), term: reader.u48(), poll: reader.u8() === 1 };
+    case 'grant': {
+      const common = { round: readRound(reader), term: reader.u48() };
+      const poll = flags[reader.u8()];
+      return poll === undefined ? undefined : { kind, ...common, poll };
+    }
     case 'refusal': {
-      const common = { round: readRound(reader), term: reader.u48(), poll: reader.u8() === 1 };
+      const common = { round: readRound(reader), term: reader.u48() };
+      const poll = flags[reader.u8()];
       const reason = refusalReasons[reader.u8()];
-      return reason && { kind, ...common, reason, waitMs: reader.u32() / 1000 };
+      const waitMs = reader.u32() / 1000;
+      return poll === undefined || reason === undefined ? undefined : { kind, ...common, poll, reason, waitMs };
     }
     case 'release':
     case 'ready':

@@ -10,6 +10,8 @@ import { startFrame } from '../../core/neighbor/ethernet.ts';
 const ETHERTYPE_IPV4 = 0x0800;
 const ETHERTYPE_IPV6 = 0x86dd;
 const PROTOCOL_TCP = 6;
+const FLAG_MORE_FRAGMENTS = 0x2000;
+const FRAGMENT_OFFSET = 0x1fff;
 const FLAG_SYN = 0x02;
 const FLAG_RST = 0x04;
 const FLAG_ACK = 0x10;
@@ -109,20 +111,23 @@ export function parseSynAck(frame: Uint8Array): SynAck | undefined {
   return { mac, sourcePort, targetPort, acknowledgement };
 }
 
-/** Whether a TCP segment follows. */
+/** Whether a TCP segment follows, unfragmented. */
 function skipIpHeader(reader: ByteReader, etherType: number): boolean {
+  const first = reader.u8();
   if (etherType === ETHERTYPE_IPV6) {
-    reader.bytes(6);
+    reader.bytes(5);
     const isTcp = reader.u8() === PROTOCOL_TCP;
     reader.bytes(33);
-    return reader.ok && isTcp;
+    return reader.ok && first >> 4 === 6 && isTcp;
   }
-  if (etherType !== ETHERTYPE_IPV4) return false;
-  const headerLength = (reader.u8() & 0x0f) * 4;
-  reader.bytes(8);
+  const headerBytes = (first & 0x0f) * 4;
+  if (etherType !== ETHERTYPE_IPV4 || first >> 4 !== 4 || headerBytes < 20) return false;
+  reader.bytes(5);
+  const isFragment = (reader.u16() & (FLAG_MORE_FRAGMENTS | FRAGMENT_OFFSET)) !== 0;
+  reader.u8();
   const isTcp = reader.u8() === PROTOCOL_TCP;
-  reader.bytes(Math.max(0, headerLength - 10));
-  return reader.ok && isTcp;
+  reader.bytes(headerBytes - 10);
+  return reader.ok && !isFragment && isTcp;
 }
 
 function ipBytesOf(address: string): Uint8Array {

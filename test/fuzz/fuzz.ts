@@ -1,0 +1,116 @@
+/**
+ * Coverage-guided fuzzing: inputs that reach new blocks of the source are kept and changed further. Looking at the coverage takes about a
+ * thousand times as long as a decoder does, so it is looked at once a batch, and a batch that reached something new is halved until the
+ * inputs that did are found. A seed gives the same run again.
+ */
+import { type Coverage, CoverageMap } from './coverage.ts';
+import { createMutator, type Mutator, wordsOf } from './mutate.ts';
+import { shrink } from './shrink.ts';
+import type { Target } from './target.ts';
+import { type Failure, HANG, runAll } from './watchdog.ts';
+
+const BATCH = 256;
+const MAX_LENGTH = 1024;
+const FINDINGS_MAX = 5;
+
+export interface FuzzOptions {
+  coverage: Coverage;
+  seed: number;
+  /** Kept inputs of earlier runs. */
+  corpus: readonly Uint8Array[];
+  /** Ends before the next batch when false; called with the mutants run so far. */
+  goOn: (executions: number) => boolean;
+  /** False: keeps nothing, for comparison. */
+  guided?: boolean;
+}
+
+export interface FuzzResult {
+  executions: number;
+  /** Stretches of source reached. */
+  blocks: number;
+  /** Shrunk, one for each way to fail. */
+  findings: Failure[];
+  /** Seeds, corpus and what was found, all of which reached something. */
+  pool: Uint8Array[];
+}
+
+export function fuzz(target: Target, options: FuzzOptions): FuzzResult {
+  const { coverage, guided = true } = options;
+  const map = new CoverageMap();
+  const pool = [...target.seeds, ...options.corpus];
+  const findings = new Map<string, Failure>();
+  const note = (failures: readonly Failure[]): void => {
+    for (const failure of failures) if (!findings.has(failure.key)) findings.set(failure.key, shrink(target, failure));
+  };
+  coverage.take();
+  note(runAll(target, pool));
+  map.add(coverage.take());
+  const dictionary = target.text ? wordsOf(pool) : [];
+  const mutator = createMutator({ seed: options.seed, dictionary, maxLength: target.maxLength ?? MAX_LENGTH });
+  const sweeps = target.text ? [] : pool.map((input) => mutator.sweep(input));
+  let executions = 0;
+  const isOver = (): boolean => findings.size >= FINDINGS_MAX || findings.has(HANG);
+  while (!isOver() && options.goOn(executions)) {
+    const batch = Array.from({ length: target.batch ?? BATCH }, (_, i) => nextInput(i % 2 === 0 ? sweeps : [], { target, mutator, pool }));
+    coverage.take();
+    const failures = runAll(target, batch);
+    const sight = coverage.take();
+    executions += batch.length;
+    note(failures);
+    if (!map.isNew(sight)) continue;
+    const fresh = guided ? reachers({ target, coverage, map }, batch) : [];
+    pool.push(...fresh);
+    if (!target.text) sweeps.unshift(...fresh.map((input) => mutator.sweep(input)));
+    // Whatever no single input showed again, as code that runs only once.
+    map.add(sight);
+  }
+  return { executions, blocks: map.blocks, findings: [...findings.values()], pool };
+}
+
+interface Sources {
+  target: Target;
+  mutator: Mutator;
+  pool: readonly Uint8Array[];
+}
+
+/** The next of the sweeps as long as there is one, else a mutant. */
+function nextInput(sweeps: Generator<Uint8Array>[], { target, mutator, pool }: Sources): Uint8Array {
+  while (sweeps.length > 0) {
+    const { value } = (sweeps[0] as Generator<Uint8Array, undefined>).next();
+    if (value !== undefined) return value;
+    sweeps.shift();
+  }
+  const input = mutator.mutant(pool);
+  return target.repair !== undefined && mutator.random.chance(0.5) ? target.repair(input) : input;
+}
+
+interface Search {
+  target: Target;
+  coverage: Coverage;
+  map: CoverageMap;
+}
+
+/** The inputs that reach something new, each beyond those before it; adds it to the map. */
+function reachers(search: Search, inputs: readonly Uint8Array[]): Uint8Array[] {
+  const { target, coverage, map } = search;
+  coverage.take();
+  runAll(target, inputs);
+  const sight = coverage.take();
+  if (!map.isNew(sight)) return [];
+  if (inputs.length === 1) {
+    map.add(sight);
+    return [...inputs];
+  }
+  const middle = inputs.length >> 1;
+  return [...reachers(search, inputs.slice(0, middle)), ...reachers(search, inputs.slice(middle))];
+}
+
+/** The fewest of `inputs`, shortest first, that reach beyond the seeds all that these inputs reach. */
+export function minimise(target: Target, coverage: Coverage, inputs: readonly Uint8Array[]): Uint8Array[] {
+  const map = new CoverageMap();
+  coverage.take();
+  runAll(target, target.seeds);
+  map.add(coverage.take());
+  const shortestFirst = inputs.toSorted((a, b) => a.length - b.length);
+  return shortestFirst.flatMap((input) => reachers({ target, coverage, map }, [input]));
+}

@@ -1,0 +1,6 @@
+import type { Target } from '../target.ts';
+import { agentTargets } from './agents.ts';
+import { linkTargets } from './link.ts';
+
+/** Every reader of bytes that come from outside. Import it after `startCoverage`, or nothing is seen of them. */
+export const targets: readonly Target[] = [...agentTargets, ...linkTargets];
