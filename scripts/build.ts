@@ -5,7 +5,15 @@ import { build } from 'esbuild';
 
 const root = join(import.meta.dirname, '..');
 const out = join(root, 'build');
-const sources = ['cli/main', 'drivers/proxy/worker', 'lab/probe/main', 'lab/standin/main', 'lab/await-ready', 'lab/undo'];
+const sources = [
+  'cli/main',
+  'agent/guardian/main',
+  'drivers/proxy/worker',
+  'lab/probe/main',
+  'lab/standin/main',
+  'lab/await-ready',
+  'lab/undo',
+];
 const programs = [
   ...sources.map((path) => ({ in: join(root, 'src', `${path}.ts`), out: path })),
   { in: join(root, 'bench/cli.ts'), out: 'bench/cli' },

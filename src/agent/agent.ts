@@ -20,6 +20,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { AgentStatus } from '../ports/control.ts';
 import type { Datapath } from '../ports/datapath.ts';
 import type { Log } from '../ports/log.ts';
+import type { Guardian } from './guardian/guardian.ts';
 import { createMetrics, type Metrics, openMetrics } from './metrics.ts';
 import type { Self } from './self.ts';
 import { knownHolder, membersStatus, whyNotHolding } from './status.ts';
@@ -35,6 +36,7 @@ export interface AgentOptions {
   clock: Clock;
   log: Log;
   host: Host;
+  guardian: Guardian;
 }
 
 /** The daemon of one control-plane host: election, address, health and datapath, joined. */
@@ -88,6 +90,7 @@ export class Agent {
       randomNonce,
       onRejected: (reason, from) => this.#onRejected(reason, from),
     });
+    this.#armGuardian(addresses);
     this.#datapath = await ProxyDatapath.open(this.#plan(), (error) => {
       log.error({ error: error.message }, 'the proxy thread died; this agent ends so that its supervisor starts it anew');
       process.exit(1);
@@ -134,6 +137,24 @@ export class Agent {
     this.#updateFitness();
   }
 
+  /** Before the first lease: whatever happens to this process from then on, somebody knows what to do. */
+  #armGuardian(members: readonly string[]): void {
+    const { cluster, self, host, guardian } = this.#options;
+    const peers = members.flatMap((to, member) => (member === self.index ? [] : [{ to, member }]));
+    guardian.arm({
+      linkIndex: host.link.index,
+      addresses: cluster.endpoint.addresses,
+      gated: host.enforced,
+      leaseMs: timingProfiles[cluster.agent.profile].leaseMs,
+      from: members[self.index] as string,
+      port: cluster.agent.port,
+      lastWords: peers.map(({ to, member }) => ({
+        to,
+        datagrams: this.#datagram.lastWords(member).map((bytes) => Buffer.from(bytes).toString('base64')),
+      })),
+    });
+  }
+
   drain(): void {
     this.#options.log.info({}, 'drain');
     this.#lease.drain();
@@ -146,7 +167,7 @@ export class Agent {
 
   /** Hands the lease over, lets connections end, leaves nothing in the kernel. */
   async shutdown(): Promise<void> {
-    const { cluster, clock, log, host } = this.#options;
+    const { cluster, clock, log, host, guardian } = this.#options;
     const leaseMs = timingProfiles[cluster.agent.profile].leaseMs;
     const held = this.#isHolding();
     this.#lease.drain();
@@ -157,7 +178,8 @@ export class Agent {
     this.#health.stop();
     this.#conflict.stop();
     const withdrawn = host.endpoint.withdraw();
-    if (!withdrawn.ok) log.error({ reason: withdrawn.reason }, 'the address could not be removed at shutdown');
+    if (withdrawn.ok) guardian.standDown();
+    else log.error({ reason: withdrawn.reason }, 'the address could not be removed at shutdown');
     host.close();
     this.#datagram.close();
     this.#metricsServer.close();
@@ -249,7 +271,7 @@ export class Agent {
   }
 
   #refreshMetrics(): void {
-    const { clock, host } = this.#options;
+    const { clock, host, guardian } = this.#options;
     const { state } = this.#lease;
     const now = clock.now();
     const { user, system } = process.cpuUsage();
@@ -262,12 +284,13 @@ export class Agent {
     this.#metrics.membersAlive.set(this.#names.filter((_, m) => m === state.config.self || isFresh(state, m, now)).length);
     this.#metrics.connections.set(this.#datapath.connections());
     this.#metrics.enforced.set(host.enforced ? 1 : 0);
+    this.#metrics.guarded.set(guardian.guarded ? 1 : 0);
     for (const { name } of this.#targets)
       this.#metrics.backendReady.set({ backend: name }, this.#health.of(name).state === 'ready' ? 1 : 0);
   }
 
   status(): AgentStatus {
-    const { cluster, self, clock, host } = this.#options;
+    const { cluster, self, clock, host, guardian } = this.#options;
     const { state } = this.#lease;
     const now = clock.now();
     const holder = knownHolder(state, now);
@@ -298,6 +321,7 @@ export class Agent {
       }),
       connections: this.#datapath.connections(),
       realtime: host.realtime,
+      guarded: guardian.guarded,
     };
   }
 }

@@ -34,6 +34,7 @@ export function openHost(options: { cluster: Cluster; self: Self; clock: Clock; 
   return {
     endpoint,
     neighbors,
+    link,
     mac: link.mac,
     enforced: endpoint.enforced,
     weaker: endpoint.weakness,

@@ -22,6 +22,7 @@ export function createMetrics() {
     backendReady: gauge('hale_backend_ready', '1 while the API server of the host is ready for new connections, otherwise 0.', ['backend']),
     connections: gauge('hale_proxy_connections', 'Connections that the proxy carries now.'),
     enforced: gauge('hale_lease_enforced', '1 when the kernel ends the lease by itself, 0 when only the agent does.'),
+    guarded: gauge('hale_guarded', '1 while a guardian process stands by to move the address at once should the agent die, otherwise 0.'),
     takeovers: counter('hale_takeovers_total', 'Times that this agent became the holder.'),
     losses: counter('hale_losses_total', 'Times that this agent stopped holding, by reason.', ['reason']),
     rejected: counter('hale_datagrams_rejected_total', 'Datagrams that were not acted on, by reason.', ['reason']),

@@ -1,8 +1,9 @@
 import type { Cluster } from '../core/cluster/schema.ts';
 import { boottime } from '../drivers/linux/boottime.ts';
 import { Agent } from './agent.ts';
-import { CONTROL_SOCKET } from '../ports/control.ts';
+import { CONTROL_SOCKET, GUARDIAN_LOCK } from '../ports/control.ts';
 import { openControl } from './control.ts';
+import { Guardian } from './guardian/guardian.ts';
 import { openHost } from './host.ts';
 import { createLog } from './log.ts';
 import { findSelf } from './self.ts';
@@ -19,8 +20,10 @@ export async function runAgent(options: { cluster: Cluster; file: string; logLev
     drain: () => running.agent?.drain(),
     resume: () => running.agent?.resume(),
   });
+  // Before anything is put up, because the guardian of an earlier run may still be taking down.
+  const guardian = await Guardian.start({ lockPath: GUARDIAN_LOCK, host: self.host.name, clock: boottime, log });
   const host = openHost({ cluster, self, clock: boottime, log });
-  const agent = await Agent.start({ cluster, self, clock: boottime, log, host });
+  const agent = await Agent.start({ cluster, self, clock: boottime, log, host, guardian });
   running.agent = agent;
   log.info(
     { cluster: cluster.name, interface: self.interfaceName, profile: cluster.agent.profile, realtime: host.realtime },

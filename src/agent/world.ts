@@ -5,6 +5,8 @@ import type { NeighborWatch } from '../ports/neighbors.ts';
 export interface Host {
   endpoint: EndpointAddress;
   neighbors: NeighborWatch;
+  /** Name and index of the interface that carries the shared address. */
+  link: { name: string; index: number };
   /** Hardware address of the interface that carries the shared address. */
   mac: string;
   /** Whether the kernel ends the lease by itself. */

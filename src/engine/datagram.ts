@@ -1,4 +1,5 @@
-import type { Boot, Member } from '../core/lease/message.ts';
+import { type Boot, LAST_SEQ, type Member } from '../core/lease/message.ts';
+import { encodeLeaseMessage } from '../core/lease/wire.ts';
 import { challenge, createSession, type Hello, receiveArrival, type Session } from '../core/session/session.ts';
 import { decodeEnvelope, type Envelope, encodeEnvelope, TAG_BYTES } from '../core/session/wire.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -8,6 +9,10 @@ import type { Packets } from '../ports/packets.ts';
 
 /** Why a datagram was not acted on. */
 export type Rejection = 'malformed' | 'stranger' | 'wrong-key' | 'other-cluster' | 'misdirected' | 'replayed' | 'unknown-session';
+
+/** Datagrams get lost: as many are sealed for each peer, with counters of their own so that none counts as replayed. */
+const LAST_WORDS = 3;
+const LAST_COUNTER = 2 ** 48 - 1;
 
 export interface SealedDatagramOptions {
   self: Member;
@@ -44,6 +49,17 @@ export class SealedDatagram implements Datagram {
     this.#seal(to, { payload });
   }
 
+  /**
+   * Sealed datagrams that give back whatever lease `to` promised to this run, for somebody without a key to send when this run is
+   * surely over and its host answers no more. Their counters are the highest there are: nothing of this run is accepted after them.
+   */
+  lastWords(to: Member): Uint8Array[] {
+    const payload = encodeLeaseMessage({ kind: 'release', round: { boot: this.#options.boot, seq: LAST_SEQ }, term: 0 });
+    return Array.from({ length: LAST_WORDS }, (_, i) =>
+      this.#sealed(to, { content: { payload }, counter: LAST_COUNTER - LAST_WORDS + 1 + i }),
+    );
+  }
+
   onReceive(handler: (from: Member, payload: Uint8Array) => void): void {
     this.#handler = handler;
   }
@@ -53,10 +69,14 @@ export class SealedDatagram implements Datagram {
   }
 
   #seal(to: Member, content: Envelope['content']): void {
-    const { keys, self, cluster, boot, addresses, packets } = this.#options;
-    const counter = ++this.#counter;
-    const bytes = encodeEnvelope({ key: keys.sealingKey, from: self, to, cluster, boot, counter, content });
-    packets.send(addresses[to] as string, joinBytes(bytes, keys.seal(bytes)));
+    const { addresses, packets } = this.#options;
+    packets.send(addresses[to] as string, this.#sealed(to, { content, counter: ++this.#counter }));
+  }
+
+  #sealed(to: Member, what: Pick<Envelope, 'content' | 'counter'>): Uint8Array {
+    const { keys, self, cluster, boot } = this.#options;
+    const bytes = encodeEnvelope({ key: keys.sealingKey, from: self, to, cluster, boot, ...what });
+    return joinBytes(bytes, keys.seal(bytes));
   }
 
   #receive(datagram: Uint8Array, address: string): void {

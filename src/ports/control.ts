@@ -4,6 +4,9 @@ import type { Fitness } from '../core/lease/message.ts';
 /** The agent's local control socket. */
 export const CONTROL_SOCKET = '/run/hale/agent.sock';
 
+/** Held by the guardian that works on this host. */
+export const GUARDIAN_LOCK = '/run/hale/guardian.lock';
+
 /** What `GET /status` on the control socket answers, and what `hale status` shows. Times in ms. */
 export interface AgentStatus {
   cluster: string;
@@ -23,6 +26,8 @@ export interface AgentStatus {
   backends: { name: string; address: string; state: BackendState; reason: string; sinceMs: number }[];
   connections: number;
   realtime: boolean;
+  /** Whether a guardian process stands by, so that the address moves at once should only the agent die. */
+  guarded: boolean;
 }
 
 export interface MemberStatus {

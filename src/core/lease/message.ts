@@ -14,6 +14,9 @@ export interface Round {
   seq: number;
 }
 
+/** Higher than the number of any round: a release of it covers every promise of its run. */
+export const LAST_SEQ = 2 ** 48 - 1;
+
 export type RefusalReason = 'silent' | 'promised' | 'term' | 'stale';
 export const refusalReasons: readonly RefusalReason[] = ['silent', 'promised', 'term', 'stale'];
 

@@ -13,7 +13,7 @@ import type { Clock } from '../../ports/clock.ts';
 import { done, type Effect } from '../../ports/effect.ts';
 import type { Deadline } from './deadline.ts';
 import * as libc from './libc.ts';
-import { type NetlinkAnswer, type NetlinkMessage, NETLINK_NETFILTER, openNetlink } from './netlink.ts';
+import { type Netlink, type NetlinkAnswer, type NetlinkMessage, NETLINK_NETFILTER, openNetlink } from './netlink.ts';
 import { addElement, deleteElement, deleteTable, type Element, flushSet, transaction } from './nft-sets.ts';
 import { ruleset, TABLE } from './ruleset.ts';
 
@@ -74,7 +74,7 @@ function gateOf(options: GateOptions): Gate {
   const close = (): Effect => {
     openUntilMs = handoverUntilMs = Number.NEGATIVE_INFINITY;
     setDeadline();
-    return goneIsDone(transaction(netfilter, [...FLUSH_LEASE, ...FLUSH_HANDOVER]), 'close the gate');
+    return closeGate(netfilter);
   };
   const handOver = ({ sets, flush, mac, forMs }: HandOver): Effect => {
     const untilMs = options.clock.now() + forMs;
@@ -117,6 +117,14 @@ interface HandOver {
   flush: readonly NetlinkMessage[];
   mac: string;
   forMs: number;
+}
+
+/**
+ * Closes the gate at once, hand-overs included; also one that another process made and left. Success when there is none. The table is
+ * enough: a packet must pass it whatever the deadline says.
+ */
+export function closeGate(netfilter: Netlink): Effect {
+  return goneIsDone(transaction(netfilter, [...FLUSH_LEASE, ...FLUSH_HANDOVER]), 'close the gate');
 }
 
 interface Writes {

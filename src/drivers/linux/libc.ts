@@ -7,6 +7,9 @@ const libc = koffi.load(null);
 
 export const socket: (domain: number, type: number, protocol: number) => number = libc.func('int socket(int, int, int)');
 export const bind: (fd: number, address: Uint8Array, length: number) => number = libc.func('int bind(int, const uint8_t *, uint32_t)');
+export const connect: (fd: number, address: Uint8Array, length: number) => number = libc.func(
+  'int connect(int, const uint8_t *, uint32_t)',
+);
 export const setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number = libc.func(
   'int setsockopt(int, int, int, const uint8_t *, uint32_t)',
 );
@@ -25,6 +28,7 @@ export const clockGettime: (clock: number, time: Uint32Array) => number = libc.f
 export const schedSetscheduler: (pid: number, policy: number, parameters: Int32Array) => number = libc.func(
   'int sched_setscheduler(int, int, const int *)',
 );
+export const flock: (fd: number, operation: number) => number = libc.func('int flock(int, int)');
 /** Moves the calling thread into the namespace that `fd` stands for. */
 export const setns: (fd: number, type: number) => number = libc.func('int setns(int, int)');
 /** Any system call of three arguments: number first, -1 for a failure. */
@@ -52,12 +56,16 @@ export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
 export const AF_PACKET = 17;
 export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
 
 export const EPERM = constants.errno.EPERM;
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
+
 export const ENOENT = constants.errno.ENOENT;
 export const EAGAIN = constants.errno.EAGAIN;
 export const ENODEV = constants.errno.ENODEV;

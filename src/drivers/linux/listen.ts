@@ -3,6 +3,7 @@ import { assert } from '../../base/assert.ts';
 import { hostPort, parseIp } from '../../base/address.ts';
 import { HaleError } from '../../base/error.ts';
 import * as libc from './libc.ts';
+import { socketAddress } from './socket-address.ts';
 
 const SO_REUSEADDR = 2;
 const IPPROTO_IP = 0;
@@ -33,15 +34,6 @@ export function listenFreebind({ address, port }: { address: string; port: numbe
   const error = refused({ address, port, step });
   libc.close(fd);
   throw error;
-}
-
-/** struct sockaddr_in or sockaddr_in6. */
-function socketAddress(ip: Uint8Array, port: number): Uint8Array {
-  const bytes = Buffer.alloc(ip.length === 16 ? 28 : 16);
-  bytes.writeUInt16LE(ip.length === 16 ? libc.AF_INET6 : libc.AF_INET, 0);
-  bytes.writeUInt16BE(port, 2);
-  bytes.set(ip, ip.length === 16 ? 8 : 4);
-  return bytes;
 }
 
 function refused({ address, port, step }: { address: string; port: number; step: string }): HaleError {

@@ -3,7 +3,6 @@ import { parseIp } from '../../base/address.ts';
 import * as libc from './libc.ts';
 import type { Link } from './links.ts';
 
-const SOCK_DGRAM = 2;
 const IPPROTO_IPV6 = 41;
 const IPV6_ADD_MEMBERSHIP = 20;
 
@@ -13,7 +12,7 @@ export type GroupJoined = { ok: true; leave(): void } | { ok: false; reason: str
 export function joinGroup({ link, group }: { link: Link; group: string }): GroupJoined {
   const bytes = parseIp(group);
   assert(bytes?.length === 16, `${group} is an IPv6 group`);
-  const fd = libc.socket(libc.AF_INET6, SOCK_DGRAM | libc.SOCK_CLOEXEC, 0);
+  const fd = libc.socket(libc.AF_INET6, libc.SOCK_DGRAM | libc.SOCK_CLOEXEC, 0);
   // struct ipv6_mreq: group, interface index.
   const request = Buffer.concat([bytes, libc.cInt(link.index)]);
   if (fd >= 0 && libc.setsockopt(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, request, request.length) === 0) {

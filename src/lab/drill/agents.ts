@@ -39,6 +39,7 @@ function whyUnsteady(lab: Lab, statuses: readonly (AgentStatus | undefined)[]): 
   for (const [i, status] of statuses.entries()) {
     const name = lab.controlPlane[i]?.name;
     if (status === undefined) return `the agent of ${name} does not answer`;
+    if (!status.guarded) return `no guardian stands by on ${name}`;
     const silent = status.members.find((member) => !member.alive);
     if (silent !== undefined) return `${name} does not hear ${silent.name}`;
     const down = status.backends.find((backend) => backend.state !== 'ready');

@@ -1,0 +1,28 @@
+/** What the agent leaves to its guardian: everything that is needed to put its host right when it is dead, and no key. */
+export interface Will {
+  agentPid: number;
+  linkIndex: number;
+  /** The shared addresses. */
+  addresses: readonly string[];
+  /** Whether there is a gate to be closed. */
+  gated: boolean;
+  /** How long the kernel may go on answering after the agent's death: so long it is worth to try again. */
+  leaseMs: number;
+  /** This member's own address, which its peers know it by. */
+  from: string;
+  /** Where the peers listen. */
+  port: number;
+  lastWords: readonly LastWords[];
+}
+
+/** Sealed releases of the lease for one peer, to be sent one after the other, as datagrams get lost. In base64. */
+export interface LastWords {
+  to: string;
+  datagrams: readonly string[];
+}
+
+/** A line on the guardian's standard input instead of a will: the agent has put everything right itself. */
+export const STAND_DOWN = 'stand down';
+/** Lines on the guardian's standard output. */
+export const READY = 'ready';
+export const ARMED = 'armed';

@@ -1,0 +1,10 @@
+import * as libc from './libc.ts';
+
+/** struct sockaddr_in (ip(7)) or sockaddr_in6 (ipv6(7)); `ip` is in network order. */
+export function socketAddress(ip: Uint8Array, port: number): Uint8Array {
+  const bytes = Buffer.alloc(ip.length === 16 ? 28 : 16);
+  bytes.writeUInt16LE(ip.length === 16 ? libc.AF_INET6 : libc.AF_INET, 0);
+  bytes.writeUInt16BE(port, 2);
+  bytes.set(ip, ip.length === 16 ? 8 : 4);
+  return bytes;
+}
