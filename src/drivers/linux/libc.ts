@@ -74,6 +74,7 @@ export const EEXIST = constants.errno.EEXIST;
 export const ENOBUFS = constants.errno.ENOBUFS;
 export const EADDRNOTAVAIL = constants.errno.EADDRNOTAVAIL;
 export const EINTR = constants.errno.EINTR;
+export const EPROTO = constants.errno.EPROTO;
 
 /** Number of the last failed call of this module. */
 export function lastErrno(): number {

@@ -1,7 +1,6 @@
 /** Interfaces and their addresses by rtnetlink (include/uapi/linux/rtnetlink.h, if_link.h, if_addr.h). */
-import { type Family, formatIp, formatMac, parseIp } from '../../base/address.ts';
+import { type Family, familyOf, formatIp, formatMac, parseIp } from '../../base/address.ts';
 import { HaleError } from '../../base/error.ts';
-import * as libc from './libc.ts';
 import {
   attribute,
   attributes,
@@ -15,7 +14,9 @@ import {
   zeroTerminated,
 } from './netlink.ts';
 
+const RTM_NEWLINK = 16;
 const RTM_GETLINK = 18;
+const RTM_NEWADDR = 20;
 const RTM_GETADDR = 22;
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
@@ -23,6 +24,9 @@ const IFLA_MTU = 4;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFF_UP = 0x1;
+/** struct ifinfomsg and struct ifaddrmsg. */
+const IFINFO_BYTES = 16;
+const IFADDR_BYTES = 8;
 
 export interface Link {
   index: number;
@@ -45,7 +49,7 @@ export function linkByName(name: string): Link {
   const answer = withRoute((route) =>
     route.request([{ type: RTM_GETLINK, flags: 0, payload: Buffer.concat([ifInfo(0), attribute(IFLA_IFNAME, zeroTerminated(name))]) }]),
   );
-  const link = answer.ok ? answer.messages.map(decodeLink)[0] : undefined;
+  const link = answer.ok ? answer.messages.map(decodeLink).find((found) => found !== undefined) : undefined;
   if (link !== undefined) return link;
   throw new HaleError({
     code: 'interface_not_found',
@@ -72,12 +76,14 @@ export function linkByAddress(address: string): Link {
 
 /** All addresses of this host, or of one interface. */
 export function listAddresses(linkIndex?: number): LinkAddress[] {
-  const found = dump(RTM_GETADDR, Buffer.alloc(8)).map(decodeAddress);
+  const found = dump(RTM_GETADDR, Buffer.alloc(IFADDR_BYTES)).map(decodeAddress);
   return found.filter((entry) => entry !== undefined).filter((entry) => linkIndex === undefined || entry.linkIndex === linkIndex);
 }
 
 function listLinks(): Link[] {
-  return dump(RTM_GETLINK, ifInfo(0)).map(decodeLink);
+  return dump(RTM_GETLINK, ifInfo(0))
+    .map(decodeLink)
+    .filter((link) => link !== undefined);
 }
 
 function withRoute<T>(use: (route: Netlink) => T): T {
@@ -97,33 +103,33 @@ function dump(type: number, payload: Uint8Array): NetlinkMessage[] {
 
 /** struct ifinfomsg. */
 function ifInfo(index: number): Buffer {
-  const bytes = Buffer.alloc(16);
+  const bytes = Buffer.alloc(IFINFO_BYTES);
   bytes.writeInt32LE(index, 4);
   return bytes;
 }
 
-function decodeLink({ payload }: NetlinkMessage): Link {
+/** Undefined for what is no whole RTM_NEWLINK. */
+export function decodeLink({ type, payload }: NetlinkMessage): Link | undefined {
+  if (type !== RTM_NEWLINK || payload.length < IFINFO_BYTES) return undefined;
   const header = Buffer.from(payload);
-  const found = attributes(payload.subarray(16));
+  const found = attributes(payload.subarray(IFINFO_BYTES));
+  const mtu = found.get(IFLA_MTU);
   return {
     index: header.readInt32LE(4),
     name: cString(found.get(IFLA_IFNAME) ?? Buffer.alloc(0)),
     mac: formatMac(found.get(IFLA_ADDRESS) ?? Buffer.alloc(0)),
     up: (header.readUInt32LE(8) & IFF_UP) !== 0,
-    mtu: found.get(IFLA_MTU)?.readUInt32LE(0) ?? 0,
+    mtu: mtu?.length === 4 ? mtu.readUInt32LE(0) : 0,
   };
 }
 
-function decodeAddress({ payload }: NetlinkMessage): LinkAddress | undefined {
+/** Undefined for what is no whole RTM_NEWADDR with an address. */
+export function decodeAddress({ type, payload }: NetlinkMessage): LinkAddress | undefined {
+  if (type !== RTM_NEWADDR || payload.length < IFADDR_BYTES) return undefined;
   const header = Buffer.from(payload);
-  const found = attributes(payload.subarray(8));
+  const found = attributes(payload.subarray(IFADDR_BYTES));
   // On a point-to-point link IFA_ADDRESS is the peer; IFA_LOCAL is ours wherever it is given.
   const address = ipText(found.get(IFA_LOCAL) ?? found.get(IFA_ADDRESS));
   if (address === undefined) return undefined;
-  return {
-    linkIndex: header.readUInt32LE(4),
-    family: header.readUInt8(0) === libc.AF_INET ? 'IPv4' : 'IPv6',
-    address,
-    prefixLength: header.readUInt8(1),
-  };
+  return { linkIndex: header.readUInt32LE(4), family: familyOf(address), address, prefixLength: header.readUInt8(1) };
 }

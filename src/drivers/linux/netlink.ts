@@ -66,7 +66,7 @@ export function openNetlink(protocol: number): Netlink {
   return {
     request(messages) {
       drain(fd, buffer);
-      const datagram = encode(messages, sequence + 1);
+      const datagram = encodeMessages(messages, sequence + 1);
       sequence += messages.length;
       if (libc.send(fd, datagram, datagram.length, 0) < 0) return refusal(libc.lastErrno());
       return receiveAll(fd, buffer);
@@ -86,7 +86,8 @@ function refusal(errno: number, words?: string): NetlinkRefusal {
   return { ok: false, errno, reason: words === undefined ? libc.errnoName(errno) : `${libc.errnoName(errno)}: ${words}` };
 }
 
-function encode(messages: readonly NetlinkMessage[], firstSequence: number): Uint8Array {
+/** One datagram; each message asks for an answer of its own. */
+export function encodeMessages(messages: readonly NetlinkMessage[], firstSequence: number): Uint8Array {
   const parts = messages.map(({ type, flags, payload }, i) => {
     const bytes = Buffer.alloc(HEADER_BYTES + align(payload.length));
     bytes.writeUInt32LE(HEADER_BYTES + payload.length, 0);
@@ -110,14 +111,15 @@ function receiveAll(fd: number, buffer: Uint8Array): NetlinkAnswer {
       if (errno !== libc.EAGAIN) return refusal(errno);
       return refused ?? { ok: true, messages };
     }
-    for (const message of decode(Buffer.from(buffer.subarray(0, length)))) {
-      if (message.type === NLMSG_ERROR) refused ??= decodeError(message);
+    for (const message of decodeMessages(Buffer.from(buffer.subarray(0, length)))) {
+      if (message.type === NLMSG_ERROR) refused ??= decodeRefusal(message);
       else if (message.type !== NLMSG_DONE) messages.push(message);
     }
   }
 }
 
-function* decode(datagram: Buffer): Generator<NetlinkMessage> {
+/** The whole messages of a datagram, up to the first whose length cannot be. */
+export function* decodeMessages(datagram: Buffer): Generator<NetlinkMessage> {
   for (let at = 0; at + HEADER_BYTES <= datagram.length; ) {
     const length = datagram.readUInt32LE(at);
     if (length < HEADER_BYTES || at + length > datagram.length) return;
@@ -130,14 +132,16 @@ function* decode(datagram: Buffer): Generator<NetlinkMessage> {
   }
 }
 
-/** Undefined for an acknowledgement, which is an error message with number 0. */
-function decodeError({ flags, payload }: NetlinkMessage): NetlinkRefusal | undefined {
+/** Undefined for an acknowledgement, which is an error message (struct nlmsgerr) with number 0. */
+export function decodeRefusal({ flags, payload }: NetlinkMessage): NetlinkRefusal | undefined {
+  if (payload.length < 4 + HEADER_BYTES) return refusal(libc.EPROTO, 'an error message that is cut short');
   const bytes = Buffer.from(payload);
   const errno = -bytes.readInt32LE(0);
   if (errno === 0) return undefined;
-  if ((flags & NLM_F_ACK_TLVS) === 0) return refusal(errno);
-  const echoed = (flags & NLM_F_CAPPED) === 0 ? align(bytes.readUInt32LE(4)) : HEADER_BYTES;
-  const words = attributes(bytes.subarray(4 + echoed)).get(NLMSGERR_ATTR_MSG);
+  // The request comes back whole unless capped, and the kernel's words follow.
+  const echoedBytes = (flags & NLM_F_CAPPED) === 0 ? bytes.readUInt32LE(4) : HEADER_BYTES;
+  if ((flags & NLM_F_ACK_TLVS) === 0 || echoedBytes > payload.length) return refusal(errno);
+  const words = attributes(bytes.subarray(4 + align(echoedBytes))).get(NLMSGERR_ATTR_MSG);
   return refusal(errno, words === undefined ? undefined : cString(words));
 }
 

@@ -1,6 +1,7 @@
 import type { Target } from '../target.ts';
 import { agentTargets } from './agents.ts';
+import { kernelTargets } from './kernel.ts';
 import { linkTargets } from './link.ts';
 
 /** Every reader of bytes that come from outside. Import it after `startCoverage`, or nothing is seen of them. */
-export const targets: readonly Target[] = [...agentTargets, ...linkTargets];
+export const targets: readonly Target[] = [...agentTargets, ...linkTargets, ...kernelTargets];

@@ -101,7 +101,9 @@ function hooksOf(route: Netlink, linkIndex: number) {
   const kindThere = (): string | undefined => {
     const answer = ask(RTM_GETQDISC, { flags: NLM_F_DUMP, header: { handle: 0, parent: 0, info: 0 } });
     const found = answer.ok ? answer.messages.map(({ payload }) => Buffer.from(payload)) : [];
-    const ingress = found.find((bytes) => bytes.readInt32LE(4) === linkIndex && bytes.readUInt32LE(12) === TC_H_CLSACT);
+    const ingress = found.find(
+      (bytes) => bytes.length >= TCMSG_BYTES && bytes.readInt32LE(4) === linkIndex && bytes.readUInt32LE(12) === TC_H_CLSACT,
+    );
     return ingress && cString(attributes(ingress.subarray(TCMSG_BYTES)).get(TCA_KIND) ?? Buffer.alloc(0));
   };
 
@@ -151,8 +153,9 @@ function tcMessage(linkIndex: number, { handle, parent, info }: Header): Buffer 
   return Buffer.concat([uint32(0), uint32(linkIndex), uint32(handle), uint32(parent), uint32(info)]);
 }
 
-/** Undefined for what a dump lists beside filters: one message without a handle for each priority. */
-function decodeFilter({ payload }: { payload: Uint8Array }): { ours: boolean; name: string } | undefined {
+/** Undefined for what a dump lists beside filters: one message without a handle for each priority; and for one that is cut short. */
+export function decodeFilter({ payload }: { payload: Uint8Array }): { ours: boolean; name: string } | undefined {
+  if (payload.length < TCMSG_BYTES) return undefined;
   const bytes = Buffer.from(payload);
   const handle = bytes.readUInt32LE(8);
   if (handle === 0) return undefined;
