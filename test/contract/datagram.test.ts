@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
+import { decodeLeaseMessage } from '../../src/core/lease/wire.ts';
 import { randomNonce, readKeyFile } from '../../src/drivers/datagram/keys.ts';
 import { openUdp } from '../../src/drivers/datagram/udp.ts';
 import { boottime } from '../../src/drivers/linux/boottime.ts';
@@ -40,12 +41,13 @@ const KEY_B = 'b'.repeat(64);
 async function open(self: number, options: { keys?: string; cluster?: number } = {}) {
   const rejected: Rejection[] = [];
   const heard: number[] = [];
+  const boot = randomNonce();
   const datagram = new SealedDatagram({
     self,
     addresses,
     packets: await openUdp({ address: addresses[self] as string, port }),
     cluster: options.cluster ?? 1,
-    boot: randomNonce(),
+    boot,
     clock: boottime,
     randomNonce,
     keys: readKeyFile(keyFile(options.keys ?? KEY_A)),
@@ -53,7 +55,7 @@ async function open(self: number, options: { keys?: string; cluster?: number } =
   });
   datagram.onReceive((_, payload) => heard.push(payload[0] as number));
   opened.push(datagram);
-  return { datagram, rejected, heard };
+  return { datagram, rejected, heard, boot };
 }
 
 test('two agents with one key hear each other, each datagram once', async () => {
@@ -129,6 +131,44 @@ test('datagrams that were recorded are not acted on when they are sent again to 
   );
   expect(new Set(b.rejected)).toEqual(new Set(['unknown-session']));
   expect(b.heard).toEqual([]);
+});
+
+test('the last words of a run are accepted from anybody who sends them, and nothing of that run after them', async () => {
+  port = await freePort();
+  const [a, b] = [await open(0), await open(1)];
+  await until(
+    () => a.datagram.send(1, Uint8Array.of(1)),
+    () => b.heard.length > 0,
+    'b hears a',
+  );
+  const sealed = a.datagram.lastWords(1);
+  const messages: unknown[] = [];
+  // The first datagram may have been sent twice; it is no lease message.
+  b.datagram.onReceive((from, payload) => {
+    const decoded = decodeLeaseMessage(payload);
+    if (decoded.ok) messages.push({ from, message: decoded.message });
+  });
+  const executor = createSocket('udp4').bind(0, addresses[0]);
+  await once(executor, 'listening');
+  opened.push(executor);
+  for (const bytes of sealed) executor.send(bytes, port, addresses[1]);
+  const release = { from: 0, message: { kind: 'release', round: { boot: a.boot, seq: 2 ** 48 - 1 }, term: 0 } };
+  await until(
+    () => messages,
+    () => messages.length === sealed.length,
+    'all of them are accepted',
+  );
+  expect(messages).toEqual(sealed.map(() => release));
+  expect(sealed.length).toBeGreaterThan(1);
+  b.rejected.length = 0;
+  a.datagram.send(1, Uint8Array.of(2));
+  await until(
+    () => b.rejected,
+    (rejected) => rejected.length > 0,
+    'a later datagram is refused',
+  );
+  expect(b.rejected).toEqual(['replayed']);
+  expect(messages).toHaveLength(sealed.length);
 });
 
 test.each([

@@ -8,7 +8,7 @@ import {
   createGranter,
   type Granter,
 } from '../../../src/core/lease/granter.ts';
-import type { RequestPurpose } from '../../../src/core/lease/message.ts';
+import { LAST_SEQ, type RequestPurpose } from '../../../src/core/lease/message.ts';
 import { SILENCE_MS, timingProfiles } from '../../../src/core/lease/timing.ts';
 
 const timing = timingProfiles.default;
@@ -54,6 +54,18 @@ describe('a granter', () => {
     expect(activePromise(granter, 1)).toBeUndefined();
     expect(ask(granter, { from: 1, seq: 6, term: 2, now: 1 }).answer).toMatchObject({ reason: 'stale' });
     expect(activePromise(granter, 1)).toBeUndefined();
+  });
+
+  test("a dead run's last release covers every promise to it, that to a successor included, and no request of it binds again", () => {
+    const last = { kind: 'release', round: { boot: 101, seq: LAST_SEQ }, term: 0 } as const;
+    const promised = ask(free(), { from: 1, seq: 2 ** 40, now: 0 }).granter;
+    const released = acceptRelease(promised, 1, last);
+    expect(activePromise(released, 1)).toBeUndefined();
+    expect(ask(released, { from: 1, seq: LAST_SEQ - 1, term: 2, now: 1 }).answer).toMatchObject({ reason: 'stale' });
+    const held = acceptHandover(ask(free(), { from: 2, seq: 1, now: 0 }).granter, 2, { kind: 'handover', term: 1, successor: 1 });
+    const succeeding = ask(held, { from: 1, seq: 1, term: 2, purpose: 'succeed', now: 0 }).granter;
+    expect(succeeding.succession?.candidate).toBe(1);
+    expect(acceptRelease(succeeding, 1, last).succession).toBeUndefined();
   });
 
   test('a release by another member, of another run or of an earlier round changes nothing', () => {

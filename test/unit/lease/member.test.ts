@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { LAST_SEQ } from '../../../src/core/lease/message.ts';
 import { holdMs, timingProfiles } from '../../../src/core/lease/timing.ts';
 import { Members, type Sent } from '../../support/members.ts';
 
@@ -102,6 +103,17 @@ describe('hand-over', () => {
     members.input(0, { kind: 'resume' });
     members.run(2 * leaseMs);
     expect(members.holders).toEqual([0]);
+  });
+});
+
+describe("a holder's last words", () => {
+  test('are followed by the next member in ring order within a millisecond and the round trips, not after the lease', () => {
+    const members = Members.holding();
+    members.drop = ({ from, to }) => from === 0 || to === 0;
+    const release = { kind: 'release', round: { boot: members.states[0]?.boot as number, seq: LAST_SEQ }, term: 0 } as const;
+    for (const member of [1, 2]) members.input(member, { kind: 'message', from: 0, message: release });
+    members.run(2);
+    expect(members.states.map((state) => state.role.name).slice(1)).toEqual(['holder', 'follower']);
   });
 });
 
