@@ -3,6 +3,8 @@ import { openNeighbors, type LinuxNeighbors } from '../../../src/drivers/linux/n
 import type { NeighborClaim } from '../../../src/ports/neighbors.ts';
 import type { TestHost } from '../../support/netns.ts';
 
+const ASK_AGAIN_MS = 1000;
+
 export interface Observer {
   neighbors: LinuxNeighbors;
   /** Whether anybody answers for `address`: decided by an answer for `witness`, asked for second on the same wire, and by no clock. */
@@ -29,11 +31,17 @@ export function observe(station: TestHost): Observer {
           if (claim.address === address) answered = true;
           if (claim.address !== witness) return;
           listeners.delete(listener);
+          clearInterval(asking);
           resolve(answered);
         };
         listeners.add(listener);
-        neighbors.probe(address);
-        neighbors.probe(witness);
+        const ask = (): void => {
+          neighbors.probe(address);
+          neighbors.probe(witness);
+        };
+        ask();
+        // A link that has just come up loses frames until its kernel has activated the queue and joined the solicited-node groups.
+        const asking = setInterval(ask, ASK_AGAIN_MS);
       });
     },
     nextClaim(address) {
