@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HaleError } from '../src/base/error.ts';
 import { median } from '../src/base/stats.ts';
 import { awaitSteady } from '../src/lab/drill/agents.ts';
+import { PROBE_INTERVAL_MS } from '../src/lab/drill/instruments.ts';
 import type { Fault } from '../src/lab/faults/effects.ts';
 import type { LabHost } from '../src/lab/host.ts';
 import { createLab, describeApiserver, type Lab, type LabOptions } from '../src/lab/lab.ts';
 import { startKeepalived, type VrrpSettings } from './keepalived.ts';
 import { markdownTable, type Summary, summarize, tenths } from './machine.ts';
-import { OBSERVE_MS, PHASE_MS, PROBE_INTERVAL_MS, type Strike, strike, WARM_UP_MS } from './strike.ts';
+import { OBSERVE_MS, PHASE_MS, type Strike, strike, WARM_UP_MS } from './strike.ts';
 
 const STEADY_TIMEOUT_MS = 30_000;
 /** After everything is ready, for processes that have just started to come to rest. */

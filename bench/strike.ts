@@ -1,18 +1,12 @@
 /** One fault on the holder of the address, seen by the drill's own probe: the same for hale and for its peers. */
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { familyOf } from '../src/base/address.ts';
 import { measure, type Measurement, outageOf } from '../src/core/drill/measure.ts';
 import type { RequestRecord } from '../src/core/drill/record.ts';
-import { APISERVER_CA } from '../src/lab/credentials.ts';
 import type { Fault } from '../src/lab/faults/effects.ts';
 import type { LabHost } from '../src/lab/host.ts';
 import type { Lab } from '../src/lab/lab.ts';
-import type { ProbeOptions } from '../src/lab/probe/options.ts';
-import { startProbe } from '../src/lab/probe/process.ts';
+import { startInstruments } from '../src/lab/drill/instruments.ts';
 
-export const PROBE_INTERVAL_MS = 5;
-const REQUEST_TIMEOUT_MS = 1000;
 export const WARM_UP_MS = 1000;
 /** The fault comes at a random moment of this span, as long as the longest period of any subject, or it might always meet the same phase. */
 export const PHASE_MS = 1000;
@@ -32,17 +26,17 @@ export interface Strike extends Measurement {
 
 export async function strike(lab: Lab, options: { fault: Fault; holder: LabHost; signal: AbortSignal }): Promise<Strike> {
   const { fault, holder, signal } = options;
-  const probe = await startProbe(lab.client.command([]), probeOptions(lab));
+  const instruments = await startInstruments(lab, { connections: 0 });
   try {
     await sleep(WARM_UP_MS + Math.random() * PHASE_MS, undefined, { signal });
     const { record } = await lab.inject(fault, holder.name, { undoAfterMs: UNDO_AFTER_MS });
     await sleep(OBSERVE_MS, undefined, { signal });
-    const seen = await probe.stop();
+    const seen = await instruments.stop();
     const marks = [{ timeMs: record.injectedAtMs, label: `${fault} ${holder.name}`, kind: 'fault' as const }];
     const measurement = measure({ ...seen, marks });
     return { ...measurement, quietGapMs: quietGap(seen.requests, measurement), moveGapMs: moveGap(seen.requests, measurement) };
   } finally {
-    await probe.abandon();
+    await instruments.abandon();
   }
 }
 
@@ -62,24 +56,4 @@ function moveGap(requests: readonly RequestRecord[], { faultMs, holders, holderB
     requests.filter((request) => request.endMs <= untilMs),
     faultMs,
   ).outageMs;
-}
-
-function probeOptions(lab: Lab): ProbeOptions {
-  const { addresses, port, dnsName } = lab.plan.endpoint;
-  const address = addresses[0] as string;
-  return {
-    address,
-    port,
-    serverName: dnsName,
-    caFile: `/${APISERVER_CA}`,
-    intervalMs: PROBE_INTERVAL_MS,
-    timeoutMs: REQUEST_TIMEOUT_MS,
-    connections: 0,
-    outFile: join(lab.folder, 'bench.ndjson'),
-    observer: {
-      interface: 'eth0',
-      address: lab.plan.observerAddresses.find((candidate) => familyOf(candidate) === familyOf(address)) as string,
-      hosts: lab.controlPlane.map(({ name, mac }) => ({ name, mac })),
-    },
-  };
 }

@@ -10,6 +10,7 @@ const sources = [
   'agent/guardian/main',
   'drivers/proxy/worker',
   'lab/probe/main',
+  'lab/probe/watcher',
   'lab/standin/main',
   'lab/await-ready',
   'lab/undo',

@@ -45,7 +45,7 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<void> {
     const { path, results } = writeReport(lab, [drill], 'hale-reports');
     if (options.json) process.stdout.write(`${JSON.stringify({ lab: facts, drills: results, report: path })}\n`);
     else process.stdout.write(results.map(renderResult).join('\n'));
-    if (drill.result.verdict === 'fail') process.exitCode = EXIT_FINDING;
+    if (drill.result.verdict !== 'pass') process.exitCode = EXIT_FINDING;
   } finally {
     await lab.down();
     say('the lab is gone');

@@ -46,7 +46,7 @@ function runCommand(): Command {
       const [result] = writeReport(lab, [drill], options.reportDir).results as [DrillResult];
       if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
       else process.stdout.write(renderResult(result));
-      if (result.verdict === 'fail') process.exitCode = EXIT_FINDING;
+      if (result.verdict !== 'pass') process.exitCode = EXIT_FINDING;
     });
 }
 
@@ -71,11 +71,14 @@ export function writeReport(lab: Lab, drills: readonly Drill[], folder: string):
 /** The result in a few lines. */
 export function renderResult(result: DrillResult): string {
   const { requests, connections, holders } = result;
+  const every = holders.watchedEveryMs;
   const rows = [
     ['outage at the client', `${result.outageMs} ms (allowed: ${result.outageBoundMs} ms)`],
     ['requests', `${requests.total}, ${requests.failed} failed`],
     ['connections', `${connections.total}: ${connections.kept} kept, ${connections.reset} reset, ${connections.hung} hung`],
-    ['holder', `${result.holderBefore} -> ${result.holderAfter}, at most ${holders.maxSimultaneous} at once`],
+    ['holder', `${result.holderBefore} -> ${result.holderAfter}`],
+    ['holders at once', `at most ${holders.maxSimultaneous}, overlap ${holders.overlapMs} ms`],
+    ['watched every', `${every.median} ms (99 %: ${every.p99} ms, at worst ${every.max} ms)`],
     ['API server', result.apiserver],
     ['report', result.report ?? 'none'],
   ];

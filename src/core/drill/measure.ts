@@ -1,6 +1,7 @@
 /** A drill's record -> its numbers. Every definition that an auditor may ask for stands here, at the function that applies it. */
 import { assert } from '../../base/assert.ts';
-import { type HolderInterval, type HolderRule, HOLDER_RULE, holdersOf, lastSeen } from './holders.ts';
+import { quantile } from '../../base/stats.ts';
+import { type Holders, holdersOf, lastHeard } from './holders.ts';
 import { type ConnectionRecord, type DrillRecord, markTime, type RequestRecord } from './record.ts';
 
 /** A connection that waits longer than this for an answer hangs: the client could not tell that its server was gone. */
@@ -23,13 +24,15 @@ export interface Measurement {
   connections: { total: number; kept: number; reset: number; hung: number; lostBeforeFault: number };
   /** Successful requests answered by each API server before and after the fault. */
   servers: Record<string, { before: number; after: number }>;
-  holders: { intervals: HolderInterval[]; maxSimultaneous: number; overlapMs: number };
+  holders: Holders;
+  /** Time between two rounds of questions to all hosts, from the second before the fault on; NaN when nobody was asked. */
+  watchedEveryMs: { median: number; p99: number; max: number };
   holderBefore: string | null;
   holderAfter: string | null;
   probeLagMs: number;
 }
 
-export function measure(record: DrillRecord, rule: HolderRule = HOLDER_RULE): Measurement {
+export function measure(record: DrillRecord): Measurement {
   const faultMs = markTime(record, 'fault');
   assert(faultMs !== undefined, 'a drill record has a fault mark');
   const undoMs = markTime(record, 'undo') ?? Number.POSITIVE_INFINITY;
@@ -45,12 +48,22 @@ export function measure(record: DrillRecord, rule: HolderRule = HOLDER_RULE): Me
     failingForMs: Math.max(0, ...failed.map((request) => request.startMs - faultMs)),
     connections: countConnections(record.connections, faultMs),
     servers: countServers(record.requests, faultMs),
-    holders: holdersOf(record.sightings, rule),
-    holderBefore: lastSeen(record.sightings, { untilMs: faultMs }),
+    holders: holdersOf(record.watch),
+    watchedEveryMs: everyMs(record.watch.askedMs, faultMs),
+    holderBefore: lastHeard(record.watch, { untilMs: faultMs }),
     // Up to the undo: afterwards a returned host may rightly have taken the address back.
-    holderAfter: lastSeen(record.sightings, { sinceMs: faultMs, untilMs: undoMs }),
+    holderAfter: lastHeard(record.watch, { sinceMs: faultMs, untilMs: undoMs }),
     probeLagMs: record.probeLagMs,
   };
+}
+
+/** The second before the fault counts: who held the address then is part of the evidence. */
+const WATCHED_BEFORE_MS = 1000;
+
+function everyMs(askedMs: readonly number[], faultMs: number): Measurement['watchedEveryMs'] {
+  const watched = askedMs.filter((timeMs) => timeMs >= faultMs - WATCHED_BEFORE_MS);
+  const gaps = watched.slice(1).map((timeMs, i) => timeMs - (watched[i] as number));
+  return { median: quantile(gaps, 0.5), p99: quantile(gaps, 0.99), max: quantile(gaps, 1) };
 }
 
 /**

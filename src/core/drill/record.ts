@@ -1,6 +1,6 @@
 /**
  * What a drill observed from the client's side, before any judgement. All times are milliseconds of the measuring machine's
- * CLOCK_BOOTTIME, so requests, sightings and marks of different processes on that machine share one axis.
+ * CLOCK_BOOTTIME, so requests, answers and marks of different processes on that machine share one axis.
  */
 
 /** One request over a connection of its own. */
@@ -28,14 +28,25 @@ export interface ConnectionRecord {
   error?: string;
 }
 
-/** How a host gave itself away as an owner of the address. */
-export type SightingHow = 'arp' | 'ndp' | 'tcp';
+export type AnswerHow = 'arp' | 'ndp' | 'tcp';
 
-export interface Sighting {
-  timeMs: number;
+/** An answer for the address that proves: the host answered for it at some moment from when the round was asked until `heardMs`. */
+export interface Answer {
+  /** Index into the rounds of the watch. */
+  round: number;
   /** Name of the host, or the MAC address when it belongs to no known host. */
   host: string;
-  how: SightingHow;
+  how: AnswerHow;
+  /** Not before the answer arrived. */
+  heardMs: number;
+}
+
+/** All hosts were asked in rounds: who has the address (ARP, NDP), and each one whether it accepts TCP for it. */
+export interface WatchRecord {
+  /** Just before the questions of each round were sent, ascending. */
+  askedMs: number[];
+  /** In the order in which they were heard. */
+  answers: Answer[];
 }
 
 /** A moment worth a line in the plot. `fault` and `undo` carry meaning, the others only a label. */
@@ -48,7 +59,7 @@ export interface Mark {
 export interface DrillRecord {
   requests: RequestRecord[];
   connections: ConnectionRecord[];
-  sightings: Sighting[];
+  watch: WatchRecord;
   marks: Mark[];
   /** How late the probe itself sent a request, at worst: larger gaps are the rig's, not the address's. */
   probeLagMs: number;

@@ -1,7 +1,7 @@
 /** The public contract of `hale drill run --json`: numbers as a client saw them. Keys are only ever added. */
 import type { Measurement } from './measure.ts';
 import type { Scenario } from './scenario.ts';
-import { judge, outageBoundMs } from './verdict.ts';
+import { judge, outageBoundMs, type Verdict } from './verdict.ts';
 
 export interface DrillResult {
   scenario: string;
@@ -17,11 +17,20 @@ export interface DrillResult {
   outageBoundMs: number;
   requests: { total: number; failed: number };
   connections: { total: number; kept: number; reset: number; hung: number };
-  holders: { maxSimultaneous: number; overlapMs: number };
+  holders: {
+    maxSimultaneous: number;
+    /** Longest time for which two hosts provably both answered. */
+    overlapMs: number;
+    /** Time between two rounds of questions to all hosts; null when nobody was asked. */
+    watchedEveryMs: { median: number | null; p99: number | null; max: number | null };
+    /** Who answered when, in milliseconds since the fault. */
+    intervals: { host: string; fromMs: number; toMs: number }[];
+  };
   holderBefore: string | null;
   holderAfter: string | null;
   servers: Measurement['servers'];
-  verdict: 'pass' | 'fail';
+  /** `void`: the instruments stood still for too long, so that neither can be said. */
+  verdict: Verdict['verdict'];
   reasons: string[];
   /** Path of the HTML report, or null when none was written. */
   report: string | null;
@@ -39,7 +48,7 @@ export interface DrillFacts {
 }
 
 export function drillResult(facts: DrillFacts, measurement: Measurement): DrillResult {
-  const { requests, connections, holders } = measurement;
+  const { requests, connections } = measurement;
   const { scenario } = facts;
   return {
     scenario: scenario.name,
@@ -51,13 +60,36 @@ export function drillResult(facts: DrillFacts, measurement: Measurement): DrillR
     outageBoundMs: outageBoundMs(scenario, facts),
     requests: { total: requests.total, failed: requests.failed },
     connections: { total: connections.total, kept: connections.kept, reset: connections.reset, hung: connections.hung },
-    holders: { maxSimultaneous: holders.maxSimultaneous, overlapMs: tenths(holders.overlapMs) },
+    holders: holdersResult(measurement),
     holderBefore: measurement.holderBefore,
     holderAfter: measurement.holderAfter,
     servers: measurement.servers,
     ...judge(scenario, measurement, facts),
     report: facts.report,
   };
+}
+
+function holdersResult({ holders, watchedEveryMs, faultMs }: Measurement): DrillResult['holders'] {
+  const { median, p99, max } = watchedEveryMs;
+  return {
+    maxSimultaneous: holders.maxSimultaneous,
+    // To the microsecond: rounding must not turn a short overlap into none.
+    overlapMs: thousandths(holders.overlapMs),
+    watchedEveryMs: { median: orNull(median), p99: orNull(p99), max: orNull(max) },
+    intervals: holders.intervals.map(({ host, startMs, endMs }) => ({
+      host,
+      fromMs: tenths(startMs - faultMs),
+      toMs: tenths(endMs - faultMs),
+    })),
+  };
+}
+
+function orNull(valueMs: number): number | null {
+  return Number.isNaN(valueMs) ? null : thousandths(valueMs);
+}
+
+function thousandths(valueMs: number): number {
+  return Math.round(valueMs * 1000) / 1000;
 }
 
 function tenths(valueMs: number): number {

@@ -1,5 +1,21 @@
 /** The drills as data: which fault, on which host, how long to watch, and what must hold. */
-export type FaultKind = 'crash' | 'freeze' | 'isolate' | 'apiserver-kill' | 'apiserver-hang' | 'drain';
+export type FaultKind =
+  | 'crash'
+  | 'freeze'
+  | 'suspend'
+  | 'agent-kill'
+  | 'freeze-agent'
+  | 'starve-agent'
+  | 'clock-jump'
+  | 'isolate'
+  | 'partition'
+  | 'deaf'
+  | 'mute'
+  | 'link-flap'
+  | 'apiserver-kill'
+  | 'apiserver-hang'
+  | 'etcd-down'
+  | 'drain';
 
 /** What a drill must show. An absent bound is reported but not judged. */
 export interface Expectation {
@@ -9,7 +25,8 @@ export interface Expectation {
   failingForMs: number;
   failedMax?: number;
   hungMax?: number;
-  holder: 'changes' | 'stays';
+  /** `either`: both are right, as the fault may or may not last until the lease ends. */
+  holder: 'changes' | 'stays' | 'either';
 }
 
 export interface Scenario {
@@ -49,12 +66,97 @@ export const SCENARIOS: readonly Scenario[] = [
     expect: { outage: { leases: 1, plusMs: 150 }, failingForMs: 5000, hungMax: 0, holder: 'changes' },
   },
   {
+    name: 'owner-suspended',
+    description:
+      'The host that holds the address stands still, processes and packets alike, and wakes with a lease that has ended; its kernel, which a lab cannot stop, is cut off instead.',
+    fault: 'suspend',
+    target: 'holder',
+    ...WATCH,
+    // Its connections hear nothing from a host that stands still: reported, not judged.
+    expect: { outage: { leases: 1, plusMs: 150 }, failingForMs: 5000, holder: 'changes' },
+  },
+  {
+    name: 'agent-killed',
+    description: 'The agent of the host that holds the address is killed (SIGKILL), and nothing else.',
+    fault: 'agent-kill',
+    target: 'holder',
+    ...WATCH,
+    expect: { outage: { leases: 0, plusMs: 50 }, failingForMs: 5000, hungMax: 0, holder: 'changes' },
+  },
+  {
+    name: 'owner-stopped',
+    description: 'The agent of the host that holds the address is stopped (SIGSTOP), while its kernel and everything else keeps running.',
+    fault: 'freeze-agent',
+    target: 'holder',
+    ...WATCH,
+    expect: { outage: { leases: 1, plusMs: 150 }, failingForMs: 5000, hungMax: 0, holder: 'changes' },
+  },
+  {
+    name: 'owner-starved',
+    description:
+      'The agent of the host that holds the address gets 10 ms of CPU time, then none for one and a half leases, and so on (SIGSTOP and SIGCONT in turn).',
+    fault: 'starve-agent',
+    target: 'holder',
+    ...WATCH,
+    expect: { outage: { leases: 1, plusMs: 150 }, failingForMs: 5000, hungMax: 0, holder: 'changes' },
+  },
+  {
+    name: 'owner-clock-jump',
+    description:
+      'The wall clock of the holder’s agent jumps forward by an hour, and back; its boot-time clock, on which the lease runs, cannot jump.',
+    fault: 'clock-jump',
+    target: 'holder',
+    ...WATCH,
+    expect: { outage: { leases: 0, plusMs: 100 }, failingForMs: 0, failedMax: 0, hungMax: 0, holder: 'stays' },
+  },
+  {
     name: 'owner-isolated',
     description: 'The host that holds the address is cut off from the other control-plane hosts, but not from clients, and keeps running.',
     fault: 'isolate',
     target: 'holder',
     ...WATCH,
     expect: { outage: { leases: 1, plusMs: 150 }, failingForMs: 5000, hungMax: 0, holder: 'changes' },
+  },
+  {
+    name: 'partition-minority',
+    description:
+      'The host that holds the address is cut off with a minority (of three hosts: alone) from the other control-plane hosts; clients reach both sides.',
+    fault: 'partition',
+    target: 'holder',
+    ...WATCH,
+    expect: { outage: { leases: 1, plusMs: 150 }, failingForMs: 5000, hungMax: 0, holder: 'changes' },
+  },
+  {
+    name: 'partition-majority',
+    description: 'A minority without the holder is cut off from the other control-plane hosts; clients reach both sides.',
+    fault: 'partition',
+    target: 'another',
+    ...WATCH,
+    expect: { outage: { leases: 0, plusMs: 150 }, failingForMs: 5000, hungMax: 0, holder: 'stays' },
+  },
+  {
+    name: 'partition-one-way',
+    description: 'The host that holds the address hears no other control-plane host, while they hear it.',
+    fault: 'deaf',
+    target: 'holder',
+    ...WATCH,
+    expect: { outage: { leases: 1, plusMs: 150 }, failingForMs: 5000, hungMax: 0, holder: 'changes' },
+  },
+  {
+    name: 'partition-mute',
+    description: 'No other control-plane host hears the one that holds the address, while it hears them.',
+    fault: 'mute',
+    target: 'holder',
+    ...WATCH,
+    expect: { outage: { leases: 1, plusMs: 150 }, failingForMs: 5000, hungMax: 0, holder: 'changes' },
+  },
+  {
+    name: 'flapping-link',
+    description: 'The link of the host that holds the address goes down and up every 250 ms.',
+    fault: 'link-flap',
+    target: 'holder',
+    ...WATCH,
+    expect: { outage: { leases: 1, plusMs: 400 }, failingForMs: 8000, holder: 'either' },
   },
   {
     name: 'apiserver-crash',
@@ -71,6 +173,14 @@ export const SCENARIOS: readonly Scenario[] = [
     target: 'another',
     ...WATCH,
     expect: { outage: { leases: 0, plusMs: 150 }, failingForMs: 5000, holder: 'stays' },
+  },
+  {
+    name: 'etcd-down',
+    description: 'Every member of etcd is killed: the API servers are no longer ready, and the address stays where it is.',
+    fault: 'etcd-down',
+    target: 'holder',
+    ...WATCH,
+    expect: { outage: { leases: 0, plusMs: 150 }, failingForMs: 5000, hungMax: 0, holder: 'stays' },
   },
   {
     name: 'drain',

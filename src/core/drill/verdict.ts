@@ -1,10 +1,10 @@
-/** (scenario, measurement) -> verdict. A failed verdict names each expectation that did not hold, with the number. */
+/** (scenario, measurement) -> verdict. A failed verdict names each expectation that did not hold, with the number; a void one what stood still. */
 import type { Measurement } from './measure.ts';
 import type { Scenario } from './scenario.ts';
 
 export interface Verdict {
-  verdict: 'pass' | 'fail';
-  /** Why it failed; empty for a pass. */
+  verdict: 'pass' | 'fail' | 'void';
+  /** Why it is not a pass; empty for a pass. */
   reasons: string[];
 }
 
@@ -13,17 +13,40 @@ export interface VerdictContext {
   leaseMs: number;
 }
 
+/** An instrument that did not run for longer than this measured itself. */
+const LAG_MAX_MS = 250;
+
 export function outageBoundMs(scenario: Scenario, { leaseMs }: VerdictContext): number {
   return scenario.expect.outage.leases * leaseMs + scenario.expect.outage.plusMs;
 }
 
 export function judge(scenario: Scenario, measurement: Measurement, context: VerdictContext): Verdict {
+  // What is proven stays proven, however late the instruments were.
+  const overlap = overlapReasons(measurement);
+  if (overlap.length > 0) return { verdict: 'fail', reasons: overlap };
+  const lag = lagReasons(measurement);
+  if (lag.length > 0) return { verdict: 'void', reasons: lag };
   const reasons = [
     ...steadyState(measurement),
     ...holderReasons(scenario, measurement),
     ...serviceReasons(scenario, measurement, outageBoundMs(scenario, context)),
   ];
   return { verdict: reasons.length === 0 ? 'pass' : 'fail', reasons };
+}
+
+function overlapReasons({ holders }: Measurement): string[] {
+  if (holders.maxSimultaneous <= 1) return [];
+  return [`${holders.maxSimultaneous} hosts answered for the address at once, for at least ${round(holders.overlapMs)} ms`];
+}
+
+function lagReasons({ probeLagMs, watchedEveryMs }: Measurement): string[] {
+  const reasons: string[] = [];
+  if (probeLagMs > LAG_MAX_MS)
+    reasons.push(`the probe sent a request ${round(probeLagMs)} ms late; beyond ${LAG_MAX_MS} ms nothing can be judged`);
+  if (watchedEveryMs.max > LAG_MAX_MS) {
+    reasons.push(`the hosts were not watched for ${round(watchedEveryMs.max)} ms; beyond ${LAG_MAX_MS} ms nothing can be judged`);
+  }
+  return reasons;
 }
 
 /** A drill that begins in trouble proves nothing about the fault. */
@@ -38,11 +61,8 @@ function steadyState({ requests, connections, holderBefore }: Measurement): stri
   return reasons;
 }
 
-function holderReasons(scenario: Scenario, { holders, holderBefore, holderAfter }: Measurement): string[] {
+function holderReasons(scenario: Scenario, { holderBefore, holderAfter }: Measurement): string[] {
   const reasons: string[] = [];
-  if (holders.maxSimultaneous > 1) {
-    reasons.push(`${holders.maxSimultaneous} hosts answered for the address at once, for at least ${round(holders.overlapMs)} ms`);
-  }
   if (holderAfter === null) reasons.push('nobody answered for the address after the fault');
   else if (scenario.expect.holder === 'changes' && holderAfter === holderBefore) {
     reasons.push(`${holderAfter} still held the address after the fault; another host was to take it`);

@@ -23,6 +23,14 @@ export const send: (fd: number, bytes: Uint8Array, length: number, flags: number
 export const recv: (fd: number, bytes: Uint8Array, length: number, flags: number) => number = libc.func(
   'intptr_t recv(int, uint8_t *, size_t, int)',
 );
+export const read: (fd: number, bytes: Uint8Array, length: number) => number = libc.func('intptr_t read(int, uint8_t *, size_t)');
+/** With a request whose argument is a buffer. */
+export const ioctl: (fd: number, request: number, argument: Uint32Array) => number = libc.func('int ioctl(int, unsigned long, uint32_t *)');
+export const timerfdCreate: (clock: number, flags: number) => number = libc.func('int timerfd_create(int, int)');
+/** The third argument is a struct itimerspec of a 64-bit Linux; the old value is not asked for. */
+export const timerfdSettime: (fd: number, flags: number, value: BigInt64Array, old: null) => number = libc.func(
+  'int timerfd_settime(int, int, const int64_t *, void *)',
+);
 export const close: (fd: number) => number = libc.func('int close(int)');
 export const clockGettime: (clock: number, time: Uint32Array) => number = libc.func('int clock_gettime(int, uint32_t *)');
 export const schedSetscheduler: (pid: number, policy: number, parameters: Int32Array) => number = libc.func(

@@ -1,6 +1,6 @@
 /**
- * A classic BPF program (include/uapi/linux/filter.h) that lets through only what the observer reads: ARP, neighbour solicitations
- * and advertisements, and SYN-ACKs to the observer's ports. Without it the probe would wake for every segment of its own requests.
+ * A classic BPF program (include/uapi/linux/filter.h) that lets through only what the watch reads: ARP, neighbour solicitations
+ * and advertisements, and SYN-ACKs to the watch's ports. Without it the watch would wake for every segment of the probe's requests.
  */
 const LOAD_HALF = 0x28;
 const LOAD_BYTE = 0x30;

@@ -14,17 +14,20 @@ export interface ProbeOptions {
   connections: number;
   /** Records go here, one JSON document a line. */
   outFile: string;
-  /** Absent: requests and connections only, which needs no rights. */
-  observer?: ObserverOptions;
 }
 
-export interface ObserverOptions {
+/** What the lab tells a watch, in the same way. */
+export interface WatchOptions {
+  /** The address under test. */
+  address: string;
+  port: number;
   /** The client's interface towards the hosts. */
   interface: string;
   /**
-   * An unused address of the same subnet and family, from which the observer asks and knocks. Were it the client's own, the answers would
+   * An unused address of the same subnet and family, from which it asks and knocks. Were it the client's own, the answers would
    * refresh the client's neighbour cache, and a takeover that nobody announced would go unnoticed.
    */
-  address: string;
+  source: string;
   hosts: { name: string; mac: string }[];
+  outFile: string;
 }

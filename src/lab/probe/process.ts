@@ -1,29 +1,47 @@
-/** Starts a probe as a process of its own, in whichever namespaces the given command leads to, and collects what it recorded. */
+/** Starts the probe and the watch as processes of their own, in whichever namespaces the given command leads to, and collects what they recorded. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { HaleError } from '../../base/error.ts';
+import type { WatchRecord } from '../../core/drill/record.ts';
 import { programFile, REALTIME_NODE_FLAGS } from '../../drivers/program.ts';
-import type { DrillRecord } from '../../core/drill/record.ts';
-import type { ProbeOptions } from './options.ts';
-import { readRecording } from './recorder.ts';
+import type { ProbeOptions, WatchOptions } from './options.ts';
+import { type Recording, readRecording } from './recorder.ts';
 
-export interface Probe {
+export interface Instrument<Record> {
   pid: number;
   /** Ends the recording and returns it. */
-  stop(): Promise<Omit<DrillRecord, 'marks'>>;
+  stop(): Promise<Record>;
   /** Ends the process, and drops what it recorded. */
   abandon(): Promise<void>;
 }
 
+export type Probe = Instrument<Recording>;
+export type Watch = Instrument<WatchRecord>;
+
 /** `prefix` is the command that enters the client's host, for example `['ip', 'netns', 'exec', 'client']`; empty for this host. Resolves when the traffic runs. */
-export async function startProbe(prefix: readonly string[], options: ProbeOptions): Promise<Probe> {
-  const [command = process.execPath, ...rest] = [...prefix, process.execPath, ...REALTIME_NODE_FLAGS, programFile('lab/probe/main')];
-  const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'pipe'] });
+export function startProbe(prefix: readonly string[], options: ProbeOptions): Promise<Probe> {
+  return startInstrument(prefix, { program: 'lab/probe/main', options, read: readRecording });
+}
+
+/** Like `startProbe`, for the watch over who answers for the address. */
+export function startWatch(prefix: readonly string[], options: WatchOptions): Promise<Watch> {
+  return startInstrument(prefix, { program: 'lab/probe/watcher', options, read: (text) => JSON.parse(text) as WatchRecord });
+}
+
+interface Start<Record> {
+  program: string;
+  options: { outFile: string };
+  read: (text: string) => Record;
+}
+
+async function startInstrument<Record>(prefix: readonly string[], { program, options, read }: Start<Record>): Promise<Instrument<Record>> {
+  const argv = [...prefix, process.execPath, ...REALTIME_NODE_FLAGS, programFile(program)];
+  const child = spawn(argv[0] as string, argv.slice(1), { stdio: ['pipe', 'pipe', 'pipe'] });
   let complaint = '';
   child.stderr.on('data', (chunk: Buffer) => (complaint = `${complaint}${chunk.toString()}`.slice(-4000)));
-  // A probe that is gone shows in its exit; the pipe's own error says nothing more.
+  // An instrument that is gone shows in its exit; the pipe's own error says nothing more.
   child.stdin.on('error', () => {});
   const said = new Set<string>();
   const lines = createInterface({ input: child.stdout });
@@ -46,7 +64,7 @@ export async function startProbe(prefix: readonly string[], options: ProbeOption
       child.stdin.write('stop\n');
       await reach('end');
       await exited;
-      return readRecording(await readFile(options.outFile, 'utf8'));
+      return read(await readFile(options.outFile, 'utf8'));
     },
     abandon: async () => {
       child.stdin.end();
@@ -59,7 +77,7 @@ function probeFailed(word: string, complaint: string): HaleError {
   return new HaleError({
     code: 'probe_failed',
     kind: 'world',
-    message: `the probe in the client's host ended before it said ${JSON.stringify(word)}: ${complaint.trim() || 'it gave no reason'}`,
+    message: `an instrument in the client's host ended before it said ${JSON.stringify(word)}: ${complaint.trim() || 'it gave no reason'}`,
     remedy: 'see that the lab is up (hale lab status) and run the drill again',
   });
 }

@@ -1,15 +1,17 @@
 /** Probe records as lines of JSON, written in batches: the probe shares two cores with what it measures. */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import type { ConnectionRecord, DrillRecord, RequestRecord, Sighting } from '../../core/drill/record.ts';
+import type { ConnectionRecord, DrillRecord, RequestRecord } from '../../core/drill/record.ts';
 
 const FLUSH_EVERY_MS = 250;
 
 export type ProbeRecord =
   | ({ type: 'request' } & RequestRecord)
   | ({ type: 'connection' } & ConnectionRecord)
-  | ({ type: 'sighting' } & Sighting)
   /** Last line of a complete recording. */
   | { type: 'end'; probeLagMs: number };
+
+/** What the probe observed. */
+export type Recording = Omit<DrillRecord, 'marks' | 'watch'>;
 
 export class Recorder {
   readonly #file: number;
@@ -39,15 +41,14 @@ export class Recorder {
 }
 
 /** The text a Recorder wrote -> what was observed; throws when the recording was cut short, for a part would give wrong numbers. */
-export function readRecording(text: string): Omit<DrillRecord, 'marks'> {
-  const recording: Omit<DrillRecord, 'marks'> = { requests: [], connections: [], sightings: [], probeLagMs: 0 };
+export function readRecording(text: string): Recording {
+  const recording: Recording = { requests: [], connections: [], probeLagMs: 0 };
   let complete = false;
   for (const line of text.split('\n')) {
     if (line === '') continue;
     const { type, ...rest } = JSON.parse(line) as ProbeRecord;
     if (type === 'request') recording.requests.push(rest as RequestRecord);
     else if (type === 'connection') recording.connections.push(rest as ConnectionRecord);
-    else if (type === 'sighting') recording.sightings.push(rest as Sighting);
     else {
       recording.probeLagMs = (rest as { probeLagMs: number }).probeLagMs;
       complete = true;

@@ -6,6 +6,7 @@ import { formatMac, parseIp } from '../../base/address.ts';
 import { assert } from '../../base/assert.ts';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { startFrame } from '../../core/neighbor/ethernet.ts';
+import { FrameTemplate } from './template.ts';
 
 const ETHERTYPE_IPV4 = 0x0800;
 const ETHERTYPE_IPV6 = 0x86dd;
@@ -31,6 +32,13 @@ export interface Ends {
 
 export function synFrame(ends: Ends, { sequence }: { sequence: number }): Uint8Array {
   return tcpFrame(ends, { sequence, flags: FLAG_SYN });
+}
+
+/** A SYN to be sent with changing source port (at `tcpAt`) and sequence number (4 bytes later). */
+export function synTemplate(ends: Ends): { template: FrameTemplate; tcpAt: number } {
+  const frame = synFrame(ends, { sequence: 0 });
+  const tcpAt = frame.length - TCP_HEADER_BYTES;
+  return { template: new FrameTemplate(frame, tcpAt + 16), tcpAt };
 }
 
 /** Ends the half-open connection at the very host that answered; `sequence` is the acknowledgement of its SYN-ACK. */

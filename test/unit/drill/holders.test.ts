@@ -1,106 +1,153 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { HOLDER_RULE, holdersOf, lastSeen } from '../../../src/core/drill/holders.ts';
-import type { Sighting } from '../../../src/core/drill/record.ts';
+import { holdersOf, lastHeard } from '../../../src/core/drill/holders.ts';
+import type { Answer, WatchRecord } from '../../../src/core/drill/record.ts';
 
-/** Sightings of one host every `everyMs` from `from` up to `to`. */
-function seen(host: string, range: { from: number; to: number; everyMs?: number }): Sighting[] {
-  const sightings: Sighting[] = [];
-  for (let timeMs = range.from; timeMs <= range.to; timeMs += range.everyMs ?? 5) sightings.push({ timeMs, host, how: 'arp' });
-  return sightings;
+/** A host answers all questions that reach it from `from` to `to`, in true time. */
+interface Turn {
+  host: string;
+  from: number;
+  to: number;
 }
 
-/** Consecutive turns with lengths in milliseconds and a pause before each, as a lease gives them. */
-const turns = fc.array(
+interface Network {
+  /** When the rounds are asked. */
+  askedMs: readonly number[];
+  /** From asking to the arrival at the host, and from the answer to hearing it; each for the n-th question. */
+  delays?: readonly { thereMs: number; backMs: number }[];
+}
+
+/** What a watch records of the truth. */
+function watchOf(turns: readonly Turn[], { askedMs, delays = [{ thereMs: 0.02, backMs: 0.02 }] }: Network): WatchRecord {
+  const answers: Answer[] = [];
+  for (const [round, asked] of askedMs.entries()) {
+    for (const [i, { host, from, to }] of turns.entries()) {
+      const { thereMs, backMs } = delays[(round + i) % delays.length] as { thereMs: number; backMs: number };
+      const atHost = asked + thereMs;
+      if (atHost >= from && atHost <= to) answers.push({ round, host, how: 'arp', heardMs: atHost + backMs });
+    }
+  }
+  return { askedMs: [...askedMs], answers: answers.sort((a, b) => a.heardMs - b.heardMs) };
+}
+
+const every = (stepMs: number, toMs: number): number[] => Array.from({ length: Math.ceil(toMs / stepMs) }, (_, i) => i * stepMs);
+
+/** Turns one after the other, as a lease gives them. */
+const history = fc.array(
   fc.record({
     host: fc.constantFrom('cp1', 'cp2', 'cp3'),
-    pauseMs: fc.integer({ min: 1, max: 400 }),
-    lengthMs: fc.integer({ min: 60, max: 900 }),
+    pauseMs: fc.double({ min: 0.001, max: 200, noNaN: true }),
+    lengthMs: fc.double({ min: 60, max: 500, noNaN: true }),
   }),
-  { minLength: 1, maxLength: 8 },
+  { minLength: 1, maxLength: 6 },
 );
 
-function sightingsOf(history: { host: string; pauseMs: number; lengthMs: number }[]): Sighting[] {
-  let timeMs = 1000;
-  return history.flatMap(({ host, pauseMs, lengthMs }) => {
+function oneAfterTheOther(parts: { host: string; pauseMs: number; lengthMs: number }[]): Turn[] {
+  let timeMs = 0;
+  return parts.map(({ host, pauseMs, lengthMs }) => {
     const from = timeMs + pauseMs;
     timeMs = from + lengthMs;
-    return seen(host, { from, to: timeMs });
+    return { host, from, to: timeMs };
   });
 }
 
+const delay = fc.record({ thereMs: fc.double({ min: 0, max: 15, noNaN: true }), backMs: fc.double({ min: 0, max: 40, noNaN: true }) });
+/** Steps between rounds: mostly regular, with stalls. */
+const steps = fc.array(
+  fc.oneof({ weight: 20, arbitrary: fc.constant(1) }, { weight: 1, arbitrary: fc.double({ min: 0.2, max: 300, noNaN: true }) }),
+  {
+    minLength: 2000,
+    maxLength: 2000,
+  },
+);
+
 describe('who held the address', () => {
-  test('nobody was seen: 0 at once', () => {
-    expect(holdersOf([])).toEqual({ intervals: [], maxSimultaneous: 0, overlapMs: 0 });
+  test('nobody answered: 0 at once', () => {
+    expect(holdersOf({ askedMs: every(1, 100), answers: [] })).toEqual({ intervals: [], maxSimultaneous: 0, overlapMs: 0 });
   });
 
-  test('turns that follow one another never count as two at once', () => {
+  test('turns that follow one another never count as two at once, however late the watch asks and hears', () => {
     fc.assert(
-      fc.property(turns, (history) => {
-        const { maxSimultaneous, overlapMs } = holdersOf(sightingsOf(history));
-        expect({ maxSimultaneous, overlapMs }).toEqual({ maxSimultaneous: 1, overlapMs: 0 });
-      }),
-    );
-  });
-
-  test('one sighting of another host anywhere inside a turn is two at once, whatever the pauses of the probe', () => {
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 2, maxLength: 60 }), fc.nat(), (pauses, where) => {
+      fc.property(history, steps, fc.array(delay, { minLength: 1, maxLength: 5 }), (parts, stepsMs, delays) => {
         let timeMs = 0;
-        const own = pauses.map((pauseMs): Sighting => ({ timeMs: (timeMs += pauseMs), host: 'cp1', how: 'arp' }));
-        const index = where % (own.length - 1);
-        const [left, right] = [own[index], own[index + 1]] as [Sighting, Sighting];
-        const intruder: Sighting = { timeMs: (left.timeMs + right.timeMs) / 2, host: 'cp2', how: 'tcp' };
-        expect(holdersOf([...own, intruder]).maxSimultaneous).toBe(2);
+        const askedMs = stepsMs.map((stepMs) => (timeMs += stepMs));
+        const { maxSimultaneous, overlapMs } = holdersOf(watchOf(oneAfterTheOther(parts), { askedMs, delays }));
+        expect([maxSimultaneous <= 1, overlapMs]).toEqual([true, 0]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('an overlap is claimed for no longer than it lasted, and missed by no more than two rounds', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 3, max: 400, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }), (lengthMs, phase) => {
+        const turns = [
+          { host: 'cp1', from: 0, to: 500 + phase },
+          { host: 'cp2', from: 500 + phase - lengthMs, to: 1000 },
+        ];
+        const { maxSimultaneous, overlapMs } = holdersOf(watchOf(turns, { askedMs: every(1, 1000) }));
+        expect(maxSimultaneous).toBe(2);
+        expect(overlapMs).toBeLessThanOrEqual(lengthMs);
+        expect(overlapMs).toBeGreaterThan(lengthMs - 2.1);
       }),
     );
   });
 
-  test('interleaved sightings are two at once for as long as they interleave', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 20, max: 500 }), fc.double({ min: 0.5, max: 4.5, noNaN: true }), (lengthMs, shiftMs) => {
-        const first = seen('cp1', { from: 0, to: 1000 });
-        const second = seen('cp2', { from: 1000 - lengthMs + shiftMs, to: 2000 });
-        const { maxSimultaneous, overlapMs } = holdersOf([...first, ...second]);
-        expect(maxSimultaneous).toBe(2);
-        expect(overlapMs).toBeCloseTo(lengthMs - shiftMs);
-      }),
+  test('one answer of another host inside a turn is two at once, of unknown length', () => {
+    const own = watchOf([{ host: 'cp1', from: 0, to: 1000 }], { askedMs: every(1, 1000) });
+    const intruder: Answer = { round: 500, host: 'cp2', how: 'tcp', heardMs: 500.3 };
+    expect(holdersOf({ ...own, answers: [...own.answers, intruder] })).toMatchObject({ maxSimultaneous: 2, overlapMs: 0 });
+  });
+
+  test('an answer that was under way while the address moved proves nothing', () => {
+    const moved = watchOf(
+      [
+        { host: 'cp1', from: 0, to: 99.5 },
+        { host: 'cp2', from: 100.5, to: 200 },
+      ],
+      { askedMs: every(1, 200) },
     );
+    const late: Answer = { round: 99, host: 'cp1', how: 'tcp', heardMs: 140 };
+    expect(holdersOf({ ...moved, answers: [...moved.answers, late] })).toMatchObject({ maxSimultaneous: 1, overlapMs: 0 });
+  });
+
+  test('hosts that answer by turns of a few rounds are two at once', () => {
+    const { askedMs, answers } = watchOf([{ host: 'cp1', from: 0, to: 200 }], { askedMs: every(1, 200) });
+    const alternating = answers.map((answer) => ({ ...answer, host: Math.floor(answer.round / 10) % 2 === 0 ? 'cp1' : 'cp2' }));
+    expect(holdersOf({ askedMs, answers: alternating })).toMatchObject({ maxSimultaneous: 2, overlapMs: expect.closeTo(179, 0) });
+  });
+
+  test('a watch that stalls does not end a turn', () => {
+    const askedMs = [...every(1, 100), ...every(1, 100).map((timeMs) => timeMs + 900)];
+    const turns = ['cp1', 'cp2'].map((host) => ({ host, from: 0, to: 2000 }));
+    expect(holdersOf(watchOf(turns, { askedMs }))).toMatchObject({ maxSimultaneous: 2, intervals: [{ host: 'cp1' }, { host: 'cp2' }] });
   });
 
   test('three at once', () => {
-    const all = ['cp1', 'cp2', 'cp3'].flatMap((host, i) => seen(host, { from: i, to: 500 + i }));
-    expect(holdersOf(all).maxSimultaneous).toBe(3);
-  });
-
-  test('a host that answers only the SYN aimed at it overlaps one that answers everything', () => {
-    const owner = seen('cp1', { from: 0, to: 3000, everyMs: 3.3 });
-    const stray = seen('cp2', { from: 1001, to: 1500, everyMs: 10 });
-    const { maxSimultaneous, overlapMs } = holdersOf([...owner, ...stray]);
-    expect(maxSimultaneous).toBe(2);
-    expect(overlapMs).toBe(490);
-  });
-
-  test('a sighting at the very moment of the hand-over is none', () => {
-    const { maxSimultaneous } = holdersOf([...seen('cp1', { from: 0, to: 100 }), ...seen('cp2', { from: 100, to: 200 })]);
-    expect(maxSimultaneous).toBe(1);
+    const turns = ['cp1', 'cp2', 'cp3'].map((host, i) => ({ host, from: i * 10, to: 500 }));
+    expect(holdersOf(watchOf(turns, { askedMs: every(1, 600) })).maxSimultaneous).toBe(3);
   });
 
   test('a host that goes and comes back has two intervals, with or without a turn of another in between', () => {
-    const gone = [...seen('cp1', { from: 0, to: 100 }), ...seen('cp1', { from: 101 + HOLDER_RULE.silenceMs, to: 300 })];
-    expect(holdersOf(gone).intervals.map(({ host }) => host)).toEqual(['cp1', 'cp1']);
-    const replaced = [...seen('cp1', { from: 0, to: 100 }), ...seen('cp2', { from: 105, to: 300 }), ...seen('cp1', { from: 305, to: 400 })];
-    expect(holdersOf(replaced).intervals).toEqual([
-      { host: 'cp1', startMs: 0, endMs: 100 },
-      { host: 'cp2', startMs: 105, endMs: 300 },
-      { host: 'cp1', startMs: 305, endMs: 400 },
-    ]);
+    const hosts = (turns: Turn[]): string[] => holdersOf(watchOf(turns, { askedMs: every(1, 500) })).intervals.map(({ host }) => host);
+    const gone = [
+      { host: 'cp1', from: 0, to: 100 },
+      { host: 'cp1', from: 200, to: 300 },
+    ];
+    expect(hosts(gone)).toEqual(['cp1', 'cp1']);
+    expect(hosts([...gone, { host: 'cp2', from: 110, to: 190 }])).toEqual(['cp1', 'cp2', 'cp1']);
   });
 
-  test('lastSeen looks only into its window', () => {
-    const sightings = [...seen('cp1', { from: 0, to: 100 }), ...seen('cp2', { from: 200, to: 300 })];
-    expect(lastSeen(sightings, { untilMs: 150 })).toBe('cp1');
-    expect(lastSeen(sightings, { sinceMs: 110, untilMs: 190 })).toBeNull();
-    expect(lastSeen(sightings, { sinceMs: 110, untilMs: 1000 })).toBe('cp2');
+  test('lastHeard looks only into its window', () => {
+    const watch = watchOf(
+      [
+        { host: 'cp1', from: 0, to: 100 },
+        { host: 'cp2', from: 200, to: 300 },
+      ],
+      { askedMs: every(1, 400) },
+    );
+    expect(lastHeard(watch, { untilMs: 150 })).toBe('cp1');
+    expect(lastHeard(watch, { sinceMs: 110, untilMs: 190 })).toBeNull();
+    expect(lastHeard(watch, { sinceMs: 110, untilMs: 1000 })).toBe('cp2');
   });
 });

@@ -108,7 +108,15 @@ describe('result of a drill', () => {
       outageBoundMs: 450,
       requests: { total: 2200, failed: 61 },
       connections: { total: 300, kept: 204, reset: 96, hung: 0 },
-      holders: { maxSimultaneous: 1, overlapMs: 0 },
+      holders: {
+        maxSimultaneous: 1,
+        overlapMs: 0,
+        watchedEveryMs: { median: 1, p99: 1, max: 1 },
+        intervals: [
+          { host: 'cp1', fromMs: -1999.9, toMs: -0.8 },
+          { host: 'cp2', fromMs: 301.1, toMs: 8999.2 },
+        ],
+      },
       holderBefore: 'cp1',
       holderAfter: 'cp2',
       servers: { cp1: { before: 134, after: 0 }, cp2: { before: 133, after: 869 }, cp3: { before: 133, after: 870 } },
@@ -119,7 +127,9 @@ describe('result of a drill', () => {
   });
 
   test('each broken expectation is a reason with its number', () => {
-    const second = resultOf('owner-crash', (record) => record.sightings.push({ timeMs: 105_000, host: 'cp3', how: 'tcp' }));
+    const second = resultOf('owner-crash', (record) =>
+      record.watch.answers.push({ round: 7000, host: 'cp3', how: 'tcp', heardMs: 105_000.1 }),
+    );
     expect(second).toMatchObject({ verdict: 'fail', reasons: ['2 hosts answered for the address at once, for at least 0 ms'] });
 
     const drain = resultOf('drain');
@@ -140,11 +150,32 @@ describe('result of a drill', () => {
       Object.assign(record.requests[3] as RequestRecord, { ok: false, error: 'ECONNREFUSED' }),
     );
     expect(early.reasons).toEqual(['1 requests failed before the fault: not a steady state']);
-    const nothing = resultOf('owner-crash', (record) => Object.assign(record, { requests: [], connections: [], sightings: [] }));
+    const nothing = resultOf('owner-crash', (record) =>
+      Object.assign(record, { requests: [], connections: [], watch: { askedMs: [], answers: [] } }),
+    );
     expect(nothing.reasons).toEqual([
       'no request was sent, so nothing was measured',
       'nobody answered for the address before the fault',
       'nobody answered for the address after the fault',
     ]);
+  });
+
+  test('instruments that stood still make a drill void, unless two hosts at once were proven all the same', () => {
+    const late = resultOf('owner-crash', (record) => Object.assign(record, { probeLagMs: 250.1 }));
+    expect(late).toMatchObject({
+      verdict: 'void',
+      reasons: ['the probe sent a request 250.1 ms late; beyond 250 ms nothing can be judged'],
+    });
+    const stalled = (record: DrillRecord): void => {
+      const { watch } = record;
+      watch.askedMs = watch.askedMs.map((timeMs, round) => timeMs + (round > 3000 ? 300 : 0));
+    };
+    const reasons = ['the hosts were not watched for 301 ms; beyond 250 ms nothing can be judged'];
+    expect(resultOf('owner-crash', stalled)).toMatchObject({ verdict: 'void', reasons });
+    const both = resultOf('owner-crash', (record) => {
+      stalled(record);
+      record.watch.answers.push({ round: 7000, host: 'cp3', how: 'tcp', heardMs: 105_300.1 });
+    });
+    expect(both.verdict).toBe('fail');
   });
 });

@@ -58,7 +58,7 @@ describe('report', () => {
 
   test('text from outside is never markup', () => {
     const record = ownerCrashRecord();
-    for (const sighting of record.sightings) sighting.host = `<b>"${sighting.host}`;
+    for (const answer of record.watch.answers) answer.host = `<b>"${answer.host}`;
     for (const mark of record.marks) mark.label = '<img onerror=x>';
     const html = reportOf(record, '</title><i>');
     expect(html).not.toMatch(/<b>|<img|<i>/);

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { checksum, parseSynAck, rstFrame, synFrame } from '../../../src/lab/probe/syn.ts';
+import { checksum, parseSynAck, rstFrame, synFrame, synTemplate } from '../../../src/lab/probe/syn.ts';
 
 const ends = { sourceMac: '02:68:61:00:00:01', targetMac: '02:00:00:00:00:02', sourcePort: 61_001, targetPort: 6443 };
 const ipv4 = { ...ends, source: '10.0.0.250', target: '10.0.0.100' };
@@ -24,6 +24,19 @@ test('RFC 9293 section 3.1: the checksum over pseudo-header and segment comes ou
         const addressBytes = frame.subarray(addresses === ipv4 ? 26 : 22, start);
         expect(checksum([addressBytes, Uint8Array.of(0, 6, 0, 20), frame.subarray(start)])).toBe(0);
         if (addresses === ipv4) expect(checksum([frame.subarray(14, 34)])).toBe(0);
+      }
+    }),
+  );
+});
+
+test('RFC 1624: a template with port and sequence changed, again and again, is the frame built anew', () => {
+  const change = fc.record({ sourcePort: fc.integer({ min: 1, max: 0xffff }), sequence: fc.integer({ min: 0, max: 0xffff_ffff }) });
+  fc.assert(
+    fc.property(fc.constantFrom(ipv4, ipv6), fc.array(change, { minLength: 1 }), (addresses, changes) => {
+      const { template, tcpAt } = synTemplate(addresses);
+      for (const { sourcePort, sequence } of changes) {
+        template.set16(tcpAt, sourcePort).set32(tcpAt + 4, sequence);
+        expect(template.bytes).toEqual(synFrame({ ...addresses, sourcePort }, { sequence }));
       }
     }),
   );

@@ -1,4 +1,4 @@
-import type { ConnectionRecord, DrillRecord, RequestRecord, Sighting } from '../../../src/core/drill/record.ts';
+import type { ConnectionRecord, DrillRecord, RequestRecord, WatchRecord } from '../../../src/core/drill/record.ts';
 
 export const FAULT_MS = 100_000;
 
@@ -15,14 +15,16 @@ export function ownerCrashRecord(): DrillRecord {
     const record = { openedMs: FAULT_MS - 5000 + i * 10, lastAnswerMs: FAULT_MS + 8500, longestWaitMs: 2 };
     return i < 96 ? { ...record, lastAnswerMs: FAULT_MS - 500, resetMs: FAULT_MS + 310 + i * 5, error: 'ECONNRESET' } : record;
   });
-  const sightings: Sighting[] = [];
-  for (let timeMs = FAULT_MS - 2000; timeMs < FAULT_MS + 9000; timeMs += 5) {
-    if (timeMs < FAULT_MS) sightings.push({ timeMs, host: 'cp1', how: 'arp' });
-    if (timeMs > FAULT_MS + 300) sightings.push({ timeMs, host: 'cp2', how: timeMs % 10 === 0 ? 'tcp' : 'arp' });
+  const watch: WatchRecord = { askedMs: [], answers: [] };
+  for (let timeMs = FAULT_MS - 2000; timeMs < FAULT_MS + 9000; timeMs += 1) {
+    const round = watch.askedMs.push(timeMs) - 1;
+    const host = timeMs < FAULT_MS ? 'cp1' : timeMs > FAULT_MS + 300 ? 'cp2' : undefined;
+    if (host !== undefined)
+      watch.answers.push({ round, host, how: 'arp', heardMs: timeMs + 0.1 }, { round, host, how: 'tcp', heardMs: timeMs + 0.2 });
   }
   const marks: DrillRecord['marks'] = [
     { timeMs: FAULT_MS, label: 'cp1 vanishes', kind: 'fault' },
     { timeMs: FAULT_MS + 6500, label: 'cp1 returns', kind: 'undo' },
   ];
-  return { requests, connections, sightings, marks, probeLagMs: 1.2 };
+  return { requests, connections, watch, marks, probeLagMs: 1.2 };
 }

@@ -1,18 +1,18 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { holdersOf } from '../../src/core/drill/holders.ts';
-import { createAuthority } from '../../src/drivers/pki/authority.ts';
-import { type Probe, startProbe } from '../../src/lab/probe/process.ts';
+import type { WatchRecord } from '../../src/core/drill/record.ts';
+import { startWatch, type Watch } from '../../src/lab/probe/process.ts';
 
 /** A switch and three hosts as network namespaces; h1 and h2 listen on every address they have. */
-const run = `hale-obs-${process.pid}`;
+const run = `hale-watch-${process.pid}`;
 const hosts = ['client', 'h1', 'h2'] as const;
-const dir = mkdtempSync(join(tmpdir(), 'hale-observer-'));
+const dir = mkdtempSync(join(tmpdir(), 'hale-watch-'));
 const children: ChildProcess[] = [];
-let probe: Probe | undefined;
+let watch: Watch | undefined;
 
 function ip(...words: string[]): string {
   return execFileSync('ip', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
@@ -29,7 +29,6 @@ function macOf(host: string): string {
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 beforeAll(async () => {
-  writeFileSync(join(dir, 'ca.crt'), (await createAuthority({ commonName: 'unused', validityDays: 1 })).certPem);
   ip('netns', 'add', `${run}-switch`);
   inside('switch', 'ip', 'link', 'add', 'br0', 'type', 'bridge');
   inside('switch', 'ip', 'link', 'set', 'br0', 'up');
@@ -52,7 +51,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  await probe?.abandon();
+  await watch?.abandon();
   for (const host of ['h1', 'h2']) {
     for (const device of ['eth0', 'lo']) {
       for (const address of ['10.77.0.100/32', 'fd77::100/128']) {
@@ -74,23 +73,16 @@ afterAll(async () => {
   rmSync(dir, { recursive: true });
 });
 
-async function start(address: string): Promise<Probe> {
-  probe = await startProbe(['ip', 'netns', 'exec', `${run}-client`], {
+async function start(address: string): Promise<Watch> {
+  watch = await startWatch(['ip', 'netns', 'exec', `${run}-client`], {
     address,
     port: 6443,
-    serverName: 'api.test',
-    caFile: join(dir, 'ca.crt'),
-    intervalMs: 50,
-    timeoutMs: 300,
-    connections: 0,
-    outFile: join(dir, 'probe.ndjson'),
-    observer: {
-      interface: 'eth0',
-      address: address.includes(':') ? 'fd77::250' : '10.77.0.250',
-      hosts: ['h1', 'h2'].map((name) => ({ name, mac: macOf(name) })),
-    },
+    interface: 'eth0',
+    source: address.includes(':') ? 'fd77::250' : '10.77.0.250',
+    hosts: ['h1', 'h2'].map((name) => ({ name, mac: macOf(name) })),
+    outFile: join(dir, 'watch.json'),
   });
-  return probe;
+  return watch;
 }
 
 const add = (host: string, address: string, device = 'eth0'): string =>
@@ -107,21 +99,25 @@ const add = (host: string, address: string, device = 'eth0'): string =>
 const remove = (host: string, address: string): string =>
   inside(host, 'ip', 'address', 'del', address.includes(':') ? `${address}/128` : `${address}/32`, 'dev', 'eth0');
 
+const seen = ({ answers }: WatchRecord): Set<string> => new Set(answers.map(({ host, how }) => `${host} ${how}`));
+
 describe.each([
   { address: '10.77.0.100', link: 'arp' },
   { address: 'fd77::100', link: 'ndp' },
-])('holder observer, $link', ({ address, link }) => {
+])('watch over the hosts, $link', ({ address, link }) => {
   test('sees a hand-over as one holder after the other, by link and by TCP, and leaves the neighbour cache of the client alone', async () => {
     add('h1', address);
-    const observing = await start(address);
+    const connect = `require('net').connect(6443, ${JSON.stringify(address)}).on('connect', () => process.exit())`;
+    inside('client', process.execPath, '-e', connect);
+    const watching = await start(address);
     await pause(400);
     remove('h1', address);
     add('h2', address);
     await pause(400);
     const cached = inside('client', 'ip', 'neighbour', 'show', address);
-    const { sightings } = await observing.stop();
-    expect(new Set(sightings.map(({ host, how }) => `${host} ${how}`))).toEqual(new Set([`h1 ${link}`, 'h1 tcp', `h2 ${link}`, 'h2 tcp']));
-    const { intervals, maxSimultaneous } = holdersOf(sightings);
+    const record = await watching.stop();
+    expect(seen(record)).toEqual(new Set([`h1 ${link}`, 'h1 tcp', `h2 ${link}`, 'h2 tcp']));
+    const { intervals, maxSimultaneous } = holdersOf(record);
     expect(intervals.map(({ host }) => host)).toEqual(['h1', 'h2']);
     expect(maxSimultaneous).toBe(1);
     expect(cached).toContain(macOf('h1'));
@@ -129,13 +125,13 @@ describe.each([
 
   test('sees two hosts that both answer', async () => {
     add('h1', address);
-    const observing = await start(address);
+    const watching = await start(address);
     await pause(300);
     add('h2', address);
     await pause(300);
     remove('h2', address);
     await pause(300);
-    const { maxSimultaneous, overlapMs } = holdersOf((await observing.stop()).sightings);
+    const { maxSimultaneous, overlapMs } = holdersOf(await watching.stop());
     expect(maxSimultaneous).toBe(2);
     expect(overlapMs).toBeGreaterThan(200);
   });
@@ -144,16 +140,28 @@ describe.each([
     add('h1', address);
     inside('h2', 'sysctl', '-qw', 'net.ipv4.conf.all.arp_ignore=1');
     add('h2', address, 'lo');
-    const observing = await start(address);
+    const watching = await start(address);
     await pause(400);
-    const { sightings } = await observing.stop();
-    expect(new Set(sightings.filter(({ host }) => host === 'h2').map(({ how }) => how))).toEqual(new Set(['tcp']));
-    expect(holdersOf(sightings).maxSimultaneous).toBe(2);
+    const record = await watching.stop();
+    expect([...seen(record)].filter((sight) => sight.startsWith('h2'))).toEqual(['h2 tcp']);
+    expect(holdersOf(record).maxSimultaneous).toBe(2);
   });
 
   test('sees nobody when nobody holds the address', async () => {
-    const observing = await start(address);
+    const watching = await start(address);
     await pause(300);
-    expect(holdersOf((await observing.stop()).sightings)).toEqual({ intervals: [], maxSimultaneous: 0, overlapMs: 0 });
+    expect(holdersOf(await watching.stop())).toEqual({ intervals: [], maxSimultaneous: 0, overlapMs: 0 });
+  });
+
+  test('every answer is heard after its own round was asked, and most rounds are answered in both ways', async () => {
+    add('h1', address);
+    const watching = await start(address);
+    await pause(400);
+    const { askedMs, answers } = await watching.stop();
+    expect(answers.every(({ round, heardMs }) => heardMs >= (askedMs[round] as number))).toBe(true);
+    for (const how of [link, 'tcp']) {
+      const answered = new Set(answers.filter((answer) => answer.how === how).map(({ round }) => round));
+      expect(answered.size).toBeGreaterThan(askedMs.length / 2);
+    }
   });
 });

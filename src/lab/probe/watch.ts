@@ -1,0 +1,147 @@
+/**
+ * Watches from outside who holds the address, in two ways that need no word from any agent: in each round it asks the link (ARP, NDP), and it
+ * knocks at each host's own MAC address with a TCP SYN, so that a host which accepts without answering ARP is found as well. Who
+ * answers is told by the source of the answer: a host that passes new connections on to its successor does not answer them.
+ *
+ * It does so as a station of its own, with a MAC and an IP address that are not the client's: what it hears must not mend the client's
+ * neighbour cache, for a takeover has to reach the client by its own announcement.
+ *
+ * Every answer says which round it answers: a SYN carries the round as its sequence number, and a question gives a sender MAC of its own
+ * for each round, to which the answer is addressed. The switch floods frames to these, and nobody else takes them in.
+ */
+import { familyOf, formatMac, parseMac } from '../../base/address.ts';
+import type { Answer, WatchRecord } from '../../core/drill/record.ts';
+import { arpGratuitousReply, arpRequest, parseArp } from '../../core/neighbor/arp.ts';
+import { macBytes } from '../../core/neighbor/ethernet.ts';
+import { neighborSolicitation, parseNdp, unsolicitedAdvertisement } from '../../core/neighbor/ndp.ts';
+import { boottime } from '../../drivers/linux/boottime.ts';
+import { everyMicroseconds } from '../../drivers/linux/interval.ts';
+import { linkByName } from '../../drivers/linux/links.ts';
+import { type Capture, openCapture } from './capture.ts';
+import { answersFilter } from './filter.ts';
+import type { WatchOptions } from './options.ts';
+import { type Ends, parseSynAck, rstFrame, type SynAck, synTemplate } from './syn.ts';
+import { FrameTemplate } from './template.ts';
+
+const ROUND_US = 1000;
+/** Above the ephemeral range (ip(7): 32768-60999), where the client's own connections never are. */
+const FIRST_PORT = 61_001;
+const PORTS = 4000;
+/** Later SYN-ACKs are retransmissions and say nothing about now. */
+const KNOCK_VALID_MS = 200;
+/** Start of the sender MAC of a question, locally administered; the round follows. */
+const ROUND_MAC = 0x0277;
+
+export class AddressWatch {
+  readonly #options: WatchOptions;
+  readonly #mac: string;
+  readonly #question: { template: FrameTemplate; macAt: number };
+  readonly #knocks: readonly { template: FrameTemplate; tcpAt: number }[];
+  readonly #capture: Capture;
+  readonly #names: ReadonlyMap<string, string>;
+  readonly #timer: { close(): void };
+  readonly #askedMs: number[] = [];
+  readonly #answers: Answer[] = [];
+
+  constructor(options: WatchOptions) {
+    const link = linkByName(options.interface);
+    this.#options = options;
+    this.#mac = stationMac(link.mac);
+    this.#names = new Map(options.hosts.map(({ name, mac }) => [mac.toLowerCase(), name]));
+    this.#question = questionTemplate({ mac: this.#mac, address: options.source, target: options.address });
+    this.#knocks = options.hosts.map(({ mac }) => synTemplate(this.#ends(mac, FIRST_PORT)));
+    const filter = answersFilter({ firstPort: FIRST_PORT });
+    this.#capture = openCapture({ linkIndex: link.index, filter, onFrame: (frame, heardMs) => this.#onFrame(frame, heardMs) });
+    this.#timer = everyMicroseconds(ROUND_US, () => this.#ask());
+  }
+
+  close(): WatchRecord {
+    this.#timer.close();
+    this.#capture.close();
+    return { askedMs: this.#askedMs, answers: this.#answers };
+  }
+
+  /** The question goes first: from it a holder learns where to answer, and need not ask for it, as the holder, before it can answer a knock. */
+  #ask(): void {
+    const round = this.#askedMs.length;
+    this.#askedMs.push(boottime.now());
+    const { template, macAt } = this.#question;
+    this.#capture.send(template.set32(macAt + 2, round).bytes);
+    for (const [i, knock] of this.#knocks.entries()) {
+      const { tcpAt } = knock;
+      this.#capture.send(knock.template.set16(tcpAt, this.#portOf(round, i)).set32(tcpAt + 4, round).bytes);
+    }
+  }
+
+  #portOf(round: number, host: number): number {
+    return FIRST_PORT + ((round * this.#options.hosts.length + host) % PORTS);
+  }
+
+  #ends(targetMac: string, sourcePort: number): Ends {
+    const { address, port, source } = this.#options;
+    return { sourceMac: this.#mac, targetMac, source, target: address, sourcePort, targetPort: port };
+  }
+
+  #onFrame(frame: Uint8Array, heardMs: number): void {
+    const synAck = parseSynAck(frame);
+    if (synAck !== undefined) return this.#onSynAck(synAck, heardMs);
+    const { address, source } = this.#options;
+    const arp = parseArp(frame);
+    if (arp.ok) {
+      const { operation, senderMac, senderAddress, targetAddress } = arp.value;
+      if (operation === 'request' && targetAddress === source) this.#introduce(senderMac);
+      if (operation === 'reply' && senderAddress === address) this.#answered(roundOf(frame), { mac: senderMac, how: 'arp', heardMs });
+      return;
+    }
+    const ndp = parseNdp(frame);
+    if (!ndp.ok) return;
+    const { kind, target, linkAddress, etherSource } = ndp.value;
+    if (kind === 'solicitation' && target === source) this.#introduce(etherSource);
+    if (kind === 'advertisement' && target === address) {
+      this.#answered(roundOf(frame), { mac: linkAddress ?? etherSource, how: 'ndp', heardMs });
+    }
+  }
+
+  #onSynAck({ mac, targetPort, acknowledgement }: SynAck, heardMs: number): void {
+    // Also for a retransmission, or the host would go on retransmitting.
+    this.#capture.send(rstFrame(this.#ends(mac, targetPort), { sequence: acknowledgement }));
+    const round = (acknowledgement - 1) >>> 0;
+    const askedMs = this.#askedMs[round];
+    if (askedMs !== undefined && heardMs - askedMs <= KNOCK_VALID_MS) this.#answered(round, { mac, how: 'tcp', heardMs });
+  }
+
+  #answered(round: number | undefined, { mac, how, heardMs }: { mac: string; how: Answer['how']; heardMs: number }): void {
+    if (round === undefined || round >= this.#askedMs.length) return;
+    this.#answers.push({ round, host: this.#names.get(mac) ?? mac, how, heardMs });
+  }
+
+  /** Answers a host that wants to reach this station; to that host alone, as nobody else asked. */
+  #introduce(mac: string): void {
+    const self = { mac: this.#mac, address: this.#options.source };
+    const frame = familyOf(self.address) === 'IPv4' ? arpGratuitousReply(self) : unsolicitedAdvertisement(self);
+    frame.set(macBytes(mac));
+    this.#capture.send(frame);
+  }
+}
+
+/** The round that an answer is addressed to; undefined for one that was meant for somebody else, or for all. */
+function roundOf(frame: Uint8Array): number | undefined {
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
+  return view.getUint16(0) === ROUND_MAC ? view.getUint32(2) : undefined;
+}
+
+function questionTemplate(asker: { mac: string; address: string; target: string }): { template: FrameTemplate; macAt: number } {
+  // RFC 826: sender hardware address. RFC 4861 section 4.3: the source link-layer address ends the message; its checksum is the third byte.
+  const arp = familyOf(asker.target) === 'IPv4';
+  const frame = arp ? arpRequest(asker) : neighborSolicitation(asker);
+  const macAt = arp ? 14 + 8 : frame.length - 6;
+  const template = new FrameTemplate(frame, arp ? undefined : 14 + 40 + 2);
+  return { template: template.set16(macAt, ROUND_MAC), macAt };
+}
+
+/** The switch learns it on the client's port, and the client's kernel leaves alone what is sent to it. */
+function stationMac(clientMac: string): string {
+  const bytes = parseMac(clientMac) ?? new Uint8Array(6);
+  bytes.set([0x02, 0x68, 0x61]);
+  return formatMac(bytes);
+}
