@@ -7,6 +7,7 @@ const root = join(import.meta.dirname, '..');
 const out = join(root, 'build');
 const sources = [
   'cli/main',
+  'cli/sim-worker',
   'agent/guardian/main',
   'drivers/proxy/worker',
   'lab/probe/main',

@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import { macNumber, macText } from '../base/address.ts';
 import { DRAIN_GRACE_MS, healthProfiles } from '../core/balancer/timing.ts';
 import type { DatapathPlan, Target } from '../core/balancer/plan.ts';
+import { agreement } from '../core/cluster/agreement.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
 import { parseHostPort } from '../core/cluster/values.ts';
 import type { Fitness } from '../core/lease/message.ts';
@@ -326,9 +327,9 @@ export class Agent {
   }
 }
 
-/** What agents must agree on before they listen to each other: above all the members and the length of a promise. */
 function clusterDigest(cluster: Cluster): number {
-  const members = cluster.controlPlane.hosts.map((host) => [host.name, host.addresses[0]?.address]);
-  const agreed = [cluster.name, members, cluster.endpoint.addresses, timingProfiles[cluster.agent.profile].leaseMs];
-  return createHash('sha256').update(JSON.stringify(agreed)).digest().readUInt32BE(0);
+  const members = cluster.controlPlane.hosts.map((host) => ({ name: host.name, address: host.addresses[0]?.address as string }));
+  const { leaseMs } = timingProfiles[cluster.agent.profile];
+  const text = agreement({ name: cluster.name, members, addresses: cluster.endpoint.addresses, leaseMs });
+  return createHash('sha256').update(text).digest().readUInt32BE(0);
 }

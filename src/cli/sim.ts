@@ -1,37 +1,111 @@
+import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { EXIT_FINDING } from '../base/error.ts';
-import { runSeed } from '../sim/run.ts';
+import { generateScenario } from '../sim/generate.ts';
+import { runScenario } from '../sim/run.ts';
+import { formatScenario, joinFile } from '../sim/scenario-text.ts';
+import type { SimTally } from './sim-job.ts';
+import { simReplayCommand } from './sim-replay.ts';
+import { runSeeds } from './sim-run.ts';
+import { shownSummary, simSummary } from './sim-summary.ts';
 
-function wholeNumber(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('expected a whole number.');
-  return Number(text);
+interface SimOptions {
+  seed: number;
+  count: number;
+  years?: number;
+  drift?: number;
+  jobs: number;
+  json?: true;
 }
 
-/** `hale sim`: the production election in a simulated world of faults, one seed after the other; one seed alone prints its trace. */
+const YEAR_MS = 365.25 * 24 * 3_600_000;
+const PROGRESS_MS = 5_000;
+
+/** `hale sim`: the production election in a simulated world of faults and changes, one seed after the other; one seed alone prints its trace. */
 export function simCommand(): Command {
   return new Command('sim')
-    .description('run the election through seeded, simulated faults and check that at most one host ever answers')
+    .description('run the election through seeded, simulated faults and changes, and check that at most one host ever answers')
     .option('--seed <n>', 'first seed', wholeNumber, 1)
     .option('--count <n>', 'how many seeds', wholeNumber, 1)
+    .option('--years <y>', 'long, mostly calm lives instead, until this many years of cluster time are covered', positive)
+    .option('--drift <f>', 'largest error of a clock as a fraction; beyond 0.005 there must be violations', share)
+    .option('--jobs <n>', 'threads', wholeNumber, availableParallelism())
     .option('--json', 'print one JSON document')
-    .action((options: { seed: number; count: number; json?: true }) => {
-      const onTrace = options.count === 1 && !options.json ? (line: string) => process.stdout.write(`${line}\n`) : undefined;
-      const failed: { seed: number; violations: string[]; replay: string }[] = [];
-      let simulatedMs = 0;
-      for (let seed = options.seed; seed < options.seed + options.count; seed++) {
-        const result = runSeed({ seed, ...(onTrace && { onTrace }) });
-        simulatedMs += result.simulatedMs;
-        if (result.violations.length > 0) failed.push({ seed, violations: result.violations, replay: `./hale sim --seed ${seed}` });
-      }
-      const summary = { seeds: options.count, simulatedMs: Math.round(simulatedMs), failed };
-      if (options.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
-      else process.stdout.write(report(summary));
-      if (failed.length > 0) process.exitCode = EXIT_FINDING;
+    .addCommand(simReplayCommand())
+    .action(async (options: SimOptions) => {
+      if (options.count === 1 && options.years === undefined && !options.json) showOne(options);
+      else await runMany(options);
     });
 }
 
-function report(summary: { seeds: number; simulatedMs: number; failed: { replay: string; violations: string[] }[] }): string {
-  const lines = summary.failed.map(({ replay, violations }) => `${violations[0]}; replay with: ${replay}`);
-  lines.push(`${summary.seeds} seeds, ${(summary.simulatedMs / 1000).toFixed(0)} s simulated, ${summary.failed.length} with violations`);
-  return `${lines.join('\n')}\n`;
+/** The scenario of one seed and its trace, as a scenario file has them. */
+function showOne({ seed, drift }: SimOptions): void {
+  const scenario = generateScenario({ seed, ...(drift !== undefined && { driftBound: drift }) });
+  process.stdout.write(`${formatScenario(scenario)}---\n`);
+  const { violations } = runScenario(scenario, (line) => process.stdout.write(`${line}\n`));
+  if (violations.length > 0) process.exitCode = EXIT_FINDING;
+}
+
+async function runMany(options: SimOptions): Promise<void> {
+  const { seed, count, years, drift, jobs, json } = options;
+  const startedAt = performance.now();
+  let shownAt = startedAt;
+  const onProgress = (sum: SimTally) => {
+    if (performance.now() - shownAt < PROGRESS_MS) return;
+    shownAt = performance.now();
+    process.stderr.write(`${shownSummary(simSummary(sum, { startedAt, drift }))}\n`);
+  };
+  const sum = await untilInterrupted((signal) =>
+    runSeeds({
+      firstSeed: seed,
+      goal: years === undefined ? { seeds: count } : { simulatedMs: years * YEAR_MS },
+      drift,
+      threads: Math.max(1, jobs),
+      signal,
+      onProgress,
+    }),
+  );
+  const files = sum.failures.flatMap(({ seed: failed, scenario, trace }) => {
+    if (scenario === undefined) return [];
+    const file = `hale-sim-${failed}.txt`;
+    writeFileSync(file, joinFile(scenario, trace));
+    return [{ seed: failed, file }];
+  });
+  const summary = { ...simSummary(sum, { startedAt, drift }), files };
+  if (json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+  else
+    process.stdout.write(
+      `${[...summary.failed.map((line) => line.text), ...files.map(({ file }) => `shrunk: hale sim replay ${file}`), shownSummary(summary)].join('\n')}\n`,
+    );
+  if (summary.failed.length > 0) process.exitCode = EXIT_FINDING;
+}
+
+/** Ctrl-C ends the work and keeps what was found so far. */
+async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const stop = () => controller.abort();
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  try {
+    return await work(controller.signal);
+  } finally {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,12}$/.test(text)) throw new InvalidArgumentError('expected a whole number.');
+  return Number(text);
+}
+
+function positive(text: string): number {
+  if (!/^\d{1,6}(\.\d+)?$/.test(text) || Number(text) === 0) throw new InvalidArgumentError('expected a number above 0.');
+  return Number(text);
+}
+
+function share(text: string): number {
+  if (!/^0(\.\d+)?$/.test(text) || Number(text) > 0.4) throw new InvalidArgumentError('expected a fraction from 0 to 0.4.');
+  return Number(text);
 }

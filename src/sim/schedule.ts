@@ -1,21 +1,29 @@
 /** The simulation's true time and everything that will happen in it, ordered by time, then by when it was planned. */
-export interface Planned {
-  cancelled: boolean;
-}
+export class Planned {
+  readonly at: number;
+  readonly order: number;
+  readonly run: () => void;
+  cancelled = false;
 
-interface Entry extends Planned {
-  at: number;
-  order: number;
-  run: () => void;
+  constructor(at: number, order: number, run: () => void) {
+    this.at = at;
+    this.order = order;
+    this.run = run;
+  }
+
+  cancel(): void {
+    this.cancelled = true;
+  }
 }
 
 export class Schedule {
   now = 0;
-  readonly #heap: Entry[] = [];
+  /** A binary heap. */
+  readonly #heap: Planned[] = [];
   #order = 0;
 
   plan(at: number, run: () => void): Planned {
-    const entry: Entry = { at: Math.max(at, this.now), order: this.#order++, run, cancelled: false };
+    const entry = new Planned(at < this.now ? this.now : at, this.#order++, run);
     this.#heap.push(entry);
     this.#up(this.#heap.length - 1);
     return entry;
@@ -32,38 +40,38 @@ export class Schedule {
     this.now = until;
   }
 
-  #before(a: Entry, b: Entry): boolean {
-    return a.at < b.at || (a.at === b.at && a.order < b.order);
-  }
-
   #up(start: number): void {
     const heap = this.#heap;
-    for (let child = start; child > 0; ) {
+    const moved = heap[start] as Planned;
+    let child = start;
+    while (child > 0) {
       const parent = (child - 1) >> 1;
-      const a = heap[child] as Entry;
-      const b = heap[parent] as Entry;
-      if (!this.#before(a, b)) return;
-      heap[child] = b;
-      heap[parent] = a;
+      const above = heap[parent] as Planned;
+      if (!before(moved, above)) break;
+      heap[child] = above;
       child = parent;
     }
+    heap[child] = moved;
   }
 
   #pop(): void {
     const heap = this.#heap;
-    const last = heap.pop() as Entry;
-    if (heap.length === 0) return;
-    heap[0] = last;
-    for (let parent = 0; ; ) {
-      let least = parent;
-      for (const child of [2 * parent + 1, 2 * parent + 2]) {
-        if (child < heap.length && this.#before(heap[child] as Entry, heap[least] as Entry)) least = child;
-      }
-      if (least === parent) return;
-      const moved = heap[parent] as Entry;
-      heap[parent] = heap[least] as Entry;
-      heap[least] = moved;
+    const last = heap.pop() as Planned;
+    const length = heap.length;
+    if (length === 0) return;
+    let parent = 0;
+    for (;;) {
+      let least = 2 * parent + 1;
+      if (least >= length) break;
+      if (least + 1 < length && before(heap[least + 1] as Planned, heap[least] as Planned)) least++;
+      if (!before(heap[least] as Planned, last)) break;
+      heap[parent] = heap[least] as Planned;
       parent = least;
     }
+    heap[parent] = last;
   }
+}
+
+function before(a: Planned, b: Planned): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
 }

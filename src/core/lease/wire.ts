@@ -30,7 +30,7 @@ const ROUNDING_US = 0.001;
 export type Decoded = { ok: true; message: LeaseMessage } | { ok: false; reason: 'version' | 'kind' | 'length' | 'value' };
 
 export function encodeLeaseMessage(message: LeaseMessage): Uint8Array {
-  const writer = new ByteWriter(40).u8(WIRE_VERSION).u8(kinds.indexOf(message.kind));
+  const writer = new ByteWriter().u8(WIRE_VERSION).u8(kinds.indexOf(message.kind));
   if ('round' in message) writer.u48(message.round.boot).u48(message.round.seq);
   if ('term' in message) writer.u48(message.term);
   if (message.kind === 'request') writer.u8(requestPurposes.indexOf(message.purpose));

@@ -18,7 +18,7 @@ export interface EthernetHeader {
 
 /** Starts a frame; the payload follows with the writer it returns. */
 export function startFrame(header: EthernetHeader): ByteWriter {
-  return new ByteWriter(96).bytes(macBytes(header.destination)).bytes(macBytes(header.source)).u16(header.etherType);
+  return new ByteWriter().bytes(macBytes(header.destination)).bytes(macBytes(header.source)).u16(header.etherType);
 }
 
 /** Skips the two addresses and returns the type; check `reader.ok` afterwards. */

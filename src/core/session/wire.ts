@@ -33,7 +33,7 @@ export interface Envelope {
 /** The bytes that the tag covers. */
 export function encodeEnvelope(envelope: Envelope): Uint8Array {
   const { content } = envelope;
-  const writer = new ByteWriter(128).u16(MAGIC).u8(VERSION);
+  const writer = new ByteWriter().u16(MAGIC).u8(VERSION);
   writer.u8('hello' in content ? TYPE_HELLO : TYPE_DATA);
   writer.u8(envelope.key).u8(envelope.from).u8(envelope.to).u32(envelope.cluster).u48(envelope.boot).u48(envelope.counter);
   if ('hello' in content) writer.u48(content.hello.challenge).u48(content.hello.echo);

@@ -50,7 +50,7 @@ function tcpFrame(ends: Ends, { sequence, flags }: { sequence: number; flags: nu
   const source = ipBytesOf(ends.source);
   const target = ipBytesOf(ends.target);
   assert(source.length === target.length, `${ends.source} and ${ends.target} are of one family`);
-  const segment = new ByteWriter(TCP_HEADER_BYTES).u16(ends.sourcePort).u16(ends.targetPort).u32(sequence).u32(0);
+  const segment = new ByteWriter().u16(ends.sourcePort).u16(ends.targetPort).u32(sequence).u32(0);
   segment
     .u8((TCP_HEADER_BYTES / 4) << 4)
     .u8(flags)
@@ -68,7 +68,7 @@ function tcpFrame(ends: Ends, { sequence, flags }: { sequence: number; flags: nu
 }
 
 function ipv4Header(source: Uint8Array, target: Uint8Array, length: number): Uint8Array {
-  const start = new ByteWriter(20)
+  const start = new ByteWriter()
     .u8(0x45)
     .u8(0)
     .u16(20 + length)
@@ -82,7 +82,7 @@ function ipv4Header(source: Uint8Array, target: Uint8Array, length: number): Uin
 }
 
 function ipv6Header(source: Uint8Array, target: Uint8Array, length: number): Uint8Array {
-  return new ByteWriter(40).u32(0x6000_0000).u16(length).u8(PROTOCOL_TCP).u8(HOP_LIMIT).bytes(source).bytes(target).finish();
+  return new ByteWriter().u32(0x6000_0000).u16(length).u8(PROTOCOL_TCP).u8(HOP_LIMIT).bytes(source).bytes(target).finish();
 }
 
 /** One's complement sum over parts of even length (RFC 1071); 0 over data that carries the right one. */
