@@ -66,7 +66,7 @@ export function createMember(options: MemberOptions): LeaseState {
 
 export const leaseMember: Machine<LeaseState, LeaseInput, LeaseOutput> = {
   step(state, input, now) {
-    const turn: Turn = { now, state, outputs: [] };
+    const turn: Turn = { now, state: { ...state }, outputs: [] };
     // A lease that has ended is gone before anything else is looked at, however late this step comes.
     if (state.role.name === 'holder' && now >= state.role.leaseEnd) lose(turn, 'expired');
     receive(turn, input);
@@ -140,10 +140,11 @@ function receive(turn: Turn, input: LeaseInput): void {
 
 function receiveFitness(turn: Turn, input: Extract<LeaseInput, { kind: 'fitness' }>): void {
   const { fitness, readyBackends, mac } = input;
-  const before = turn.state;
-  if (before.fitness === fitness && before.readyBackends === readyBackends && before.mac === mac) return;
+  const { state } = turn;
+  const otherFitness = state.fitness !== fitness;
+  if (!otherFitness && state.readyBackends === readyBackends && state.mac === mac) return;
   update(turn, { fitness, readyBackends, mac });
-  if (before.fitness !== fitness) reconsider(turn);
+  if (otherFitness) reconsider(turn);
   else sendHeartbeat(turn);
 }
 

@@ -128,15 +128,15 @@ export type LeaseOutput =
   | { kind: 'became-holder'; term: number; predecessor: Member | undefined }
   | { kind: 'lost'; term: number; reason: LossReason };
 
-/** The state of one step in the making; the only place where a step may change things. */
+/** One step in the making: `state` is the step's own copy, the only thing that it may change, and what hangs from it is replaced whole. */
 export interface Turn {
   readonly now: number;
-  state: LeaseState;
+  readonly state: LeaseState;
   readonly outputs: LeaseOutput[];
 }
 
 export function update(turn: Turn, change: Partial<LeaseState>): void {
-  turn.state = { ...turn.state, ...change };
+  Object.assign(turn.state, change);
 }
 
 export function majority(members: number): number {
