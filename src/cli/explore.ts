@@ -23,14 +23,23 @@ export function exploreCommand(): Command {
     .option('--states <n>', 'visit at most this many states of a scope', wholeNumber, STATES_DEFAULT)
     .option('--json', 'print one JSON document')
     .action((name: string | undefined, options: { list?: true; states: number; json?: true }) => {
-      if (options.list) return void process.stdout.write(table(['SCOPE', 'WHAT'], scopes.map((scope) => [scope.name, scope.about])));
+      if (options.list)
+        return void process.stdout.write(
+          table(
+            ['SCOPE', 'WHAT'],
+            scopes.map((scope) => [scope.name, scope.about]),
+          ),
+        );
       const results: Explored[] = [];
       for (const scope of chosen(name)) {
         const result = run(scope, options.states);
         results.push(result);
         if (!options.json) process.stdout.write(report(result));
       }
-      if (options.json) process.stdout.write(`${JSON.stringify(results.map(({ violation, ...rest }) => ({ ...rest, violation: violation?.reason ?? null })))}\n`);
+      if (options.json)
+        process.stdout.write(
+          `${JSON.stringify(results.map(({ violation, ...rest }) => ({ ...rest, violation: violation?.reason ?? null })))}\n`,
+        );
       else if (results.length > 1) process.stdout.write(summary(results));
       if (results.some(({ violation }) => violation !== undefined)) process.exitCode = EXIT_FINDING;
     });

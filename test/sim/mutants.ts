@@ -3,10 +3,9 @@
  *
  *   node test/sim/mutants.ts [--trace] [part of a name]
  */
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
 import type { Exploration } from '../../src/sim/explore/explore.ts';
 import { type Mutation, mutations } from './mutations.ts';
 
@@ -19,29 +18,44 @@ export interface Caught {
 }
 
 const root = new URL('../../', import.meta.url).pathname;
+const EXPLORER = `
+  export { explore } from './src/sim/explore/explore.ts';
+  export { scopeNamed } from './src/sim/explore/scopes.ts';
+  export { traceLines } from './src/sim/explore/trace.ts';`;
+
+type Explorer = typeof import('../../src/sim/explore/explore.ts') &
+  typeof import('../../src/sim/explore/scopes.ts') &
+  typeof import('../../src/sim/explore/trace.ts');
 
 /** Explores the scope of a mutation with the mutated core. Throws when the text to change is not there exactly once. */
 export async function exploreMutant(mutation: Mutation, statesMax = STATES_MAX): Promise<Caught> {
-  const copy = mkdtempSync(join(tmpdir(), 'hale-mutant-'));
-  try {
-    cpSync(join(root, 'src'), join(copy, 'src'), { recursive: true });
-    cpSync(join(root, 'package.json'), join(copy, 'package.json'));
-    symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
-    const file = join(copy, 'src/core/lease', mutation.file);
-    const text = readFileSync(file, 'utf8');
-    if (text.split(mutation.find).length !== 2) throw new Error(`'${mutation.name}': its text is not in ${mutation.file} exactly once`);
-    writeFileSync(file, text.replace(mutation.find, () => mutation.replace));
-    const load = (path: string) => import(/* @vite-ignore */ pathToFileURL(join(copy, 'src/sim/explore', path)).href);
-    const { explore } = (await load('explore.ts')) as typeof import('../../src/sim/explore/explore.ts');
-    const { scopeNamed } = (await load('scopes.ts')) as typeof import('../../src/sim/explore/scopes.ts');
-    const { traceLines } = (await load('trace.ts')) as typeof import('../../src/sim/explore/trace.ts');
-    const scope = scopeNamed(mutation.scope);
-    if (scope === undefined) throw new Error(`'${mutation.name}': there is no scope ${mutation.scope}`);
-    const exploration = explore(scope, { statesMax });
-    return { mutation, exploration, trace: exploration.violation === undefined ? [] : traceLines(scope, exploration.violation) };
-  } finally {
-    rmSync(copy, { recursive: true, force: true });
-  }
+  const { explore, scopeNamed, traceLines } = await explorerWith(mutation);
+  const scope = scopeNamed(mutation.scope);
+  if (scope === undefined) throw new Error(`'${mutation.name}': there is no scope ${mutation.scope}`);
+  const exploration = explore(scope, { statesMax });
+  return { mutation, exploration, trace: exploration.violation === undefined ? [] : traceLines(scope, exploration.violation) };
+}
+
+async function explorerWith(mutation: Mutation): Promise<Explorer> {
+  const file = join(root, 'src/core/lease', mutation.file);
+  const text = readFileSync(file, 'utf8');
+  if (text.split(mutation.find).length !== 2) throw new Error(`'${mutation.name}': its text is not in ${mutation.file} exactly once`);
+  const contents = text.replace(mutation.find, () => mutation.replace);
+  const { outputFiles } = await build({
+    stdin: { contents: EXPLORER, resolveDir: root },
+    bundle: true,
+    write: false,
+    format: 'esm',
+    logLevel: 'silent',
+    plugins: [
+      {
+        name: 'mutate',
+        setup: ({ onLoad }) => onLoad({ filter: /\.ts$/ }, ({ path }) => (path === file ? { contents, loader: 'ts' } : undefined)),
+      },
+    ],
+  });
+  const code = Buffer.from((outputFiles[0] as { contents: Uint8Array }).contents).toString('base64');
+  return (await import(/* @vite-ignore */ `data:text/javascript;base64,${code}`)) as Explorer;
 }
 
 async function main(argv: readonly string[]): Promise<void> {

@@ -57,7 +57,7 @@ export const mutations: readonly Mutation[] = [
     scope: 'polls',
   }),
   member('answers to an earlier run count', {
-    find: "  const { state } = turn;\n  if (message.round.boot !== state.boot) return;\n  const { seq } = message.round;",
+    find: '  const { state } = turn;\n  if (message.round.boot !== state.boot) return;\n  const { seq } = message.round;',
     replace: '  const { state } = turn;\n  const { seq } = message.round;',
     scope: 'rejoin',
   }),

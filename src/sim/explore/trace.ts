@@ -17,7 +17,10 @@ function describeStep({ before, action, after }: PathStep): string {
   const sent = after.flights.slice(before.flights.length - (action.kind === 'deliver' ? 1 : 0)).map((flight) => describeFlight(flight));
   const holders = answering(after);
   const changed = holders.join() !== answering(before).join();
-  const notes = [sent.length > 0 ? `sends ${sent.join('; ')}` : '', changed ? `answers for the address: ${holders.join(' and ') || 'nobody'}` : ''];
+  const notes = [
+    sent.length > 0 ? `sends ${sent.join('; ')}` : '',
+    changed ? `answers for the address: ${holders.join(' and ') || 'nobody'}` : '',
+  ];
   return [`${time}${what}`, ...notes.filter((note) => note !== '')].join('\n                  -> ');
 }
 
