@@ -1,5 +1,6 @@
 import { type Addresses, openAddresses } from '../../drivers/linux/addresses.ts';
 import { boottime } from '../../drivers/linux/boottime.ts';
+import { isExiting } from '../../drivers/linux/exiting.ts';
 import { closeGate } from '../../drivers/linux/gate.ts';
 import { type Netlink, NETLINK_NETFILTER, openNetlink } from '../../drivers/linux/netlink.ts';
 import { openUdpSender, type UdpSender } from '../../drivers/linux/udp.ts';
@@ -59,9 +60,10 @@ export class Executor {
     this.#log.warn({ afterMs, ...(failures.length > 0 && { failures }) }, 'the agent is dead: address withdrawn, lease given back');
   }
 
-  /** Its children get another parent only after every thread of it has begun to exit, so none can make another system call (kernel/exit.c). */
+  /** The end of the pipe alone says so as well, unless the agent has closed it. A dead parent's number may belong to somebody else. */
   #agentIsDead(): Effect {
-    return process.ppid === this.#will.agentPid ? { ok: false, reason: `process ${this.#will.agentPid} is there` } : done;
+    const { agentPid } = this.#will;
+    return process.ppid !== agentPid || isExiting(agentPid) ? done : { ok: false, reason: `process ${agentPid} runs` };
   }
 
   #withdraw(): Effect {

@@ -1,5 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { closeSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { openPipe } from '../../drivers/linux/pipe.ts';
 import { programFile } from '../../drivers/program.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
@@ -28,7 +30,8 @@ export interface GuardianOptions {
 export class Guardian {
   readonly #options: GuardianOptions;
   #will: string | undefined;
-  #child: ChildProcess | undefined;
+  /** The write end, as long as a guardian reads. */
+  #pipe: number | undefined;
   #ready = false;
   #armed = false;
   #startedAt = 0;
@@ -79,23 +82,22 @@ export class Guardian {
   }
 
   #start(): void {
-    const { lockPath, host, clock, log } = this.#options;
+    const { lockPath, host, clock } = this.#options;
     this.#startedAt = clock.now();
     // A session of its own: neither a terminal's Ctrl-C nor its hang-up reaches the guardian.
-    const child = spawn(process.execPath, [...NODE_FLAGS, programFile('agent/guardian/main'), lockPath, host], {
-      detached: true,
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    this.#child = child;
-    child.on('error', (error) => this.#died(child, error.message));
-    child.on('exit', (code, signal) => this.#died(child, `ended with ${signal ?? code}`));
-    // Its death is what matters, and is heard of in any case.
-    child.stdin?.on('error', (error) => log.debug({ error: error.message }, 'the guardian does not read'));
-    createInterface(child.stdout as NodeJS.ReadableStream).on('line', (word) => this.#hear(child, word));
+    const pipe = openPipe();
+    if (!pipe.ok) return this.#died(pipe.reason);
+    this.#pipe = pipe.writeFd;
+    const argv = [...NODE_FLAGS, programFile('agent/guardian/main'), lockPath, host];
+    const child = spawn(process.execPath, argv, { detached: true, stdio: [pipe.readFd, 'pipe', 'inherit'] });
+    closeSync(pipe.readFd);
+    // A program that cannot be started has an error and no exit.
+    child.once('error', (error) => this.#died(error.message));
+    child.once('exit', (code, signal) => this.#died(`ended with ${signal ?? code}`));
+    createInterface(child.stdout as NodeJS.ReadableStream).on('line', (word) => this.#hear(word));
   }
 
-  #hear(child: ChildProcess, word: string): void {
-    if (child !== this.#child) return;
+  #hear(word: string): void {
     if (word === ARMED) this.#armed = !this.#standingDown;
     if (word !== READY) return;
     this.#ready = true;
@@ -104,13 +106,20 @@ export class Guardian {
   }
 
   #write(line: string): void {
-    this.#child?.stdin?.write(`${line}\n`);
+    if (this.#pipe === undefined) return;
+    try {
+      writeSync(this.#pipe, `${line}\n`);
+    } catch (error) {
+      // Its end is heard of as well, and another one started.
+      this.#options.log.debug({ error: (error as Error).message }, 'the guardian does not read');
+    }
   }
 
-  #died(child: ChildProcess, how: string): void {
-    if (child !== this.#child || this.#standingDown) return;
+  #died(how: string): void {
+    if (this.#standingDown) return;
     const { clock, log } = this.#options;
-    this.#child = undefined;
+    if (this.#pipe !== undefined) closeSync(this.#pipe);
+    this.#pipe = undefined;
     if (clock.now() - this.#startedAt >= LIVED_MS) this.#deaths = 0;
     this.#ready = false;
     this.#armed = false;

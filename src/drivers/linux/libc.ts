@@ -36,6 +36,8 @@ export const clockGettime: (clock: number, time: Uint32Array) => number = libc.f
 export const schedSetscheduler: (pid: number, policy: number, parameters: Int32Array) => number = libc.func(
   'int sched_setscheduler(int, int, const int *)',
 );
+export const pipe2: (ends: Int32Array, flags: number) => number = libc.func('int pipe2(int *, int)');
+export const fcntl: (fd: number, command: number, value: number) => number = libc.func('int fcntl(int, int, int)');
 export const flock: (fd: number, operation: number) => number = libc.func('int flock(int, int)');
 /** Moves the calling thread into the namespace that `fd` stands for. */
 export const setns: (fd: number, type: number) => number = libc.func('int setns(int, int)');
