@@ -31,8 +31,12 @@ export async function openControl(path: string, handlers: ControlHandlers): Prom
 }
 
 async function refuseIfAlive(path: string): Promise<void> {
-  const alive = await callControl(path, 'GET', '/status').catch(() => undefined);
-  if (alive === undefined) return;
+  // Whatever answers, also what is not understood, is somebody's.
+  const alive = await callControl(path, 'GET', '/status').then(
+    () => true,
+    (error: unknown) => !(error instanceof HaleError && error.code === 'agent_unreachable'),
+  );
+  if (!alive) return;
   throw new HaleError({
     code: 'agent_running',
     kind: 'world',

@@ -26,11 +26,13 @@ function parseIpv4(text: string): Uint8Array | undefined {
 function parseIpv6(text: string): Uint8Array | undefined {
   const halves = text.split('::');
   if (halves.length > 2) return undefined;
-  const head = groupsOf(halves[0] as string);
-  const tail = halves.length === 2 ? groupsOf(halves[1] as string) : [];
+  const whole = halves.length === 1;
+  // Dotted decimals only at the very end (RFC 4291 section 2.2).
+  const head = groupsOf(halves[0] as string, { dottedEnd: whole });
+  const tail = whole ? [] : groupsOf(halves[1] as string, { dottedEnd: true });
   if (head === undefined || tail === undefined) return undefined;
   const missing = 8 - head.length - tail.length;
-  if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined;
+  if (whole ? missing !== 0 : missing < 1) return undefined;
   const groups = [...head, ...Array.from({ length: missing }, () => 0), ...tail];
   const bytes = new Uint8Array(16);
   groups.forEach((group, i) => {
@@ -40,13 +42,13 @@ function parseIpv6(text: string): Uint8Array | undefined {
   return bytes;
 }
 
-function groupsOf(half: string): number[] | undefined {
+function groupsOf(half: string, { dottedEnd }: { dottedEnd: boolean }): number[] | undefined {
   if (half === '') return [];
   const groups: number[] = [];
   const parts = half.split(':');
   for (const [i, part] of parts.entries()) {
     if (part.includes('.')) {
-      const v4 = i === parts.length - 1 ? parseIpv4(part) : undefined;
+      const v4 = dottedEnd && i === parts.length - 1 ? parseIpv4(part) : undefined;
       if (v4 === undefined) return undefined;
       groups.push(((v4[0] as number) << 8) | (v4[1] as number), ((v4[2] as number) << 8) | (v4[3] as number));
     } else if (/^[0-9a-f]{1,4}$/i.test(part)) groups.push(Number.parseInt(part, 16));

@@ -3,9 +3,9 @@ import { Command } from 'commander';
 import { hostPort } from '../base/address.ts';
 import { EXIT_FINDING, HaleError } from '../base/error.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
-import { callControl } from '../drivers/control/client.ts';
+import { askStatus } from '../drivers/control/client.ts';
 import { readEtcdStatus } from '../drivers/etcd/cluster-status.ts';
-import { CONTROL_SOCKET, type AgentStatus } from '../ports/control.ts';
+import { CONTROL_SOCKET } from '../ports/control.ts';
 import { DEFAULT_CONFIG, readClusterFile } from './read-cluster.ts';
 import { renderStatus, type Status } from './render-status.ts';
 
@@ -36,9 +36,8 @@ export function statusCommand(): Command {
 }
 
 async function readStatus(cluster: Cluster): Promise<Status> {
-  const [agent, etcd] = await Promise.all([callControl(CONTROL_SOCKET, 'GET', '/status'), readEtcdStatus(etcdOf(cluster))]);
-  const status = agent as AgentStatus | Record<string, never>;
-  if (status.role === undefined) {
+  const [status, etcd] = await Promise.all([askStatus(CONTROL_SOCKET), readEtcdStatus(etcdOf(cluster))]);
+  if (status === undefined) {
     throw new HaleError({
       code: 'agent_starting',
       kind: 'world',
@@ -46,7 +45,7 @@ async function readStatus(cluster: Cluster): Promise<Status> {
       remedy: 'ask again',
     });
   }
-  return { ...(status as AgentStatus), etcd };
+  return { ...status, etcd };
 }
 
 function etcdOf(cluster: Cluster) {

@@ -1,3 +1,5 @@
+import { printable } from '../../base/printable.ts';
+
 /** Where in the document: keys and list indexes from the root. */
 export type Path = readonly (string | number)[];
 
@@ -125,7 +127,8 @@ export interface Finding extends Wording {
 
 export function finding<C extends ProblemCode>(code: C, place: Pick<Finding, 'path' | 'at'>, ...facts: FactsOf<C>): Finding {
   const word = wordings[code] as (...facts: FactsOf<C>) => Wording;
-  return { code, ...place, ...word(...facts) };
+  const { message, remedy } = word(...facts);
+  return { code, ...place, message: printable(message), remedy: printable(remedy) };
 }
 
 export interface Problem extends Wording {

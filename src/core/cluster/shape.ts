@@ -5,10 +5,13 @@ import { clusterJsonSchema, type JsonSchema } from './schema.ts';
 
 type Issue = z.core.$ZodIssue;
 
+/** Made once, when the first file is wrong: it takes as long as reading a file. */
+let madeSchema: JsonSchema | undefined;
+
 /** What zod found wrong with `value`, worded for the person who wrote the file. */
 export function shapeFindings(value: unknown, zodIssues: readonly Issue[]): Finding[] {
   const issues = zodIssues.flatMap(insideUnion);
-  const schema = clusterJsonSchema();
+  const schema = (madeSchema ??= clusterJsonSchema());
   const unknown = issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? unknownKeys(issue, schema) : []));
   // A misspelt required key is one slip, not an unknown key and a missing one.
   const meant = new Set(unknown.map(({ path, meant: key }) => JSON.stringify([...path.slice(0, -1), key])));

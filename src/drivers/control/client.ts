@@ -1,5 +1,7 @@
 import { request } from 'node:http';
 import { HaleError } from '../../base/error.ts';
+import type { AgentStatus } from '../../ports/control.ts';
+import { parseAnswer, readAgentStatus } from './answer.ts';
 
 /** Asks the agent behind a control socket. */
 export function callControl(path: string, method: 'GET' | 'POST', url: string, timeoutMs = 2000): Promise<unknown> {
@@ -17,9 +19,20 @@ export function callControl(path: string, method: 'GET' | 'POST', url: string, t
     const req = request({ socketPath: path, method, path: url, signal: AbortSignal.timeout(timeoutMs) }, (res) => {
       let body = '';
       res.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
-      res.on('end', () => resolve(JSON.parse(body)));
+      res.on('end', () => {
+        try {
+          resolve(parseAnswer(path, { status: res.statusCode ?? 0, body }));
+        } catch (error) {
+          reject(error as Error);
+        }
+      });
       res.on('error', fail);
     });
     req.on('error', fail).end();
   });
+}
+
+/** Undefined when the agent has just started and has no status yet. */
+export async function askStatus(path: string): Promise<AgentStatus | undefined> {
+  return readAgentStatus(path, await callControl(path, 'GET', '/status'));
 }

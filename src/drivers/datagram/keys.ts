@@ -11,10 +11,11 @@ export function randomNonce(): number {
   return randomInt(1, 2 ** 48 - 1);
 }
 
-/** Reads the cluster key file: one key a line, 64 hexadecimal digits; the first seals, all open. Refuses a file that others can read. */
+const remedy = 'make one with: openssl rand -hex 32 > FILE && chmod 600 FILE, and copy it to every control-plane host';
+const fail = (code: string, message: string, cause?: unknown) => new HaleError({ code, kind: 'usage', message, remedy, cause });
+
+/** Reads the cluster key file. Refuses one that others can read. */
 export function readKeyFile(path: string): KeyRing {
-  const remedy = 'make one with: openssl rand -hex 32 > FILE && chmod 600 FILE, and copy it to every control-plane host';
-  const fail = (code: string, message: string, cause?: unknown) => new HaleError({ code, kind: 'usage', message, remedy, cause });
   let text: string;
   try {
     if ((statSync(path).mode & 0o077) !== 0) throw fail('key_file_open_to_others', `${path} can be read by others than its owner`);
@@ -23,6 +24,11 @@ export function readKeyFile(path: string): KeyRing {
     if (error instanceof HaleError) throw error;
     throw fail('key_file_unreadable', `${path}: the cluster key cannot be read: ${(error as Error).message}`, error);
   }
+  return parseKeys(text, path);
+}
+
+/** One key a line, 64 hexadecimal digits; the first seals, all open. Throws HaleError `key_file_malformed`, which never shows a key. */
+export function parseKeys(text: string, path: string): KeyRing {
   const lines = text.split('\n').map((line) => line.trim());
   const keys = lines.filter((line) => line !== '' && !line.startsWith('#'));
   const wrong = lines.findIndex((line) => line !== '' && !line.startsWith('#') && !KEY_HEX.test(line));

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import type { Socket } from 'node:net';
+import { printable } from '../../base/printable.ts';
 import type { ProbeResult } from '../../core/balancer/health.ts';
 import type { Target } from '../../core/balancer/plan.ts';
 import type { ReadinessProbe } from '../../ports/readiness.ts';
@@ -102,9 +103,10 @@ export class HttpsReadiness implements ReadinessProbe {
   }
 }
 
-function judge(status: number, body: string): ProbeResult {
+/** `reason` is one line without anything that a terminal would obey. */
+export function judge(status: number, body: string): ProbeResult {
   if (status === 200) return { outcome: 'ready' };
-  const said = body.trim().split('\n')[0] ?? '';
+  const said = printable(body.trim().split('\n')[0] ?? '');
   return { outcome: 'not-ready', reason: `HTTP ${status}${said === '' ? '' : `: ${said.slice(0, REASON_CHARS_MAX)}`}` };
 }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HaleError } from '../../base/error.ts';
-import { callControl } from '../../drivers/control/client.ts';
+import { askStatus } from '../../drivers/control/client.ts';
 import type { AgentStatus } from '../../ports/control.ts';
 import type { LabHost } from '../host.ts';
 import type { Lab } from '../lab.ts';
@@ -10,9 +10,8 @@ import { AGENT_SOCKET } from '../services.ts';
 const LOOK_AGAIN_MS = 50;
 
 /** The agent's own words; undefined when it does not answer. */
-export async function agentStatus(host: LabHost): Promise<AgentStatus | undefined> {
-  const status = (await callControl(join(host.folder, AGENT_SOCKET), 'GET', '/status').catch(() => undefined)) as AgentStatus | undefined;
-  return status?.role === undefined ? undefined : status;
+export function agentStatus(host: LabHost): Promise<AgentStatus | undefined> {
+  return askStatus(join(host.folder, AGENT_SOCKET)).catch(() => undefined);
 }
 
 /** Waits until one agent holds the address and every agent sees every member and every backend ready; returns the holder. */

@@ -7,7 +7,8 @@ import { HaleError } from '../../base/error.ts';
 import type { WatchRecord } from '../../core/drill/record.ts';
 import { programFile, REALTIME_NODE_FLAGS } from '../../drivers/program.ts';
 import type { ProbeOptions, WatchOptions } from './options.ts';
-import { type Recording, readRecording } from './recorder.ts';
+import type { Recording } from './recorder.ts';
+import { readRecording, readWatch } from './recording.ts';
 
 export interface Instrument<Record> {
   pid: number;
@@ -27,7 +28,7 @@ export function startProbe(prefix: readonly string[], options: ProbeOptions): Pr
 
 /** Like `startProbe`, for the watch over who answers for the address. */
 export function startWatch(prefix: readonly string[], options: WatchOptions): Promise<Watch> {
-  return startInstrument(prefix, { program: 'lab/probe/watcher', options, read: (text) => JSON.parse(text) as WatchRecord });
+  return startInstrument(prefix, { program: 'lab/probe/watcher', options, read: readWatch });
 }
 
 interface Start<Record> {

@@ -39,21 +39,3 @@ export class Recorder {
     closeSync(this.#file);
   }
 }
-
-/** The text a Recorder wrote -> what was observed; throws when the recording was cut short, for a part would give wrong numbers. */
-export function readRecording(text: string): Recording {
-  const recording: Recording = { requests: [], connections: [], probeLagMs: 0 };
-  let complete = false;
-  for (const line of text.split('\n')) {
-    if (line === '') continue;
-    const { type, ...rest } = JSON.parse(line) as ProbeRecord;
-    if (type === 'request') recording.requests.push(rest as RequestRecord);
-    else if (type === 'connection') recording.connections.push(rest as ConnectionRecord);
-    else {
-      recording.probeLagMs = (rest as { probeLagMs: number }).probeLagMs;
-      complete = true;
-    }
-  }
-  if (!complete) throw new Error('the probe ended before its recording was complete');
-  return recording;
-}

@@ -1,7 +1,9 @@
 import type { Target } from '../target.ts';
 import { agentTargets } from './agents.ts';
+import { answerTargets } from './answers.ts';
 import { kernelTargets } from './kernel.ts';
 import { linkTargets } from './link.ts';
+import { textTargets } from './text.ts';
 
 /** Every reader of bytes that come from outside. Import it after `startCoverage`, or nothing is seen of them. */
-export const targets: readonly Target[] = [...agentTargets, ...linkTargets, ...kernelTargets];
+export const targets: readonly Target[] = [...agentTargets, ...linkTargets, ...kernelTargets, ...textTargets, ...answerTargets];

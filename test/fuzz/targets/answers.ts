@@ -1,0 +1,173 @@
+/** What other programs answer: the agent at its control socket, API servers, etcd, the probe of a drill. */
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { deepEqual, ok } from 'node:assert/strict';
+import { parseAnswer, readAgentStatus } from '../../../src/drivers/control/answer.ts';
+import { RangeResponseSchema, StatusResponseSchema } from '../../../src/drivers/etcd/gen/rpc_pb.ts';
+import { toKeyValue, toMemberStatus } from '../../../src/drivers/etcd/messages.ts';
+import { judge } from '../../../src/drivers/kubernetes/readiness.ts';
+import { readRecording, readWatch } from '../../../src/lab/probe/recording.ts';
+import type { AgentStatus } from '../../../src/ports/control.ts';
+import { lineText, refusalOf } from '../refusal.ts';
+import type { Target } from '../target.ts';
+
+const status: AgentStatus = {
+  cluster: 'prod',
+  host: 'cp1',
+  role: 'holder',
+  term: 4,
+  draining: false,
+  profile: 'default',
+  leaseMs: 300,
+  holder: 'cp1',
+  leaseRemainingMs: 250,
+  whyNotHolding: null,
+  endpoint: { addresses: ['10.0.0.100'], port: 6443, interface: 'eth0', enforced: true, weaker: null, conflict: null },
+  members: [{ name: 'cp1', address: '10.0.0.11', heardMsAgo: null, alive: true, fitness: 'good', hears: ['cp1'], readyBackends: ['cp1'] }],
+  backends: [{ name: 'cp1', address: '10.0.0.11:6443', state: 'ready', reason: '', sinceMs: 1 }],
+  connections: 3,
+  realtime: true,
+  guarded: true,
+};
+
+/** The first byte is the HTTP status, in hundreds and ones; the rest is the body. */
+function httpAnswer(code: number, body: string): Uint8Array {
+  return Buffer.concat([Uint8Array.of(code - 200), Buffer.from(body)]);
+}
+
+function readHttp(input: Uint8Array): { status: number; body: string } {
+  return { status: 200 + (input[0] ?? 0), body: Buffer.from(input.subarray(1)).toString() };
+}
+
+const controlAnswer: Target = {
+  name: 'control-answer',
+  property: 'an answer at the control socket is a status with every field, or a refusal in words',
+  seeds: [
+    httpAnswer(200, JSON.stringify(status)),
+    httpAnswer(200, '{}'),
+    httpAnswer(404, '{"error":"no such request"}'),
+    httpAnswer(200, 'null'),
+  ],
+  text: true,
+  quickExecutions: 1000,
+  run(input) {
+    refusalOf(() => {
+      const found = readAgentStatus('/run/hale/agent.sock', parseAnswer('/run/hale/agent.sock', readHttp(input)));
+      if (found === undefined) return;
+      deepEqual(Object.keys(found).toSorted(), Object.keys(status).toSorted());
+      deepEqual(readAgentStatus('', JSON.parse(JSON.stringify(found))), found);
+    });
+  },
+};
+
+const readyz: Target = {
+  name: 'readyz',
+  property: 'an answer of an API server is a result, whose reason is one short line',
+  seeds: [httpAnswer(200, 'ok'), httpAnswer(455, '[+]ping ok\n[-]etcd failed: reason withheld\n'), httpAnswer(401, '\u001b[2J')],
+  text: true,
+  maxLength: 600,
+  run(input) {
+    const { status: code, body } = readHttp(input);
+    const result = judge(code, body);
+    if ('reason' in result) lineText(result.reason);
+    ok(!('reason' in result) || result.reason.length < 250, 'a long reason');
+  },
+};
+
+const header = { $typeName: 'etcdserverpb.ResponseHeader' as const, clusterId: 1n, memberId: 0xcafen, revision: 77n, raftTerm: 3n };
+const etcdStatus = toBinary(StatusResponseSchema, {
+  $typeName: 'etcdserverpb.StatusResponse',
+  header,
+  version: '3.5.21',
+  dbSize: 20_480n,
+  leader: 0xcafen,
+  raftIndex: 100n,
+  raftTerm: 3n,
+  raftAppliedIndex: 99n,
+  errors: ['NOSPACE'],
+  dbSizeInUse: 16_384n,
+  isLearner: false,
+} as Parameters<typeof toBinary<typeof StatusResponseSchema>>[1]);
+
+const etcdAnswer: Target = {
+  name: 'etcd-answer',
+  property: 'whatever protobuf accepts of an etcd server becomes numbers and text',
+  seeds: [etcdStatus, new Uint8Array(0)],
+  maxLength: 256,
+  run(input) {
+    const member = decoded(() => fromBinary(StatusResponseSchema, input));
+    if (member !== undefined) {
+      const found = toMemberStatus(member);
+      for (const value of Object.values(found)) ok(typeof value !== 'number' || Number.isFinite(value), 'a number that is none');
+    }
+    const range = decoded(() => fromBinary(RangeResponseSchema, input));
+    for (const kv of range?.kvs ?? []) ok(Number.isFinite(toKeyValue(kv).modRevision), 'a revision that is none');
+  },
+};
+
+/** The library's own refusal of bytes is not ours to judge. */
+function decoded<T>(decode: () => T): T | undefined {
+  try {
+    return decode();
+  } catch {
+    return undefined;
+  }
+}
+
+const records = [
+  { type: 'request', startMs: 1, endMs: 3.5, ok: true, server: 'cp1' },
+  { type: 'request', startMs: 6, endMs: 1006, ok: false, error: 'ECONNRESET' },
+  { type: 'connection', openedMs: 0, server: 'cp1', lastAnswerMs: 7, longestWaitMs: 2, waitingSinceMs: 8, resetMs: 9, error: 'ECONNRESET' },
+  { type: 'end', probeLagMs: 0.5 },
+];
+
+const recording: Target = {
+  name: 'recording',
+  property: 'a recording reads as what was written, or is refused in words; no line is passed over',
+  seeds: [
+    Buffer.from(records.map((record) => `${JSON.stringify(record)}\n`).join('')),
+    Buffer.from('null\n'),
+    Buffer.from('{"type":"end","probeLagMs":0}\n'),
+  ],
+  text: true,
+  run(input) {
+    const text = Buffer.from(input).toString();
+    refusalOf(() => {
+      const found = readRecording(text);
+      const lines = [
+        ...found.requests.map((record) => ({ type: 'request', ...record })),
+        ...found.connections.map((record) => ({ type: 'connection', ...record })),
+        { type: 'end', probeLagMs: found.probeLagMs },
+      ];
+      ok(lines.length === text.split('\n').length - 1, 'a line was passed over');
+      deepEqual(readRecording(lines.map((line) => `${JSON.stringify(line)}\n`).join('')), found);
+    });
+  },
+};
+
+const watched = {
+  askedMs: [1, 2.5, 3],
+  answers: [
+    { round: 0, host: 'cp1', how: 'arp', heardMs: 1.25 },
+    { round: 2, host: '02:00:00:00:00:02', how: 'tcp', heardMs: 4 },
+  ],
+};
+
+const watch: Target = {
+  name: 'watch',
+  property: 'what the watch wrote reads as rounds in order, with answers that belong to them, or is refused in words',
+  seeds: [Buffer.from(JSON.stringify(watched)), Buffer.from('null')],
+  text: true,
+  run(input) {
+    refusalOf(() => {
+      const found = readWatch(Buffer.from(input).toString());
+      for (const { round } of found.answers) ok(found.askedMs[round] !== undefined, `round ${round} was not asked`);
+      deepEqual(
+        found.askedMs.toSorted((a, b) => a - b),
+        found.askedMs,
+      );
+      deepEqual(readWatch(JSON.stringify(found)), found);
+    });
+  },
+};
+
+export const answerTargets: readonly Target[] = [controlAnswer, readyz, etcdAnswer, recording, watch];
