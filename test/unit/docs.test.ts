@@ -6,6 +6,7 @@ import { renderPages, root } from '../../scripts/reference.ts';
 import { createMetrics } from '../../src/agent/metrics.ts';
 import { allCommands, createProgram } from '../../src/cli/main.ts';
 import { wordings } from '../../src/core/cluster/problems.ts';
+import { mutations } from '../sim/mutations.ts';
 
 const page = (name: string) => readFileSync(join(root, 'docs/reference', name), 'utf8');
 
@@ -80,5 +81,30 @@ describe('cli.md', async () => {
 
   test('has a section for each command and no more', () => {
     expect(sections).toHaveLength(allCommands(program).length);
+  });
+});
+
+describe('internals/lease.md', () => {
+  const text = readFileSync(join(root, 'docs/internals/lease.md'), 'utf8');
+  const named = (pattern: RegExp) => [...text.matchAll(pattern)].map((match) => match.slice(1) as [string, string]);
+
+  test('every test that it names is there, under that title', () => {
+    const tests = named(/`(test\/[\w/.-]+)`(?: "([^"]+)")?/g);
+    expect(tests.length).toBeGreaterThan(10);
+    expect(tests.filter(([file, title]) => !readFileSync(join(root, file), 'utf8').includes(title ?? ''))).toEqual([]);
+  });
+
+  test('every planted bug is named, and no other', () => {
+    expect(
+      named(/planted bug "([^"]+)"/g)
+        .map(([name]) => name)
+        .toSorted(),
+    ).toEqual(mutations.map(({ name }) => name).toSorted());
+  });
+
+  test('every scenario that it names is a file beside the core', () => {
+    const scenarios = named(/scenario `([\w-]+)`/g).map(([name]) => name);
+    expect(scenarios.length).toBeGreaterThan(0);
+    expect(scenarios.filter((name) => globSync(`src/core/lease/scenarios/${name}.txt`, { cwd: root }).length === 0)).toEqual([]);
   });
 });

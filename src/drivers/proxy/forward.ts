@@ -92,8 +92,8 @@ export class Forwarder {
     const { client, upstream, backend } = forwarded;
     upstream.setKeepAlive(true, KEEPALIVE_DELAY_MS);
     this.#open.add(forwarded);
-    upstream.on('error', () => client.resetAndDestroy());
-    client.on('error', () => upstream.resetAndDestroy());
+    upstream.on('error', () => resetSocket(client));
+    client.on('error', () => resetSocket(upstream));
     client.on('close', () => upstream.destroy());
     upstream.on('close', () => {
       backend.connections--;
@@ -107,6 +107,12 @@ export class Forwarder {
 }
 
 function reset(forwarded: Forwarded): void {
-  forwarded.client.resetAndDestroy();
-  forwarded.upstream.resetAndDestroy();
+  resetSocket(forwarded.client);
+  resetSocket(forwarded.upstream);
+}
+
+/** A socket that has sent its end already is destroyed: resetting it left libuv with a handle that never closed, and a dying thread spinning. */
+function resetSocket(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

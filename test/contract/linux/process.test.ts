@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { boottime } from '../../../src/drivers/linux/boottime.ts';
 import { errnoName } from '../../../src/drivers/linux/libc.ts';
+import { packageFolder, REALTIME_NODE_FLAGS } from '../../../src/drivers/program.ts';
 
 const scheduling = new URL('../../../src/drivers/linux/scheduling.ts', import.meta.url).href;
 
@@ -51,6 +52,12 @@ describe.skipIf(process.platform !== 'linux')('clock and scheduling of a Linux p
     ]).toContainEqual([effect, policy]);
     expect(policyOfChild).toBe('0');
     expect(becomeRealtimeInChild(1000).effect).toEqual({ ok: false, reason: 'SCHED_FIFO 1000: EINVAL' });
+  });
+
+  test('./hale starts Node with the flags that a real-time class needs', () => {
+    const script = readFileSync(`${packageFolder}/hale`, 'utf8');
+    const start = script.split('\n').find((line) => line.startsWith('exec ')) ?? '';
+    expect(start.split(' ')).toEqual(expect.arrayContaining([...REALTIME_NODE_FLAGS]));
   });
 
   test('error numbers have their names', () => {
