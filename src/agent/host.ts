@@ -19,7 +19,7 @@ const REALTIME_PRIORITY = 50;
 export function openHost(options: { cluster: Cluster; self: Self; clock: Clock; log: Log }): Host {
   const { cluster, self, clock, log } = options;
   const link = linkByName(self.interfaceName);
-  const neighbors = openNeighbors(link);
+  const neighbors = openNeighbors(link, cluster.endpoint.addresses);
   const endpoint = openEndpoint({
     link,
     addresses: cluster.endpoint.addresses,

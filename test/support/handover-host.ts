@@ -13,7 +13,7 @@ const GRACE_MS = 60_000;
 
 const log = { debug() {}, info() {}, warn: console.error, error: console.error };
 const link = linkByName('eth0');
-const neighbors = openNeighbors(link);
+const neighbors = openNeighbors(link, [address]);
 const endpoint = openEndpoint({ link, addresses: [address], neighbors, clock: boottime, log, graceMs: GRACE_MS });
 
 const server = createServer((socket) => {

@@ -1,13 +1,14 @@
 /** Ear and voice on one interface for ARP and neighbour discovery. */
-import { familyOf } from '../../base/address.ts';
+import { type Family, familyOf } from '../../base/address.ts';
 import { arpAnnouncement, arpGratuitousReply, arpProbe } from '../../core/neighbor/arp.ts';
 import { claimOfFrame } from '../../core/neighbor/claim.ts';
 import { ETHERTYPE_ARP, ETHERTYPE_IPV6 } from '../../core/neighbor/ethernet.ts';
 import { duplicateAddressSolicitation, unsolicitedAdvertisement } from '../../core/neighbor/ndp.ts';
 import { done, type Effect } from '../../ports/effect.ts';
 import type { NeighborClaim, NeighborWatch } from '../../ports/neighbors.ts';
+import { arpClaims, neighborClaims } from './claims-filter.ts';
 import type { Link } from './links.ts';
-import { NEIGHBOR_DISCOVERY_ONLY, openPacketSocket } from './packet.ts';
+import { openPacketSocket } from './packet.ts';
 
 export interface LinuxNeighbors extends NeighborWatch {
   /**
@@ -17,16 +18,17 @@ export interface LinuxNeighbors extends NeighborWatch {
   announce(address: string): Effect;
 }
 
-/** Hears claims for all addresses on the link, except those of the interface's own MAC. Throws HaleError `raw_socket_refused`. */
-export function openNeighbors(link: Link): LinuxNeighbors {
+/** Hears claims for the addresses, and answers and probes for all, except those of the interface's own MAC. Throws HaleError `raw_socket_refused`. */
+export function openNeighbors(link: Link, addresses: readonly string[]): LinuxNeighbors {
   const { mac } = link;
   let handler: ((claim: NeighborClaim) => void) | undefined;
   const onFrame = (frame: Uint8Array): void => {
     const claim = claimOfFrame(frame);
     if (claim !== undefined && claim.mac !== mac) handler?.(claim);
   };
-  const arp = openPacketSocket({ link, etherType: ETHERTYPE_ARP, onFrame });
-  const ndp = openSecond(() => openPacketSocket({ link, etherType: ETHERTYPE_IPV6, filter: NEIGHBOR_DISCOVERY_ONLY, onFrame }), arp);
+  const of = (family: Family) => addresses.filter((address) => familyOf(address) === family);
+  const arp = openPacketSocket({ link, etherType: ETHERTYPE_ARP, filter: arpClaims(of('IPv4')), onFrame });
+  const ndp = openSecond(() => openPacketSocket({ link, etherType: ETHERTYPE_IPV6, filter: neighborClaims(of('IPv6')), onFrame }), arp);
   return {
     probe(address) {
       if (familyOf(address) === 'IPv4') return arp.send(arpProbe({ mac, address }));

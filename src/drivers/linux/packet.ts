@@ -11,23 +11,7 @@ const PACKET_IGNORE_OUTGOING = 23;
 const MAX_FRAME_BYTES = 2048;
 
 /** One instruction of classic BPF: operation, jump if true, jump if false, constant. */
-type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, k: number];
-
-const LOAD_BYTE = 0x30;
-const JUMP_IF_EQUAL = 0x15;
-const RETURN = 0x06;
-const WHOLE_PACKET = 0x4_0000;
-
-/** ICMPv6 neighbour solicitation or advertisement right after the IPv6 header; offsets count from the Ethernet header. */
-export const NEIGHBOR_DISCOVERY_ONLY: readonly Instruction[] = [
-  [LOAD_BYTE, 0, 0, 14 + 6],
-  [JUMP_IF_EQUAL, 0, 4, 58],
-  [LOAD_BYTE, 0, 0, 14 + 40],
-  [JUMP_IF_EQUAL, 1, 0, 135],
-  [JUMP_IF_EQUAL, 0, 1, 136],
-  [RETURN, 0, 0, WHOLE_PACKET],
-  [RETURN, 0, 0, 0],
-];
+export type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, k: number];
 
 export interface PacketSocket {
   send(frame: Uint8Array): Effect;

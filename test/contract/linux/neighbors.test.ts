@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { arpAnnouncement, arpRequest } from '../../../src/core/neighbor/arp.ts';
 import { ETHERTYPE_ARP, ETHERTYPE_IPV6 } from '../../../src/core/neighbor/ethernet.ts';
-import { unsolicitedAdvertisement } from '../../../src/core/neighbor/ndp.ts';
+import { neighborSolicitation, unsolicitedAdvertisement } from '../../../src/core/neighbor/ndp.ts';
 import { linkByName } from '../../../src/drivers/linux/links.ts';
 import { openPacketSocket, type PacketSocket } from '../../../src/drivers/linux/packet.ts';
 import { createTestLink, netnsProblem, type TestLink } from '../../support/netns.ts';
@@ -62,6 +62,26 @@ describe.skipIf(problem)(`ARP and neighbour discovery on a link${problem ? `: sk
     const answer = host.nextClaim(net.peer.address4);
     host.neighbors.probe(net.peer.address4);
     expect(await answer).toEqual({ address: net.peer.address4, mac: net.peer.mac, kind: 'answer' });
+  });
+
+  test.each([
+    ['ARP', ETHERTYPE_ARP, (address: string, target: string) => arpRequest({ mac: STRANGER, address, target }), SHARED4, '10.77.0.9'],
+    [
+      'neighbour discovery',
+      ETHERTYPE_IPV6,
+      (address: string, target: string) => neighborSolicitation({ mac: STRANGER, address, target }),
+      SHARED6,
+      'fd77::9',
+    ],
+  ])('a question that claims nothing is not let in: %s', async (_name, etherType, ask, shared, other) => {
+    let claimed = false;
+    void host.nextClaim(other).then(() => (claimed = true));
+    const heard = host.nextClaim(shared);
+    const wire = stranger(etherType);
+    wire.send(ask(other, shared));
+    wire.send(ask(shared, other));
+    await heard;
+    expect(claimed).toBe(false);
   });
 
   test('nothing with the own MAC is heard, even when it comes from the wire', async () => {

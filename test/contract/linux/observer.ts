@@ -16,7 +16,7 @@ export interface Observer {
 
 /** A station on the link that asks and listens. */
 export function observe(station: TestHost): Observer {
-  const neighbors = station.inside(() => openNeighbors(linkByName('eth0')));
+  const neighbors = station.inside(() => openNeighbors(linkByName('eth0'), ['10.77.0.100', 'fd77::100']));
   const listeners = new Set<(claim: NeighborClaim) => void>();
   neighbors.onClaim((claim) => {
     for (const listener of listeners) listener(claim);
