@@ -1,5 +1,5 @@
 import { createMember, leaseMember } from '../core/lease/member.ts';
-import type { Boot, Fitness, Member } from '../core/lease/message.ts';
+import type { Boot, Fitness, LeaseMessage, Member } from '../core/lease/message.ts';
 import type { LeaseInput, LeaseOutput, LeaseState, LossReason } from '../core/lease/state.ts';
 import type { LeaseTiming } from '../core/lease/timing.ts';
 import { decodeLeaseMessage, encodeLeaseMessage } from '../core/lease/wire.ts';
@@ -37,6 +37,8 @@ export class LeaseEngine {
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #busy = false;
+  /** A message to all is one object; it is encoded once. */
+  #encoded: { message: LeaseMessage; bytes: Uint8Array } | undefined;
   #stopped = false;
 
   constructor(options: LeaseEngineOptions) {
@@ -97,7 +99,7 @@ export class LeaseEngine {
     const { datagram, endpoint, onEvent } = this.#options;
     switch (output.kind) {
       case 'send':
-        return datagram.send(output.to, encodeLeaseMessage(output.message));
+        return datagram.send(output.to, this.#encode(output.message));
       case 'hold': {
         const effect = endpoint.hold(output.until);
         if (effect.ok) return;
@@ -123,6 +125,11 @@ export class LeaseEngine {
       default:
         return onEvent(output);
     }
+  }
+
+  #encode(message: LeaseMessage): Uint8Array {
+    if (this.#encoded?.message !== message) this.#encoded = { message, bytes: encodeLeaseMessage(message) };
+    return this.#encoded.bytes;
   }
 
   /** The hardware address that a member tells in its heartbeats. */

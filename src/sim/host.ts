@@ -1,10 +1,7 @@
 import type { Random } from '../base/random.ts';
-import type { LeaseMessage } from '../core/lease/message.ts';
 import { timingProfiles } from '../core/lease/timing.ts';
-import { encodeLeaseMessage } from '../core/lease/wire.ts';
 import { type LeaseEvent, LeaseEngine } from '../engine/lease.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Datagram } from '../ports/datagram.ts';
 import { SimKernel } from './kernel.ts';
 import type { Packet, SimNetwork } from './network.ts';
 import type { GateKind, HostConfig } from './scenario.ts';
@@ -40,8 +37,9 @@ const SHUTDOWN_LOOK_MS = 2;
 const PROCESS_START_MS = 100;
 /** Real timers are late, never early. */
 const TIMER_LATE_MS = 0.01;
-/** A guardian that cannot withdraw tries again after this long. */
-const WITHDRAW_AGAIN_MS = 50;
+/** As in src/agent/guardian/executor.ts. */
+const CLOSE_AGAIN_MS = 20;
+const SAY_AGAIN_MS = 2;
 
 interface Run {
   alive: boolean;
@@ -62,7 +60,7 @@ export class SimHost {
   /** Zero points of clocks differ; nothing may depend on them. */
   readonly #clockOffset: number;
   #engine: LeaseEngine | undefined;
-  #datagram: Datagram | undefined;
+  #sayLastWords: readonly (() => void)[] = [];
   #run: Run = { alive: false };
   #onPacket: ((packet: Packet<HostConfig>) => void) | undefined;
   #frozen = false;
@@ -125,7 +123,7 @@ export class SimHost {
     const opened = openDatagram({ host: index, config: this.config, boot, network, random, clock: this.clock, sealed });
     this.#run = { alive: true };
     this.#onPacket = opened.receive;
-    this.#datagram = opened.datagram;
+    this.#sayLastWords = opened.sayLastWords;
     this.#engine = new LeaseEngine({
       self: members.indexOf(index),
       members: members.length,
@@ -150,26 +148,24 @@ export class SimHost {
     this.#frozen = false;
   }
 
-  /** kill -9 of the agent alone: its guardian withdraws the address, and only then gives back what the agent was promised. */
+  /** kill -9 of the agent alone: its guardian withdraws the address and only then, and only within a lease, gives back what was promised. */
   killGuarded(afterMs: number): void {
-    const { engine, starts } = this;
-    const datagram = this.#datagram;
+    const { starts, running } = this;
+    const sayLastWords = this.#engine === undefined ? [] : this.#sayLastWords;
     this.kill();
-    if (engine === undefined || datagram === undefined) return;
-    const { boot, seq, term, config } = engine.state;
-    const release: LeaseMessage = { kind: 'release', round: { boot, seq }, term };
-    const { schedule } = this.#options;
-    const lastWord = () => {
-      if (this.starts !== starts) return;
-      if (this.#suspended || !this.kernel.withdraw().ok) {
-        schedule.plan(schedule.now + WITHDRAW_AGAIN_MS, lastWord);
-        return;
-      }
-      const bytes = encodeLeaseMessage(release);
-      for (let to = 0; to < config.members; to++) if (to !== config.self) datagram.send(to, bytes);
-      this.#options.observer.onChange();
+    const { schedule, observer } = this.#options;
+    const until = schedule.now + timingProfiles[running.profile].leaseMs;
+    const guard = (at: number, act: () => void) =>
+      schedule.plan(at, () => {
+        if (this.starts === starts && !this.#suspended) act();
+      });
+    const execute = () => {
+      if (schedule.now >= until) return;
+      if (!this.kernel.withdraw().ok) return void guard(schedule.now + CLOSE_AGAIN_MS, execute);
+      for (const [round, say] of sayLastWords.entries()) guard(schedule.now + round * SAY_AGAIN_MS, say);
+      observer.onChange();
     };
-    schedule.plan(schedule.now + afterMs, lastWord);
+    if (sayLastWords.length > 0) guard(schedule.now + afterMs, execute);
   }
 
   /** Power cut. */

@@ -53,11 +53,8 @@ export class SafetyMonitor {
   onHold(host: SimHost): void {
     for (const other of this.#hosts) {
       if (other !== host && other.answers && host.answers) {
-        const both = Math.min(host.kernel.until, other.kernel.until);
-        this.#violations.add(
-          'two-answer',
-          `hosts ${other.index} and ${host.index} both answer, unless one ends early until ${both.toFixed(2)} ms`,
-        );
+        const until = Math.min(host.kernel.until, other.kernel.until).toFixed(2);
+        this.#violations.add('two-answer', `hosts ${other.index} and ${host.index} both answer, until ${until} ms if neither withdraws`);
       }
     }
     if (host.isLive) this.#checkMajority(host);

@@ -1,7 +1,8 @@
 import type { Random } from '../base/random.ts';
 import { agreement } from '../core/cluster/agreement.ts';
-import type { Boot } from '../core/lease/message.ts';
+import { type Boot, LAST_SEQ } from '../core/lease/message.ts';
 import { timingProfiles } from '../core/lease/timing.ts';
+import { encodeLeaseMessage } from '../core/lease/wire.ts';
 import { TAG_BYTES } from '../core/session/wire.ts';
 import { SealedDatagram } from '../engine/datagram.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -24,6 +25,8 @@ interface Opened {
   datagram: Datagram;
   /** Feeds what arrives at the host's address. */
   receive: (packet: Packet<HostConfig>) => void;
+  /** Each call sends, to every other member, one of the releases that were made at the agent's start. */
+  sayLastWords: readonly (() => void)[];
 }
 
 export function openDatagram(options: TransportOptions): Opened {
@@ -52,12 +55,16 @@ function agreed(config: HostConfig): string {
 }
 
 /** Without the work of sealing: the sender's configuration travels beside the bytes and is judged as the seal would be. Repeated datagrams are not sorted out. */
-function openPlain({ host, config, network }: TransportOptions): Opened {
+function openPlain({ host, config, boot, network }: TransportOptions): Opened {
   let handler: (from: number, payload: Uint8Array) => void = () => {};
   const { members } = config;
+  const send = (to: number, payload: Uint8Array) => network.send(members[to] as number, { from: host, bytes: payload, seal: config });
+  const release = encodeLeaseMessage({ kind: 'release', round: { boot, seq: LAST_SEQ }, term: 0 });
+  const sayOne = () => members.forEach((other, to) => other !== host && send(to, release));
   return {
+    sayLastWords: [sayOne, sayOne, sayOne],
     datagram: {
-      send: (to, payload) => network.send(members[to] as number, { from: host, bytes: payload, seal: config }),
+      send,
       onReceive: (given) => {
         handler = given;
       },
@@ -73,11 +80,12 @@ function openPlain({ host, config, network }: TransportOptions): Opened {
 
 function openSealed({ host, config, boot, network, random, clock }: TransportOptions): Opened {
   let deliver: (bytes: Uint8Array, from: string) => void = () => {};
+  const send = (to: string, bytes: Uint8Array) => network.send(hostOf(to), { from: host, bytes, seal: config });
   const datagram = new SealedDatagram({
     self: config.members.indexOf(host),
     addresses: config.members.map(addressOf),
     packets: {
-      send: (to, bytes) => network.send(hostOf(to), { from: host, bytes, seal: config }),
+      send,
       onReceive: (handler) => {
         deliver = handler;
       },
@@ -93,7 +101,13 @@ function openSealed({ host, config, boot, network, random, clock }: TransportOpt
     randomNonce: () => 1 + random.below(2 ** 32),
     onRejected: () => {},
   });
-  return { datagram, receive: ({ from, bytes }) => deliver(bytes, addressOf(from)) };
+  const words = config.members.flatMap((other, to) =>
+    other === host ? [] : [{ to: addressOf(other), datagrams: datagram.lastWords(to) }],
+  );
+  const sayLastWords = (words[0]?.datagrams ?? []).map((_, round) => () => {
+    for (const { to, datagrams } of words) send(to, datagrams[round] as Uint8Array);
+  });
+  return { datagram, receive: ({ from, bytes }) => deliver(bytes, addressOf(from)), sayLastWords };
 }
 
 const FIRST_HOST = 11;
