@@ -315,6 +315,7 @@ export class Agent {
         weaker: host.weaker ?? null,
         conflict: unfit ?? null,
       },
+      silentMs: Math.max(0, Math.ceil(state.granter.silentUntil - now)),
       members: membersStatus(state, { now, names: this.#names, addresses: this.#targets.map((t) => t.address) }),
       backends: this.#targets.map((target) => {
         const { state: backend, reason, since } = this.#health.of(target.name);

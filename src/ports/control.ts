@@ -22,6 +22,8 @@ export interface AgentStatus {
   /** Why this agent does not hold the address; null when it does. */
   whyNotHolding: string | null;
   endpoint: { addresses: string[]; port: number; interface: string; enforced: boolean; weaker: string | null; conflict: string | null };
+  /** How long this agent, just started, still promises the lease to nobody; 0 from then on. */
+  silentMs: number;
   members: MemberStatus[];
   backends: { name: string; address: string; state: BackendState; reason: string; sinceMs: number }[];
   connections: number;

@@ -41,6 +41,7 @@ const agentStatus: z.ZodType<AgentStatus> = z.object({
   leaseRemainingMs: number.nullable(),
   whyNotHolding: text,
   endpoint: z.object({ addresses: names, port: number, interface: name, enforced: flag, weaker: text, conflict: text }),
+  silentMs: number,
   members: z.array(
     z.object({
       name,

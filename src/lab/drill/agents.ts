@@ -39,8 +39,10 @@ function whyUnsteady(lab: Lab, statuses: readonly (AgentStatus | undefined)[]): 
     const name = lab.controlPlane[i]?.name;
     if (status === undefined) return `the agent of ${name} does not answer`;
     if (!status.guarded) return `no guardian stands by on ${name}`;
-    const silent = status.members.find((member) => !member.alive);
-    if (silent !== undefined) return `${name} does not hear ${silent.name}`;
+    // A holder that loses another agent meanwhile would have no majority.
+    if (status.silentMs > 0) return `${name} has just started and promises nothing for another ${status.silentMs} ms`;
+    const unheard = status.members.find((member) => !member.alive);
+    if (unheard !== undefined) return `${name} does not hear ${unheard.name}`;
     const down = status.backends.find((backend) => backend.state !== 'ready');
     if (down !== undefined) return `${name} finds the API server of ${down.name} ${down.state}: ${down.reason}`;
   }

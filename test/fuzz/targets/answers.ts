@@ -22,6 +22,7 @@ const status: AgentStatus = {
   leaseRemainingMs: 250,
   whyNotHolding: null,
   endpoint: { addresses: ['10.0.0.100'], port: 6443, interface: 'eth0', enforced: true, weaker: null, conflict: null },
+  silentMs: 0,
   members: [{ name: 'cp1', address: '10.0.0.11', heardMsAgo: null, alive: true, fitness: 'good', hears: ['cp1'], readyBackends: ['cp1'] }],
   backends: [{ name: 'cp1', address: '10.0.0.11:6443', state: 'ready', reason: '', sinceMs: 1 }],
   connections: 3,
