@@ -1,9 +1,10 @@
-/** Side by side against peers: `npm run -s bench -- failover|steady|idle|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
+/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { EXIT_USAGE, HaleError } from '../src/base/error.ts';
 import { interruptible } from '../src/cli/interrupt.ts';
 import { requireLab } from '../src/cli/lab-options.ts';
 import { failover, type FailoverResult, renderFailover } from './failover.ts';
+import { gate, type GateResult, renderGate } from './gate.ts';
 import { idle, type IdleResult, renderIdle } from './idle.ts';
 import { type MachineFacts, machineFacts, renderMachine } from './machine.ts';
 import { renderSteady, steady, type SteadyResult } from './steady.ts';
@@ -13,6 +14,7 @@ interface BenchDocument {
   failover?: FailoverResult;
   steady?: SteadyResult;
   idle?: IdleResult;
+  gate?: GateResult;
 }
 
 interface Options {
@@ -21,7 +23,7 @@ interface Options {
   json?: true;
 }
 
-const BENCHES = ['failover', 'steady', 'idle'] as const;
+const BENCHES = ['failover', 'steady', 'idle', 'gate'] as const;
 
 async function main(): Promise<void> {
   const program = new Command('bench').description('measures hale, side by side against peers where there are any');
@@ -30,7 +32,8 @@ async function main(): Promise<void> {
   );
   program.addCommand(withMinutes(bench('steady', 'changes of holder while every core is busy', ['steady'])));
   program.addCommand(bench('idle', 'memory and CPU time of idle agents', ['idle']));
-  program.addCommand(withMinutes(withRuns(bench('all', 'the three one after another', BENCHES))));
+  program.addCommand(bench('gate', 'the lease in the kernel: cost of a renewal, lateness of its end, cost of a packet', ['gate']));
+  program.addCommand(withMinutes(withRuns(bench('all', 'all of them one after another', BENCHES))));
   for (const command of [program, ...program.commands]) command.exitOverride();
   await program.parseAsync();
 }
@@ -52,6 +55,7 @@ async function run(parts: readonly (typeof BENCHES)[number][], options: Options,
   if (parts.includes('failover')) document.failover = await failover({ runs: options.runs, say, signal });
   if (parts.includes('steady')) document.steady = await steady({ minutes: options.minutes, say, signal });
   if (parts.includes('idle')) document.idle = await idle({ say, signal });
+  if (parts.includes('gate')) document.gate = await gate({ say, signal });
   return document;
 }
 
@@ -65,6 +69,7 @@ function render(document: BenchDocument): string {
     document.failover && renderFailover(document.failover),
     document.steady && renderSteady(document.steady),
     document.idle && renderIdle(document.idle),
+    document.gate && renderGate(document.gate),
   ];
   return sections.filter((section) => section !== undefined).join('\n');
 }
