@@ -78,8 +78,8 @@ function openSink({ host }: TestLink): number {
 function udpFrame({ host, peer }: TestLink, target: string): Uint8Array {
   const [source, destination] = [parseIp(peer.address4), parseIp(target)];
   assert(source !== undefined && destination !== undefined, 'both are IP addresses');
-  const udp = new ByteWriter(8).u16(PORT).u16(PORT).u16(8).u16(0).finish();
-  const start = new ByteWriter(20).u16(0x4500).u16(28).u32(0).u8(64).u8(PROTOCOL_UDP).u16(0);
+  const udp = new ByteWriter().u16(PORT).u16(PORT).u16(8).u16(0).finish();
+  const start = new ByteWriter().u16(0x4500).u16(28).u32(0).u8(64).u8(PROTOCOL_UDP).u16(0);
   const ip = start.bytes(source).bytes(destination).finish();
   new DataView(ip.buffer, ip.byteOffset).setUint16(10, checksum([ip]));
   return startFrame({ destination: host.mac, source: peer.mac, etherType: ETHERTYPE_IPV4 }).bytes(ip).bytes(udp).finish();
