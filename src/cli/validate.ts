@@ -1,4 +1,6 @@
 import { Command } from 'commander';
+import { evenHostsNote } from '../core/cluster/checks.ts';
+import type { Cluster } from '../core/cluster/schema.ts';
 import { DEFAULT_CONFIG, readClusterFile } from './read-cluster.ts';
 
 /** `hale validate`: all problems of a cluster description, or one line that says it is good. */
@@ -10,9 +12,13 @@ export function validateCommand(): Command {
     .action((file: string, options: { json?: true }) => {
       const cluster = readClusterFile(file);
       if (options.json) process.stdout.write(`${JSON.stringify(cluster, null, 2)}\n`);
-      else
-        process.stdout.write(
-          `${file}: good: ${cluster.controlPlane.hosts.length} control-plane hosts, address ${cluster.endpoint.addresses.join(' and ')}\n`,
-        );
+      else process.stdout.write(`${goodNews(file, cluster)}\n`);
     });
+}
+
+function goodNews(file: string, cluster: Cluster): string {
+  const { controlPlane, endpoint } = cluster;
+  const note = evenHostsNote(cluster);
+  const good = `${file}: good: ${controlPlane.hosts.length} control-plane hosts, address ${endpoint.addresses.join(' and ')}`;
+  return note === undefined ? good : `${good}\n${file}: note: ${note}`;
 }

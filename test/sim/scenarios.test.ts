@@ -9,7 +9,7 @@ const files = globSync(join(import.meta.dirname, '../../src/core/lease/scenarios
 const REWRITE = process.env.HALE_REWRITE === '1';
 
 /** What breaks an assumption on purpose must show what comes of it. */
-const BROKEN = ['drift-beyond-the-bound.txt', 'member-replaced-at-once.txt', 'suspended-timeout-gate.txt', 'two-members-at-once.txt'];
+const BROKEN = ['beyond-the-bound.txt', 'member-replaced-at-once.txt', 'suspended-timeout-gate.txt', 'two-members-at-once.txt'];
 
 test.for(files.map((file) => [basename(file), file] as const))('%s', ([name, file]) => {
   const text = readFileSync(file, 'utf8');

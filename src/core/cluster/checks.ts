@@ -11,7 +11,6 @@ import { parseHostPort } from './values.ts';
 /** `isWritten` tells what the file itself says from what is a default, so that a conflict is shown where it can be mended. */
 export function clusterFindings(cluster: Cluster, isWritten: (path: Path) => boolean): Finding[] {
   return [
-    ...hostCount(cluster),
     ...duplicates(cluster),
     ...cluster.endpoint.addresses.flatMap((address, i) => unusable(address, ['endpoint', 'address', i], 'an endpoint')),
     ...oneOfEachFamily('the endpoint', cluster.endpoint.addresses, ['endpoint', 'address']),
@@ -23,14 +22,19 @@ export function clusterFindings(cluster: Cluster, isWritten: (path: Path) => boo
   ];
 }
 
-function hostPath(index: number): Path {
-  return ['controlPlane', 'hosts', index];
+/**
+ * What to know about an even number of hosts, which is right only while the members change: one more or one less at a time keeps
+ * every majority of the old list in touch with every majority of the new one.
+ */
+export function evenHostsNote({ controlPlane: { hosts } }: Cluster): string | undefined {
+  const count = hosts.length;
+  if (count % 2 === 1) return undefined;
+  const tolerated = count / 2 - 1;
+  return `${count} hosts tolerate ${tolerated || 'no'} failed host${tolerated > 1 ? 's' : ''}, just like ${count - 1}: an even number is meant for the time of a change, see docs/guide/change-members.md`;
 }
 
-function hostCount({ controlPlane: { hosts } }: Cluster): Finding[] {
-  const count = hosts.length;
-  if (count % 2 === 1) return [];
-  return [finding('cluster_even_hosts', { path: ['controlPlane', 'hosts'], at: 'key' }, { count, tolerated: count / 2 - 1 })];
+function hostPath(index: number): Path {
+  return ['controlPlane', 'hosts', index];
 }
 
 function duplicates({ controlPlane: { hosts } }: Cluster): Finding[] {

@@ -57,10 +57,6 @@ export const wordings = {
     message: `${f.key} has no value`,
     remedy: `Write ${f.expects}${f.optional ? ', or remove the key' : ''}.`,
   }),
-  cluster_even_hosts: (f: { count: number; tolerated: number }) => ({
-    message: `an even number of hosts adds no safety: ${f.count} tolerate ${f.tolerated || 'no'} failed host${f.tolerated > 1 ? 's' : ''}, just like ${f.count - 1}`,
-    remedy: `Use ${f.count - 1} or ${f.count + 1} hosts.`,
-  }),
   cluster_duplicate_host_name: (f: { name: string }) => ({
     message: `two hosts are named ${f.name}`,
     remedy: 'Give each host its own name.',

@@ -48,14 +48,16 @@ const host = z
   })
   .transform(({ address, ...rest }) => ({ ...rest, addresses: listOf(address) }));
 
-const HOSTS_EXPECTS = 'a list of 1, 3, 5 or 7 hosts, each with a name and an address';
+const HOSTS_EXPECTS = 'a list of 1 to 7 hosts, each with a name and an address';
 const controlPlane = z
   .strictObject({
     hosts: z
       .array(host, HOSTS_EXPECTS)
       .min(1, HOSTS_EXPECTS)
       .max(7, HOSTS_EXPECTS)
-      .describe('The 1, 3, 5 or 7 hosts that run the API server and an agent. The address is held only with a majority of them.'),
+      .describe(
+        'The 3, 5 or 7 hosts, or 1, that run the API server and an agent. The address is held only with a majority of them. An even number is meant for the time of a change of members.',
+      ),
   })
   .describe('The control-plane hosts.');
 

@@ -5,7 +5,7 @@ import type { LeaseTiming } from './timing.ts';
 export interface LeaseConfig {
   /** This member's index. */
   self: Member;
-  /** Number of members: 1, 3, 5 or 7. */
+  /** Number of members, 1 to 7; even while the members change. */
   members: number;
   timing: LeaseTiming;
   /** How long a holder may count on a promise from the moment it asked; see `holdMs`. */

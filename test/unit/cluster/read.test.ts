@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseDocument, visit } from 'yaml';
+import { evenHostsNote } from '../../../src/core/cluster/checks.ts';
 import { editDistance, nearest } from '../../../src/core/cluster/nearest.ts';
 import { formatProblem, wordings } from '../../../src/core/cluster/problems.ts';
 import { readCluster } from '../../../src/core/cluster/read.ts';
@@ -23,6 +24,11 @@ function pathsOf(text: string) {
 }
 
 describe('a right file', () => {
+  test('an even number of hosts comes with a note', () => {
+    expect(evenHostsNote(read(example))).toBeUndefined();
+    expect(evenHostsNote(read(edited([CP3, ''])))).toMatch(/^2 hosts tolerate no failed host, just like 1: .*change-members\.md$/);
+  });
+
   test('the example has no problems, and says nothing but defaults where it need not', () => {
     const short = example
       .replace(/^apiserver:\n( .*\n)+/m, '')
@@ -67,6 +73,7 @@ describe('a right file', () => {
 
   test.each([
     ['one host', edited([CP2, ''], [CP3, ''])],
+    ['an even number of hosts, as while the members change', edited([CP3, ''])],
     ['the port of an API server that listens on its own address only', edited(['port: 8443', 'port: 6443'], ['bind: all', 'bind: host'])],
     ['hosts in overlapping subnets that all hold the endpoint', edited(['10.0.0.12/24', '10.0.7.12/16'])],
     ['both ends of a /31 (RFC 3021)', edited([CP2, ''], [CP3, ''], ['10.0.0.11/24', '10.0.0.101/31'])],
