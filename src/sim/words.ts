@@ -1,9 +1,11 @@
 import { HaleError } from '../base/error.ts';
+import { printable } from '../base/printable.ts';
 
 /** Numbers are written with at most this many digits after the point, and never with an exponent. */
 const DIGITS = 6;
 const NUMBER_MAX = 1e12;
-const NUMBER = /^\d{1,13}(\.\d+)?$/;
+/** No more digits than are written, so that what was read is written as it was. */
+const NUMBER = /^\d{1,13}(\.\d{1,6})?$/;
 
 /** The nearest number that has a text. */
 export function writable(value: number): number {
@@ -94,13 +96,18 @@ export class Words {
   }
 
   refuse(message: string, remedy: string): HaleError {
-    return new HaleError({ code: 'scenario_malformed', kind: 'usage', message: `${this.#place}: ${message}`, remedy });
+    return new HaleError({
+      code: 'scenario_malformed',
+      kind: 'usage',
+      message: `${this.#place}: ${printable(message)}`,
+      remedy: printable(remedy),
+    });
   }
 
   #inRange(text: string, what: string, { least, most }: { least: number; most: number }): number {
     const value = NUMBER.test(text) ? Number(text) : Number.NaN;
     if (value >= least && value <= most) return value;
-    const remedy = `Write a number from ${numberText(least)} to ${numberText(most)}, without an exponent.`;
+    const remedy = `Write a number from ${numberText(least)} to ${numberText(most)}, with at most ${DIGITS} digits after the point and no exponent.`;
     throw this.refuse(`${what} cannot be ${text}`, remedy);
   }
 }

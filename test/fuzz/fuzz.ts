@@ -12,15 +12,16 @@ import { type Failure, HANG, runAll } from './watchdog.ts';
 const BATCH = 256;
 const MAX_LENGTH = 1024;
 const FINDINGS_MAX = 5;
+const NO_COVERAGE: Coverage = { take: () => new Map(), stop: () => {} };
 
 export interface FuzzOptions {
   coverage: Coverage;
   seed: number;
   /** Kept inputs of earlier runs. */
   corpus: readonly Uint8Array[];
-  /** Ends before the next batch when false; called with the mutants run so far. */
-  goOn: (executions: number) => boolean;
-  /** False: keeps nothing, for comparison. */
+  /** Ends before the next batch when false. */
+  goOn: (soFar: { executions: number; findings: number }) => boolean;
+  /** False: does not look at the coverage, which takes most of the time of a short run. */
   guided?: boolean;
 }
 
@@ -35,7 +36,8 @@ export interface FuzzResult {
 }
 
 export function fuzz(target: Target, options: FuzzOptions): FuzzResult {
-  const { coverage, guided = true } = options;
+  const { guided = true } = options;
+  const coverage = guided ? options.coverage : NO_COVERAGE;
   const map = new CoverageMap();
   const pool = [...target.seeds, ...options.corpus];
   const findings = new Map<string, Failure>();
@@ -50,7 +52,7 @@ export function fuzz(target: Target, options: FuzzOptions): FuzzResult {
   const sweeps = target.text ? [] : pool.map((input) => mutator.sweep(input));
   let executions = 0;
   const isOver = (): boolean => findings.size >= FINDINGS_MAX || findings.has(HANG);
-  while (!isOver() && options.goOn(executions)) {
+  while (!isOver() && options.goOn({ executions, findings: findings.size })) {
     const batch = Array.from({ length: target.batch ?? BATCH }, (_, i) => nextInput(i % 2 === 0 ? sweeps : [], { target, mutator, pool }));
     coverage.take();
     const failures = runAll(target, batch);
@@ -58,7 +60,7 @@ export function fuzz(target: Target, options: FuzzOptions): FuzzResult {
     executions += batch.length;
     note(failures);
     if (!map.isNew(sight)) continue;
-    const fresh = guided ? reachers({ target, coverage, map }, batch) : [];
+    const fresh = reachers({ target, coverage, map }, batch);
     pool.push(...fresh);
     if (!target.text) sweeps.unshift(...fresh.map((input) => mutator.sweep(input)));
     // Whatever no single input showed again, as code that runs only once.

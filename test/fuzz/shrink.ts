@@ -5,7 +5,7 @@ const TRIES = 3000;
 /** Each try of one that hangs takes as long as the watchdog waits. */
 const TRIES_OF_HANG = 12;
 
-/** A shorter input that fails in the same way: pieces are left out, then bytes become zero, as long as it still does. */
+/** A shorter input that fails in the same way: lines, then pieces are left out, then bytes become zero, as long as it still does. */
 export function shrink(target: Target, failure: Failure): Failure {
   let best = failure;
   let left = failure.kind === 'hang' ? TRIES_OF_HANG : TRIES;
@@ -16,10 +16,12 @@ export function shrink(target: Target, failure: Failure): Failure {
     best = again;
     return true;
   };
+  for (let i = 0; target.text && i < linesOf(best.input).length; ) {
+    if (!adopt(Buffer.concat(linesOf(best.input).toSpliced(i, 1)))) i++;
+  }
   for (let size = best.input.length >> 1; size >= 1; size >>= 1) {
     for (let at = 0; at < best.input.length; ) {
-      const shorter = Buffer.concat([best.input.subarray(0, at), best.input.subarray(at + size)]);
-      if (!adopt(Uint8Array.from(shorter))) at += size;
+      if (!adopt(Buffer.concat([best.input.subarray(0, at), best.input.subarray(at + size)]))) at += size;
     }
   }
   const plain = target.text ? 0x30 : 0;
@@ -27,4 +29,16 @@ export function shrink(target: Target, failure: Failure): Failure {
     if (best.input[at] !== plain) adopt(best.input.with(at, plain));
   }
   return best;
+}
+
+/** Each with its end. */
+function linesOf(bytes: Uint8Array): Uint8Array[] {
+  const lines: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = bytes.indexOf(0x0a, at);
+    const next = end < 0 ? bytes.length : end + 1;
+    lines.push(bytes.subarray(at, next));
+    at = next;
+  }
+  return lines;
 }

@@ -3,7 +3,15 @@ import { agentTargets } from './agents.ts';
 import { answerTargets } from './answers.ts';
 import { kernelTargets } from './kernel.ts';
 import { linkTargets } from './link.ts';
+import { scenarioTargets } from './scenario.ts';
 import { textTargets } from './text.ts';
 
 /** Every reader of bytes that come from outside. Import it after `startCoverage`, or nothing is seen of them. */
-export const targets: readonly Target[] = [...agentTargets, ...linkTargets, ...kernelTargets, ...textTargets, ...answerTargets];
+export const targets: readonly Target[] = [
+  ...agentTargets,
+  ...linkTargets,
+  ...kernelTargets,
+  ...textTargets,
+  ...answerTargets,
+  ...scenarioTargets,
+];
