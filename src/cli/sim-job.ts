@@ -6,7 +6,7 @@ export interface SimJob {
   count: number;
   drift: number | undefined;
   /** Long lives instead of short, hard ones. */
-  lives: boolean;
+  life: boolean;
 }
 
 export interface SimFailure {

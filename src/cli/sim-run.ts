@@ -4,9 +4,11 @@ import { addTally, emptyTally, type SimJob, type SimTally } from './sim-job.ts';
 
 export interface SimRunOptions {
   firstSeed: number;
-  /** How many seeds; or how much cluster time, in long lives. */
+  /** How many seeds, or how much cluster time. */
   goal: { seeds: number } | { simulatedMs: number };
   drift: number | undefined;
+  /** Long lives. */
+  life: boolean;
   threads: number;
   signal: AbortSignal;
   onProgress: (sum: SimTally) => void;
@@ -17,18 +19,14 @@ const SEEDS_A_JOB = 100;
 
 /** Runs seeds in threads until the goal is reached or the signal comes; what was finished until then is in the tally. */
 export async function runSeeds(options: SimRunOptions): Promise<SimTally> {
-  const { goal, firstSeed, drift, threads, signal, onProgress } = options;
+  const { goal, firstSeed, drift, life, threads, signal, onProgress } = options;
   const sum = emptyTally();
   let handedOut = 0;
   const nextJob = (): SimJob | undefined => {
-    if (signal.aborted) return undefined;
-    if ('simulatedMs' in goal) {
-      if (sum.simulatedMs >= goal.simulatedMs) return undefined;
-      return { firstSeed: firstSeed + handedOut++, count: 1, drift, lives: true };
-    }
-    const count = Math.min(SEEDS_A_JOB, goal.seeds - handedOut);
-    if (count <= 0) return undefined;
-    const job = { firstSeed: firstSeed + handedOut, count, drift, lives: false };
+    const left = 'seeds' in goal ? goal.seeds - handedOut : sum.simulatedMs < goal.simulatedMs ? 1 : 0;
+    if (signal.aborted || left <= 0) return undefined;
+    const count = life ? 1 : Math.min(SEEDS_A_JOB, left);
+    const job = { firstSeed: firstSeed + handedOut, count, drift, life };
     handedOut += count;
     return job;
   };

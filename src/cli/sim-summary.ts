@@ -17,9 +17,10 @@ export interface SimSummary {
   failed: { seed: number; replay: string; text: string }[];
 }
 
-export function simSummary(sum: SimTally, { startedAt, drift }: { startedAt: number; drift: number | undefined }): SimSummary {
+export function simSummary(sum: SimTally, run: { startedAt: number; drift: number | undefined; life: boolean }): SimSummary {
+  const { startedAt, drift, life } = run;
   const failed = sum.failures.slice(0, NAMED_MAX).map(({ seed, violations }) => {
-    const replay = `./hale sim --seed ${seed}${drift === undefined ? '' : ` --drift ${drift}`}`;
+    const replay = `./hale sim --seed ${seed}${life ? ' --life' : ''}${drift === undefined ? '' : ` --drift ${drift}`}`;
     return { seed, replay, text: `seed ${seed}: ${violations[0]}; replay with: ${replay}` };
   });
   return {

@@ -1,6 +1,7 @@
 /** A thread of `hale sim`: runs the seeds it is given, and shrinks those that fail. */
 import { parentPort } from 'node:worker_threads';
 import { generateLife, generateScenario } from '../sim/generate.ts';
+import type { ViolationKind } from '../sim/monitor.ts';
 import { runScenario } from '../sim/run.ts';
 import { shrink } from '../sim/shrink.ts';
 import { emptyTally, type SimFailure, type SimJob, type SimTally } from './sim-job.ts';
@@ -23,7 +24,7 @@ port.on('message', (job: SimJob) => {
 
 function runOne(job: SimJob, seed: number, tally: SimTally): void {
   const options = { seed, ...(job.drift !== undefined && { driftBound: job.drift }) };
-  const scenario = job.lives ? generateLife(options) : generateScenario(options);
+  const scenario = job.life ? generateLife(options) : generateScenario(options);
   const result = runScenario(scenario);
   tally.seeds++;
   tally.simulatedMs += result.simulatedMs;
@@ -31,12 +32,12 @@ function runOne(job: SimJob, seed: number, tally: SimTally): void {
   tally.moves += result.moves;
   tally.maxRecoveryMs = Math.max(tally.maxRecoveryMs, result.maxRecoveryMs);
   tally.maxHandoverGapMs = Math.max(tally.maxHandoverGapMs, result.maxHandoverGapMs);
-  const first = result.violations[0];
-  if (first === undefined) return;
+  if (result.violations.length === 0) return;
+  const kinds = result.violations.map(({ kind }) => kind);
   const failure: SimFailure = { seed, violations: result.violations.map(({ text }) => text), scenario: undefined, trace: [] };
   if (shrunk < SHRUNK_MAX) {
     shrunk++;
-    failure.scenario = shrink(scenario, first.kind);
+    failure.scenario = shrink(scenario, kinds.find((kind) => kind === 'two-answer') ?? (kinds[0] as ViolationKind));
     runScenario(failure.scenario, (line) => failure.trace.push(line));
   }
   tally.failures.push(failure);

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { EXIT_FINDING } from '../base/error.ts';
-import { generateScenario } from '../sim/generate.ts';
+import { generateLife, generateScenario } from '../sim/generate.ts';
 import { runScenario } from '../sim/run.ts';
 import { formatScenario, joinFile } from '../sim/scenario-text.ts';
 import type { SimTally } from './sim-job.ts';
@@ -13,6 +13,7 @@ import { shownSummary, simSummary } from './sim-summary.ts';
 interface SimOptions {
   seed: number;
   count: number;
+  life?: true;
   years?: number;
   drift?: number;
   jobs: number;
@@ -28,7 +29,8 @@ export function simCommand(): Command {
     .description('run the election through seeded, simulated faults and changes, and check that at most one host ever answers')
     .option('--seed <n>', 'first seed', wholeNumber, 1)
     .option('--count <n>', 'how many seeds', wholeNumber, 1)
-    .option('--years <y>', 'long, mostly calm lives instead, until this many years of cluster time are covered', positive)
+    .option('--life', 'two hours of a mostly calm cluster for each seed, instead of a few seconds of trouble')
+    .option('--years <y>', 'as many lives as cover this many years of cluster time', positive)
     .option('--drift <f>', 'largest error of a clock as a fraction; beyond 0.005 there must be violations', share)
     .option('--jobs <n>', 'threads', wholeNumber, availableParallelism())
     .option('--json', 'print one JSON document')
@@ -40,8 +42,9 @@ export function simCommand(): Command {
 }
 
 /** The scenario of one seed and its trace, as a scenario file has them. */
-function showOne({ seed, drift }: SimOptions): void {
-  const scenario = generateScenario({ seed, ...(drift !== undefined && { driftBound: drift }) });
+function showOne({ seed, drift, life }: SimOptions): void {
+  const generate = life ? generateLife : generateScenario;
+  const scenario = generate({ seed, ...(drift !== undefined && { driftBound: drift }) });
   process.stdout.write(`${formatScenario(scenario)}---\n`);
   const { violations } = runScenario(scenario, (line) => process.stdout.write(`${line}\n`));
   if (violations.length > 0) process.exitCode = EXIT_FINDING;
@@ -49,18 +52,20 @@ function showOne({ seed, drift }: SimOptions): void {
 
 async function runMany(options: SimOptions): Promise<void> {
   const { seed, count, years, drift, jobs, json } = options;
+  const life = options.life === true || years !== undefined;
   const startedAt = performance.now();
   let shownAt = startedAt;
   const onProgress = (sum: SimTally) => {
     if (performance.now() - shownAt < PROGRESS_MS) return;
     shownAt = performance.now();
-    process.stderr.write(`${shownSummary(simSummary(sum, { startedAt, drift }))}\n`);
+    process.stderr.write(`${shownSummary(simSummary(sum, { startedAt, drift, life }))}\n`);
   };
   const sum = await untilInterrupted((signal) =>
     runSeeds({
       firstSeed: seed,
       goal: years === undefined ? { seeds: count } : { simulatedMs: years * YEAR_MS },
       drift,
+      life,
       threads: Math.max(1, jobs),
       signal,
       onProgress,
@@ -72,7 +77,7 @@ async function runMany(options: SimOptions): Promise<void> {
     writeFileSync(file, joinFile(scenario, trace));
     return [{ seed: failed, file }];
   });
-  const summary = { ...simSummary(sum, { startedAt, drift }), files };
+  const summary = { ...simSummary(sum, { startedAt, drift, life }), files };
   if (json) process.stdout.write(`${JSON.stringify(summary)}\n`);
   else
     process.stdout.write(

@@ -3,16 +3,20 @@ import { runScenario } from './run.ts';
 import { GOOD_QUALITY, type Scenario, type ScenarioEvent } from './scenario.ts';
 import { writable } from './words.ts';
 
-/** A shrunk scenario that takes longer to find than this is not worth waiting for, in runs. */
+/** A shrunk scenario that takes longer to find than this is not worth waiting for. */
 const RUNS_MAX = 3_000;
+const SIMULATED_MS_MAX = 40 * 3_600_000;
 const SHORTEST_MS = 1;
 
 /** A scenario that still shows a violation of that kind, with as little in it as could be found by leaving out and halving. */
 export function shrink(scenario: Scenario, kind: ViolationKind): Scenario {
   let best = scenario;
   let runs = 0;
+  let simulatedMs = 0;
   const tryOne = (candidate: Scenario): boolean => {
-    if (runs++ >= RUNS_MAX) return false;
+    if (runs >= RUNS_MAX || simulatedMs >= SIMULATED_MS_MAX) return false;
+    runs++;
+    simulatedMs += candidate.endMs;
     const found = runScenario(candidate).violations.find((violation) => violation.kind === kind);
     if (found === undefined) return false;
     best = endedAfter(candidate, found.atMs);

@@ -3,7 +3,7 @@ import { generateLife, generateScenario } from '../../src/sim/generate.ts';
 import { runScenario } from '../../src/sim/run.ts';
 import type { Scenario } from '../../src/sim/scenario.ts';
 
-const SEEDS = 1_000;
+const SEEDS = 1_500;
 
 function violationsOf(scenarios: Iterable<Scenario>): string[] {
   return [...scenarios].flatMap((scenario) => runScenario(scenario).violations.map(({ text }) => `${scenario.notes[0]}: ${text}`));
