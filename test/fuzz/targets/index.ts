@@ -4,11 +4,13 @@ import { answerTargets } from './answers.ts';
 import { kernelTargets } from './kernel.ts';
 import { linkTargets } from './link.ts';
 import { scenarioTargets } from './scenario.ts';
+import { sessionTargets } from './sessions.ts';
 import { textTargets } from './text.ts';
 
 /** Every reader of bytes that come from outside. Import it after `startCoverage`, or nothing is seen of them. */
 export const targets: readonly Target[] = [
   ...agentTargets,
+  ...sessionTargets,
   ...linkTargets,
   ...kernelTargets,
   ...textTargets,
