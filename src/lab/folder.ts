@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, lstatSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { HaleError } from '../base/error.ts';
+import { printable } from '../base/printable.ts';
 
 const DEFAULT_PREFIX = '/var/tmp/hale-lab-';
 
@@ -86,13 +87,20 @@ export function writeJson(path: string, value: unknown): void {
   renameSync(temporary, path);
 }
 
-/** The value of a JSON file that this program wrote, or undefined when there is none. */
+/** The value of a JSON file that this program wrote, or undefined when there is none. Throws HaleError `lab_file_broken`. */
 export function readJson<T>(path: string): T | undefined {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as T;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new HaleError({
+      code: 'lab_file_broken',
+      kind: 'world',
+      message: `${path} is not what the lab wrote: ${printable(error.message)}`,
+      remedy: 'end the processes of that lab, remove its folder, and make it anew with `hale lab up`',
+      cause: error,
+    });
   }
 }
 

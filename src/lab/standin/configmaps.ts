@@ -121,7 +121,8 @@ function parseResourceVersion(text: string): number {
   return Number(text);
 }
 
-function parseConfigMap({ namespace, name }: ConfigMapPath, body: string): ConfigMap {
+/** What a client sent, with the name and namespace of the URL. Throws StatusError 400. */
+export function parseConfigMap({ namespace, name }: ConfigMapPath, body: string): ConfigMap {
   const object = parseObject(body);
   const metadata = isObject(object['metadata']) ? object['metadata'] : {};
   if (metadata['name'] !== undefined && metadata['name'] !== name) {

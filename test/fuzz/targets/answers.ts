@@ -5,6 +5,8 @@ import { parseAnswer, readAgentStatus } from '../../../src/drivers/control/answe
 import { RangeResponseSchema, StatusResponseSchema } from '../../../src/drivers/etcd/gen/rpc_pb.ts';
 import { toKeyValue, toMemberStatus } from '../../../src/drivers/etcd/messages.ts';
 import { judge } from '../../../src/drivers/kubernetes/readiness.ts';
+import { parseConfigMap } from '../../../src/lab/standin/configmaps.ts';
+import { StatusError } from '../../../src/lab/standin/status.ts';
 import { readRecording, readWatch } from '../../../src/lab/probe/recording.ts';
 import type { AgentStatus } from '../../../src/ports/control.ts';
 import { lineText, refusalOf } from '../refusal.ts';
@@ -171,4 +173,28 @@ const watch: Target = {
   },
 };
 
-export const answerTargets: readonly Target[] = [controlAnswer, readyz, etcdAnswer, recording, watch];
+const PATH = { namespace: 'default', name: 'probe' };
+
+const configMap: Target = {
+  name: 'configmap',
+  property: 'a body is refused as Kubernetes words it, or it is an object with the name and the namespace of the URL',
+  seeds: ['{"metadata":{"name":"probe","resourceVersion":"7"},"data":{"a":"1"}}', '{"metadata":null}', '[]'].map((text) =>
+    Buffer.from(text),
+  ),
+  text: true,
+  run(input) {
+    let object: ReturnType<typeof parseConfigMap>;
+    try {
+      object = parseConfigMap(PATH, Buffer.from(input).toString());
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error;
+      return ok(error.code === 400 && error.message !== '', `refused with ${error.code}`);
+    }
+    const { name, namespace, resourceVersion } = object.metadata;
+    deepEqual([name, namespace], [PATH.name, PATH.namespace]);
+    ok(resourceVersion === undefined || typeof resourceVersion === 'string', 'a version that is no text');
+    deepEqual(parseConfigMap(PATH, JSON.stringify(object)), object);
+  },
+};
+
+export const answerTargets: readonly Target[] = [controlAnswer, readyz, etcdAnswer, recording, watch, configMap];

@@ -112,9 +112,12 @@ function act(world: World, { action, argument, rest }: { action: number; argumen
     case 3:
       if (packet !== undefined) world.deliver({ ...packet, bytes: flip(packet.bytes, rest[0] ?? 0) });
       return 1;
-    case 4:
+    case 4: {
+      const before = world.delivered;
       world.deliver(packet, argument % 2 === 0 ? STRANGER : ADDRESSES[packet?.to ?? 0]);
+      ok(world.delivered === before, "handed on, though from another address than the member's");
       return 0;
+    }
     case 5:
       world.start(argument % 2);
       return 0;
@@ -146,7 +149,7 @@ export const sessionTargets: readonly Target[] = [
   {
     name: 'sealed-datagrams',
     property:
-      'only what the peer sent is handed on, each message once, nothing of an earlier run after a later one, nothing after last words',
+      'only what the peer sent from its address is handed on, each message once, nothing of an earlier run after a later one, nothing after last words',
     seeds: [
       Uint8Array.from(GREETING),
       Uint8Array.from([...GREETING, 5, 0, ...GREETING, 2, 3, 9, 0]),
