@@ -20,6 +20,8 @@ const SHARED6 = 'fd77::100';
 /** So long that nothing a test waits for can be the lease's end. */
 const LONG_MS = 600_000;
 const PORT = 7700;
+/** So many that closing them takes the kernel longer than the guardian needs. */
+const CLIENTS = 1500;
 const WORDS = ['first', 'second', 'third'];
 const RIGHTLESS = ['setpriv', '--bounding-set', '-net_admin', '--inh-caps', '-net_admin', '--ambient-caps', '-all'];
 
@@ -133,6 +135,21 @@ describe.skipIf(problem)(`the guardian${problem ? `: skipped, ${problem}` : ''}`
     await ended(holder.guardianPid());
     expect(await heardUntilNow()).toEqual(WORDS);
     expect(holder.errors()).toContain('the agent is dead: address withdrawn, lease given back');
+  });
+
+  test('clients of the dead agent hear of it: connections are closed while the gate is open', async () => {
+    const holder = await guardedHolder();
+    const script = `let open = 0;
+      for (let i = 0; i < ${CLIENTS}; i++) require('node:net').connect(8443, '${SHARED4}').on('connect', () => ++open === ${CLIENTS} && console.log('open'))
+        .on('data', () => {}).on('error', () => {}).on('close', () => --open === 0 && console.log('closed'))`;
+    const client = net.peer.node('-e', script);
+    children.push(client);
+    const said: string[] = [];
+    createInterface(client.stdout as NodeJS.ReadableStream).on('line', (line) => said.push(line));
+    await vi.waitFor(() => expect(said).toEqual(['open']), 20_000);
+    holder.child.kill('SIGKILL');
+    await vi.waitFor(() => expect(said).toEqual(['open', 'closed']), 20_000);
+    expect(await answered()).toEqual(no);
   });
 
   test('the kernel refuses to withdraw: nothing is released, and the guardian says so', async () => {

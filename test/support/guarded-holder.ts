@@ -4,9 +4,11 @@
  * Arguments: a JSON object of type GuardedHolderOptions.
  */
 import { Guardian } from '../../src/agent/guardian/guardian.ts';
+import { createServer } from 'node:net';
 import { boottime } from '../../src/drivers/linux/boottime.ts';
 import { openEndpoint } from '../../src/drivers/linux/endpoint.ts';
 import { linkByName } from '../../src/drivers/linux/links.ts';
+import { listenFreebind } from '../../src/drivers/linux/listen.ts';
 
 export interface GuardedHolderOptions {
   lockPath: string;
@@ -32,6 +34,8 @@ const endpoint = options.holds ? open() : undefined;
 const { addresses, leaseMs, from, to, port } = options;
 const datagrams = options.lastWords.map((word) => Buffer.from(word).toString('base64'));
 guardian.arm({ linkIndex: link.index, addresses, gated: true, leaseMs, from, port, lastWords: [{ to, datagrams }] });
+
+if (options.holds) createServer(() => {}).listen({ fd: listenFreebind({ address: addresses[0] as string, port: 8443 }) });
 
 let said = false;
 function renew(): void {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { openPipe } from '../../drivers/linux/pipe.ts';
+import { openPipe, renumber } from '../../drivers/linux/pipe.ts';
 import { programFile } from '../../drivers/program.ts';
 import type { Clock, Timer } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
@@ -30,7 +30,7 @@ export interface GuardianOptions {
 export class Guardian {
   readonly #options: GuardianOptions;
   #will: string | undefined;
-  /** The write end, as long as a guardian reads. */
+  /** The write end. Stays open when its guardian dies, to keep the number for the next one. */
   #pipe: number | undefined;
   #ready = false;
   #armed = false;
@@ -67,8 +67,14 @@ export class Guardian {
     return this.#armed;
   }
 
-  /** What is to be done at this agent's death, from now on. */
+  /**
+   * What is to be done at this agent's death, from now on. To be called when its packet sockets are open and no client is connected: a
+   * dying process closes its descriptors from the highest number down (kernel/task_work.c runs the last entry first), and the pipe gets
+   * the lowest that is free now. So connections are closed before it, while the address is here and clients can hear of it, and packet
+   * sockets after it, which take an RCU grace period each.
+   */
   arm(will: Omit<Will, 'agentPid'>): void {
+    if (this.#will === undefined && this.#pipe !== undefined) this.#pipe = renumber(this.#pipe);
     this.#will = JSON.stringify({ agentPid: process.pid, ...will } satisfies Will);
     if (this.#ready) this.#write(this.#will);
   }
@@ -87,7 +93,7 @@ export class Guardian {
     // A session of its own: neither a terminal's Ctrl-C nor its hang-up reaches the guardian.
     const pipe = openPipe();
     if (!pipe.ok) return this.#died(pipe.reason);
-    this.#pipe = pipe.writeFd;
+    this.#pipe = this.#pipe === undefined ? pipe.writeFd : renumber(pipe.writeFd, this.#pipe);
     const argv = [...NODE_FLAGS, programFile('agent/guardian/main'), lockPath, host];
     const child = spawn(process.execPath, argv, { detached: true, stdio: [pipe.readFd, 'pipe', 'inherit'] });
     closeSync(pipe.readFd);
@@ -118,8 +124,6 @@ export class Guardian {
   #died(how: string): void {
     if (this.#standingDown) return;
     const { clock, log } = this.#options;
-    if (this.#pipe !== undefined) closeSync(this.#pipe);
-    this.#pipe = undefined;
     if (clock.now() - this.#startedAt >= LIVED_MS) this.#deaths = 0;
     this.#ready = false;
     this.#armed = false;

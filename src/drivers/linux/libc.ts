@@ -37,6 +37,7 @@ export const schedSetscheduler: (pid: number, policy: number, parameters: Int32A
   'int sched_setscheduler(int, int, const int *)',
 );
 export const pipe2: (ends: Int32Array, flags: number) => number = libc.func('int pipe2(int *, int)');
+export const dup3: (from: number, to: number, flags: number) => number = libc.func('int dup3(int, int, int)');
 export const fcntl: (fd: number, command: number, value: number) => number = libc.func('int fcntl(int, int, int)');
 export const flock: (fd: number, operation: number) => number = libc.func('int flock(int, int)');
 /** Moves the calling thread into the namespace that `fd` stands for. */

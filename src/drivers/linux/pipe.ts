@@ -3,23 +3,20 @@ import * as libc from './libc.ts';
 
 const O_CLOEXEC = 0o2000000;
 const F_DUPFD_CLOEXEC = 1030;
-/** Above the descriptors that a program opens at its start. */
-const HIGH_FD = 64;
 
 export type PipeOpened = { ok: true; readFd: number; writeFd: number } | { ok: false; reason: string };
 
-/**
- * A pipe with blocking ends, which children get only when they are given one. The write end has a high number: a process that dies closes
- * its descriptors from the highest down (kernel/task_work.c runs the last entry first), and those it opened first may take long, a packet
- * socket for example an RCU grace period of 20 ms.
- */
+/** A pipe with blocking ends, which children get only when they are given one. */
 export function openPipe(): PipeOpened {
   const ends = new Int32Array(2);
   if (libc.pipe2(ends, O_CLOEXEC) !== 0) return { ok: false, reason: `pipe: ${libc.errnoName(libc.lastErrno())}` };
-  const [readFd, writeFd] = ends as unknown as [number, number];
-  const highFd = libc.fcntl(writeFd, F_DUPFD_CLOEXEC, HIGH_FD);
-  // Refused where the limit of descriptors is low: the end of the pipe is then seen later.
-  if (highFd < 0) return { ok: true, readFd, writeFd };
-  closeSync(writeFd);
-  return { ok: true, readFd, writeFd: highFd };
+  return { ok: true, readFd: ends[0] as number, writeFd: ends[1] as number };
+}
+
+/** Gives a descriptor another number, `to`, instead of what has that one, or the lowest that is free; returns it. Stays where it is when refused. */
+export function renumber(fd: number, to?: number): number {
+  const moved = to === undefined ? libc.fcntl(fd, F_DUPFD_CLOEXEC, 0) : libc.dup3(fd, to, O_CLOEXEC);
+  if (moved < 0) return fd;
+  closeSync(fd);
+  return moved;
 }
