@@ -1,8 +1,9 @@
-/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
+/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|faults|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { EXIT_USAGE, HaleError } from '../src/base/error.ts';
+import { EXIT_FINDING, EXIT_USAGE, HaleError } from '../src/base/error.ts';
 import { interruptible } from '../src/cli/interrupt.ts';
 import { requireLab } from '../src/cli/lab-options.ts';
+import { faults, type FaultsResult, overlapping, renderFaults } from './faults.ts';
 import { failover, type FailoverResult, renderFailover } from './failover.ts';
 import { gate, type GateResult, renderGate } from './gate.ts';
 import { idle, type IdleResult, renderIdle } from './idle.ts';
@@ -33,7 +34,8 @@ async function main(): Promise<void> {
   program.addCommand(withMinutes(bench('steady', 'changes of holder while every core is busy', ['steady'])));
   program.addCommand(bench('idle', 'memory and CPU time of idle agents', ['idle']));
   program.addCommand(bench('gate', 'the lease in the kernel: cost of a renewal, lateness of its end, cost of a packet', ['gate']));
-  program.addCommand(withMinutes(withRuns(bench('all', 'all of them one after another', BENCHES))));
+  program.addCommand(faultsCommand());
+  program.addCommand(withMinutes(withRuns(bench('all', 'all of them but faults, one after another', BENCHES))));
   for (const command of [program, ...program.commands]) command.exitOverride();
   await program.parseAsync();
 }
@@ -46,6 +48,22 @@ function bench(name: string, description: string, parts: readonly (typeof BENCHE
       await requireLab();
       const document = await interruptible((signal) => run(parts, options, signal));
       process.stdout.write(options.json ? `${JSON.stringify(document)}\n` : render(document));
+    });
+}
+
+function faultsCommand(): Command {
+  return new Command('faults')
+    .description('real faults of every kind, each watched for two hosts that answer for the address at once; exits with 1 when any did')
+    .option('--runs <n>', 'faults in all', whole, 200)
+    .option('--seed <n>', 'of the moments', whole, 1)
+    .option('--json', 'print one JSON document')
+    .action(async (options: { runs: number; seed: number; json?: true }) => {
+      await requireLab();
+      const machine = await machineFacts();
+      const result: FaultsResult = await interruptible((signal) => faults({ ...options, say, signal }));
+      const text = `${renderMachine(machine)}\n${renderFaults(result)}`;
+      process.stdout.write(options.json ? `${JSON.stringify({ machine, faults: result })}\n` : text);
+      if (overlapping(result).length > 0) process.exitCode = EXIT_FINDING;
     });
 }
 

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { agentStatus } from '../../src/lab/drill/agents.ts';
 import type { Fault } from '../../src/lab/faults/effects.ts';
 import type { LabHost } from '../../src/lab/host.ts';
 import { createLab, type Lab, listLabs, removeLab } from '../../src/lab/lab.ts';
@@ -74,14 +75,22 @@ describe.skipIf(labImpossible !== undefined)(`faults ${labImpossible ?? ''}`, ()
     const host = lab.host('cp2');
     const preloaded = (): boolean => readFileSync(`/proc/${outerPid(host)}/environ`, 'utf8').includes('faketime');
     const logged = (): number => Date.parse(/.*"time":"([^"]+)"/s.exec(textOf(join(host.folder, 'log/agent.log')))?.[1] ?? '');
+    const shared = readdirSync('/dev/shm');
     const restore = await lab.prepare('clock-jump');
-    expect(preloaded()).toBe(true);
+    // The number is that of a shell at first, which becomes the agent.
+    await until(preloaded, (yes) => yes, 'the library loaded');
+    await until(
+      () => agentStatus(host),
+      (status) => status !== undefined,
+      'the agent up',
+    );
     const injected = await lab.inject('clock-jump', 'cp2', { undoAfterMs: 60_000 });
     host.signal('agent', 'TERM');
     await until(logged, (time) => time > Date.now() + 3_000_000, 'a log line in the future');
     await injected.undo();
     await restore();
     expect(preloaded()).toBe(false);
+    expect(readdirSync('/dev/shm')).toEqual(shared);
     expect(lab.faults()).toEqual([]);
   });
 

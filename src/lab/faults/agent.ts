@@ -49,26 +49,31 @@ export const AGENT_EFFECTS = {
    * jump: nobody may set it (clock_settime(2)), and the offset of a time namespace is fixed once a process is in it (time_namespaces(7)).
    */
   'clock-jump': {
-    prepare: (lab) => restartAgents(lab, { LD_PRELOAD: libfaketime(), ...FAKETIME }),
-    restore: (lab) => restartAgents(lab),
+    prepare: (lab) => restartAgents(lab, (host) => host.spawn('agent', fakedAgentArgv(libfaketime()))),
+    restore: (lab) => restartAgents(lab, (host) => host.restart('agent')),
     apply: (_lab, host) => setClock(host, JUMP),
     undo: (_lab, host) => setClock(host, '+0'),
   },
 } as const satisfies Record<string, Effects>;
 
 /** Faking the monotonic clocks too would give them the base of the real-time clock, and libuv ends a process whose clock goes back. */
-const FAKETIME = { FAKETIME_TIMESTAMP_FILE: `/${CLOCK_FILE}`, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' };
+const FAKETIME = [`FAKETIME_TIMESTAMP_FILE=/${CLOCK_FILE}`, 'FAKETIME_NO_CACHE=1', 'FAKETIME_DONT_FAKE_MONOTONIC=1'];
+
+/** The library keeps semaphores named after process numbers in /dev/shm, which hosts share and numbers of hosts collide in: each agent gets one of its own. */
+function fakedAgentArgv(library: string): string[] {
+  const script = 'mount -t tmpfs hale-lab /dev/shm && exec env "$@"';
+  return ['unshare', '--mount', 'sh', '-c', script, 'sh', `LD_PRELOAD=${library}`, ...FAKETIME, ...agentArgv()];
+}
 
 function setClock(host: LabHost, offset: string): void {
   writeFileSync(join(host.folder, CLOCK_FILE), `${offset}\n`);
 }
 
-/** Ends all agents and starts them again, with these variables or as at boot. */
-async function restartAgents(lab: Lab, env?: Readonly<Record<string, string>>): Promise<void> {
+async function restartAgents(lab: Lab, start: (host: LabHost) => Promise<void>): Promise<void> {
   const hosts = lab.controlPlane.filter((host) => host.isOn());
   await all(hosts.map((host) => stopAgent(host)));
   for (const host of hosts) setClock(host, '+0');
-  await all(hosts.map((host) => (env === undefined ? host.restart('agent') : host.spawn('agent', agentArgv(), { env }))));
+  await all(hosts.map(start));
 }
 
 async function stopAgent(host: LabHost): Promise<void> {

@@ -46,25 +46,39 @@ ${sections.join('\n')}
 
 function summaryLine(drills: readonly ReportDrill[]): string {
   const passed = drills.filter(({ result }) => result.verdict === 'pass').length;
+  const empty = drills.filter(({ result }) => result.verdict === 'void').length;
+  const unjudged = empty === 0 ? '' : `, ${empty} could not be judged`;
   const standIn = drills.some(({ result }) => result.apiserver === 'stand-in');
   const note = standIn ? ' The API servers were stand-ins: they speak HTTPS and keep their data in etcd, but are not kube-apiserver.' : '';
-  return `${passed} of ${drills.length} drills passed.${note}`;
+  return `${passed} of ${drills.length} drills passed${unjudged}.${note}`;
 }
 
 function summaryTable(drills: readonly ReportDrill[]): string {
-  const head = ['Drill', 'Verdict', 'Outage', 'Failed requests', 'Kept', 'Reset', 'Hung', 'Holders at once', 'Holder before → after'];
+  const head = [
+    'Drill',
+    'Verdict',
+    'Outage',
+    'Failed requests',
+    'Kept',
+    'Reset',
+    'Hung',
+    'Answering at once',
+    'Overlap',
+    'Holder before → after',
+  ];
   const rows = drills.map(({ result }, index) => {
     const { connections, requests } = result;
     const counts = [formatMs(result.outageMs), `${formatCount(requests.failed)} of ${formatCount(requests.total)}`];
     const numbers = [
       ...counts,
       ...[connections.kept, connections.reset, connections.hung, result.holders.maxSimultaneous].map(formatCount),
+      formatMs(result.holders.overlapMs),
     ];
     const cells = numbers.map((number) => `<td class="number">${number}</td>`).join('');
     const name = `<th scope="row"><a href="#drill-${index + 1}">${escapeHtml(result.scenario)}</a></th>`;
     return `<tr>${name}<td>${badge(result)}</td>${cells}<td>${holderChange(result)}</td></tr>`;
   });
-  const headCells = head.map((name, i) => `<th scope="col"${i >= 2 && i <= 7 ? ' class="number"' : ''}>${name}</th>`).join('');
+  const headCells = head.map((name, i) => `<th scope="col"${i >= 2 && i <= 8 ? ' class="number"' : ''}>${name}</th>`).join('');
   return `<div class="scroll"><table><caption>Numbers of all drills, as seen by a client</caption><thead><tr>${headCells}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
 }
 
@@ -83,12 +97,18 @@ function renderDrill({ result, record }: ReportDrill, number: number): string {
   return `<section id="drill-${number}">
 <header><h2>${number}. ${escapeHtml(result.scenario)}</h2>${badge(result)}</header>
 <p>${escapeHtml(description)}</p>
-${reasons === '' ? '' : `<ul class="reasons">${reasons}</ul>`}
+${reasons === '' ? '' : `<ul class="reasons ${result.verdict}">${reasons}</ul>`}
 ${numberTiles(result)}
 ${figures({ result, record, measurement })}
-<p class="soft">Fault at ${escapeHtml(result.startedAt)}. Endpoint ${escapeHtml(result.endpoint)}, timing profile ${escapeHtml(result.profile)}, API server: ${apiserverName(result)}. The probe sent its requests at most ${formatMs(measurement.probeLagMs)} late.</p>
+<p class="soft">Fault at ${escapeHtml(result.startedAt)}. Endpoint ${escapeHtml(result.endpoint)}, timing profile ${escapeHtml(result.profile)}, API server: ${apiserverName(result)}. ${instruments(result, measurement)}</p>
 ${serverTable(result)}
 </section>`;
+}
+
+function instruments({ holders: { watchedEveryMs } }: DrillResult, { probeLagMs }: Measurement): string {
+  const { median, p99, max } = watchedEveryMs;
+  const watched = [median, p99, max].map((valueMs) => (valueMs === null ? 'never' : formatMs(valueMs)));
+  return `All hosts were asked every ${watched[0]} (99 %: ${watched[1]}, at worst ${watched[2]}); the probe sent its requests at most ${formatMs(probeLagMs)} late.`;
 }
 
 function apiserverName({ apiserver }: DrillResult): string {
@@ -97,14 +117,14 @@ function apiserverName({ apiserver }: DrillResult): string {
 
 function numberTiles(result: DrillResult): string {
   const { connections, holders, requests } = result;
-  const overlap = holders.maxSimultaneous > 1 ? `at once for ${formatMs(holders.overlapMs)} or more` : 'seen from outside';
+  const overlap = `overlap ${formatMs(holders.overlapMs)}${holders.maxSimultaneous > 1 ? ' or more' : ''}`;
   const tiles: [string, string, string][] = [
     ['Outage', formatMs(result.outageMs), `${formatMs(result.outageBoundMs)} allowed`],
     ['Failed requests', formatCount(requests.failed), `of ${formatCount(requests.total)} sent`],
     ['Connections kept', formatCount(connections.kept), `of ${formatCount(connections.total)} long-lived`],
     ['Connections reset', formatCount(connections.reset), 'the client knew'],
     ['Connections hung', formatCount(connections.hung), 'the client did not know'],
-    ['Holders at once', formatCount(holders.maxSimultaneous), overlap],
+    ['Answering at once', formatCount(holders.maxSimultaneous), overlap],
     ['Holder', holderChange(result), 'before → after'],
   ];
   const items = tiles.map(([term, value, note]) => `<div><dt>${term}</dt><dd>${value}<small>${note}</small></dd></div>`);

@@ -42,12 +42,13 @@ section header { display: flex; align-items: baseline; justify-content: space-be
 .verdict { display: inline-block; padding: 1px 10px; border-radius: 3px; font-size: 13px; font-weight: 700; letter-spacing: 0.04em; border: 1px solid currentColor; }
 .pass { color: var(--pass); background: var(--pass-tint); }
 .fail { color: var(--fail); background: var(--fail-tint); }
+.void { color: var(--soft); background: var(--panel); }
 .numbers { display: grid; grid-template-columns: repeat(4, 1fr); gap: 1px; margin: 18px 0 0; background: var(--rule); border: 1px solid var(--rule); }
 .numbers div { background: var(--panel); padding: 10px 14px 12px; }
 .numbers div:last-child { grid-column: span 2; }
 .numbers dd { margin: 0; font-size: 21px; line-height: 1.3; font-weight: 600; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .numbers small { display: block; font-size: 12px; font-weight: 400; color: var(--soft); }
-.reasons { margin: 16px 0 0; padding: 10px 14px 10px 32px; border-left: 4px solid var(--fail); background: var(--fail-tint); }
+.reasons { margin: 16px 0 0; padding: 10px 14px 10px 32px; border-left: 4px solid; }
 figure { margin: 0; }
 figure svg { display: block; width: 100%; height: auto; min-width: 680px; }
 figcaption { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 13px; color: var(--soft); }
