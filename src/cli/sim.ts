@@ -5,10 +5,12 @@ import { EXIT_FINDING } from '../base/error.ts';
 import { generateLife, generateScenario } from '../sim/generate.ts';
 import { runScenario } from '../sim/run.ts';
 import { formatScenario, joinFile } from '../sim/scenario-text.ts';
+import { exploreCommand } from './explore.ts';
 import type { SimTally } from './sim-job.ts';
 import { simReplayCommand } from './sim-replay.ts';
 import { runSeeds } from './sim-run.ts';
 import { shownSummary, simSummary } from './sim-summary.ts';
+import { wholeNumber } from './whole-number.ts';
 
 interface SimOptions {
   seed: number;
@@ -34,7 +36,9 @@ export function simCommand(): Command {
     .option('--drift <f>', 'largest error of a clock as a fraction; beyond 0.005 there must be violations', share)
     .option('--jobs <n>', 'threads', wholeNumber, availableParallelism())
     .option('--json', 'print one JSON document')
+    .enablePositionalOptions()
     .addCommand(simReplayCommand())
+    .addCommand(exploreCommand())
     .action(async (options: SimOptions) => {
       if (options.count === 1 && options.years === undefined && !options.json) showOne(options);
       else await runMany(options);
@@ -98,11 +102,6 @@ async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): P
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
   }
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,12}$/.test(text)) throw new InvalidArgumentError('expected a whole number.');
-  return Number(text);
 }
 
 function positive(text: string): number {

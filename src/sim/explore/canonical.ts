@@ -75,9 +75,8 @@ function hashAs(world: World, to: Renumbering): number {
 }
 
 function inverse(to: Renumbering, members: number): Member[] {
-  const order = new Array<Member>(members);
-  for (let member = 0; member < members; member++) order[to[member] as Member] = member;
-  return order;
+  const all = Array.from({ length: members }, (_, member) => member);
+  return all.map((place) => to.indexOf(place));
 }
 
 interface Names {

@@ -97,5 +97,5 @@ function pathTo(node: Node): PathStep[] {
   for (let at = node; at.parent !== undefined && at.action !== undefined; at = at.parent) {
     path.push({ before: at.parent.world, action: at.action, after: at.world });
   }
-  return path.reverse();
+  return path.toReversed();
 }

@@ -67,7 +67,7 @@ export type Action =
   | { kind: 'deliver' | 'duplicate'; flight: number };
 
 /** Long enough that the silence of a restarted granter lasts one lease, as short as few moments in time need. */
-export const EXPLORED_TIMING: LeaseTiming = {
+const EXPLORED_TIMING: LeaseTiming = {
   leaseMs: SILENCE_MS,
   renewMs: SILENCE_MS / 2,
   roundTimeoutMs: SILENCE_MS / 3,
@@ -91,7 +91,7 @@ export function firstWorld(scope: Scope): World {
   };
 }
 
-export function localTime(scope: Scope, member: Member, now: number): number {
+function localTime(scope: Scope, member: Member, now: number): number {
   return now * (scope.rates[member] as number);
 }
 
@@ -285,7 +285,7 @@ function send(draft: Draft, flight: Flight): void {
 }
 
 /** The next moment at which anything can become different by itself; Infinity when nothing can. */
-export function nextMoment({ scope, now, members, answersUntil }: Pick<Draft, 'scope' | 'now' | 'members' | 'answersUntil'>): number {
+function nextMoment({ scope, now, members, answersUntil }: Pick<Draft, 'scope' | 'now' | 'members' | 'answersUntil'>): number {
   let next = Number.POSITIVE_INFINITY;
   const consider = (at: number | undefined) => {
     if (at !== undefined && at > now && at < next) next = at;
