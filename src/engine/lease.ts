@@ -78,10 +78,13 @@ export class LeaseEngine {
 
   #input(input: LeaseInput): void {
     if (this.#stopped) return;
-    this.#queue.push(input);
-    if (this.#busy) return;
+    if (this.#busy) {
+      this.#queue.push(input);
+      return;
+    }
     this.#busy = true;
     try {
+      this.#step(input);
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#step(next);
     } finally {
       this.#busy = false;
