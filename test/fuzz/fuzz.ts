@@ -3,7 +3,7 @@
  * thousand times as long as a decoder does, so it is looked at once a batch, and a batch that reached something new is halved until the
  * inputs that did are found. A seed gives the same run again.
  */
-import { type Coverage, CoverageMap } from './coverage.ts';
+import { type Coverage, CoverageMap, type Sight } from './coverage.ts';
 import { createMutator, type Mutator, wordsOf } from './mutate.ts';
 import { shrink } from './shrink.ts';
 import type { Target } from './target.ts';
@@ -54,17 +54,18 @@ export function fuzz(target: Target, options: FuzzOptions): FuzzResult {
   const isOver = (): boolean => findings.size >= FINDINGS_MAX || findings.has(HANG);
   while (!isOver() && options.goOn({ executions, findings: findings.size })) {
     const batch = Array.from({ length: target.batch ?? BATCH }, (_, i) => nextInput(i % 2 === 0 ? sweeps : [], { target, mutator, pool }));
-    coverage.take();
     const failures = runAll(target, batch);
     const sight = coverage.take();
     executions += batch.length;
-    note(failures);
-    if (!map.isNew(sight)) continue;
-    const fresh = reachers({ target, coverage, map }, batch);
+    const hangs = failures.some(({ key }) => key === HANG);
+    const fresh = !hangs && map.isNew(sight) ? reachers({ target, coverage, map }, batch) : [];
     pool.push(...fresh);
     if (!target.text) sweeps.unshift(...fresh.map((input) => mutator.sweep(input)));
     // Whatever no single input showed again, as code that runs only once.
     map.add(sight);
+    if (failures.length === 0) continue;
+    note(failures);
+    coverage.take();
   }
   return { executions, blocks: map.blocks, findings: [...findings.values()], pool };
 }
@@ -92,19 +93,27 @@ interface Search {
   map: CoverageMap;
 }
 
-/** The inputs that reach something new, each beyond those before it; adds it to the map. */
+/** The inputs, of some that together reach something new, which do so, each beyond those before it. */
 function reachers(search: Search, inputs: readonly Uint8Array[]): Uint8Array[] {
-  const { target, coverage, map } = search;
-  coverage.take();
-  runAll(target, inputs);
-  const sight = coverage.take();
-  if (!map.isNew(sight)) return [];
-  if (inputs.length === 1) {
-    map.add(sight);
-    return [...inputs];
-  }
   const middle = inputs.length >> 1;
-  return [...reachers(search, inputs.slice(0, middle)), ...reachers(search, inputs.slice(middle))];
+  if (middle === 0) return newAlone(search, inputs);
+  return [inputs.slice(0, middle), inputs.slice(middle)].flatMap((half) => {
+    if (half.length === 1) return newAlone(search, half);
+    return search.map.isNew(run(search, half)) ? reachers(search, half) : [];
+  });
+}
+
+/** The one input, if it reaches something new, which is then known. */
+function newAlone(search: Search, input: readonly Uint8Array[]): Uint8Array[] {
+  const sight = run(search, input);
+  if (!search.map.isNew(sight)) return [];
+  search.map.add(sight);
+  return [...input];
+}
+
+function run({ target, coverage }: Search, inputs: readonly Uint8Array[]): Sight {
+  runAll(target, inputs);
+  return coverage.take();
 }
 
 /** The fewest of `inputs`, shortest first, that reach beyond the seeds all that these inputs reach. */
@@ -114,5 +123,5 @@ export function minimise(target: Target, coverage: Coverage, inputs: readonly Ui
   runAll(target, target.seeds);
   map.add(coverage.take());
   const shortestFirst = inputs.toSorted((a, b) => a.length - b.length);
-  return shortestFirst.flatMap((input) => reachers({ target, coverage, map }, [input]));
+  return shortestFirst.flatMap((input) => newAlone({ target, coverage, map }, [input]));
 }

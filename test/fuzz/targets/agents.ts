@@ -64,6 +64,7 @@ const leaseMemberTarget: Target = {
     Uint8Array.of(OWN, 200, 1, 1, OWN, 250, 1, 0, OWN, 250, 1, 0, OWN, 250, 1, 0, OWN, 250, 1, 0, OWN, 250, 1, 0, OWN, 250, 1, 0),
   ],
   maxLength: 512,
+  quickExecutions: 1000,
   run(input) {
     let now = 0;
     let state = createMember({ self: SELF, members: MEMBERS, timing: timingProfiles.default, boot: round.boot, now });

@@ -67,10 +67,21 @@ const ndp: Target = {
     ok(!(kind === 'solicitation' && solicited), 'a solicitation is not solicited');
     ok(linkAddress === undefined || source !== '::' || kind === 'advertisement', 'a link address from nobody');
     const length = ((input[ETHERNET_BYTES + 4] as number) << 8) | (input[ETHERNET_BYTES + 5] as number);
+    ok(
+      optionsAreWhole(input.subarray(ICMPV6_START + 24, ICMPV6_START + length)),
+      'options that do not fill the message (RFC 4861 section 4.6)',
+    );
     const at = ICMPV6_START + ((input[ICMPV6_START + 3] as number) % length);
     equal(parseNdp(input.with(at, (input[at] as number) ^ 1)).ok, false, `bit 0 of byte ${at} flipped`);
   },
 };
+
+/** Each says its length in units of 8 bytes, never 0. */
+function optionsAreWhole(options: Uint8Array): boolean {
+  let at = 0;
+  while (at + 1 < options.length && options[at + 1] !== 0) at += (options[at + 1] as number) * 8;
+  return at === options.length;
+}
 
 /** A claim is made of every frame that either parser accepts, with addresses that read back. */
 function checkClaim(frame: Uint8Array, accepted: boolean): void {

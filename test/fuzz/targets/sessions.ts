@@ -157,7 +157,7 @@ export const sessionTargets: readonly Target[] = [
     ],
     maxLength: 160,
     batch: 64,
-    quickExecutions: 500,
+    quickExecutions: 320,
     run(input) {
       const world = new World();
       for (let at = 0; at + 1 < input.length; ) {
