@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { arpProbe } from '../../../src/core/neighbor/arp.ts';
@@ -6,8 +7,10 @@ import { solicitedNode } from '../../../src/core/neighbor/ndp.ts';
 import { ETHERTYPE_ARP } from '../../../src/core/neighbor/ethernet.ts';
 import { boottime } from '../../../src/drivers/linux/boottime.ts';
 import { type Deadline, type DeadlineOpened, openDeadline } from '../../../src/drivers/linux/deadline.ts';
+import { installGate } from '../../../src/drivers/linux/gate.ts';
 import { linkByName } from '../../../src/drivers/linux/links.ts';
 import { openPacketSocket } from '../../../src/drivers/linux/packet.ts';
+import type { Effect } from '../../../src/ports/effect.ts';
 import { bpfProblem, programExists } from '../../support/bpf.ts';
 import { createTestLink, netnsProblem, type TestLink } from '../../support/netns.ts';
 import { accepts } from './knock.ts';
@@ -17,6 +20,7 @@ const problem = netnsProblem() ?? bpfProblem();
 const SHARED4 = '10.77.0.100';
 const SHARED6 = 'fd77::100';
 const LONG_MS = 60_000;
+const DRIVERS = join(import.meta.dirname, '../../../src/drivers/linux');
 const DIRECTIONS = ['ingress', 'egress'] as const;
 /** Classic BPF of somebody else: drops IPv6 and lets the rest through to later filters. */
 const DROP_IPV6 = '4,40 0 0 12,21 0 1 34525,6 0 0 2,6 0 0 4294967295';
@@ -98,9 +102,9 @@ describe.skipIf(problem)(`the deadline on an interface${problem ? `: skipped, ${
 
   test('what a killed process left open is replaced, closed, by the next one, which also removes its qdisc', async () => {
     const script = `
-      import { openDeadline } from '${import.meta.dirname}/../../../src/drivers/linux/deadline.ts';
-      import { boottime } from '${import.meta.dirname}/../../../src/drivers/linux/boottime.ts';
-      import { linkByName } from '${import.meta.dirname}/../../../src/drivers/linux/links.ts';
+      import { openDeadline } from '${DRIVERS}/deadline.ts';
+      import { boottime } from '${DRIVERS}/boottime.ts';
+      import { linkByName } from '${DRIVERS}/links.ts';
       const opened = openDeadline({ linkIndex: linkByName('eth0').index, addresses: ['${SHARED4}', '${SHARED6}'] });
       opened.deadline.set(boottime.now() + ${LONG_MS});
       console.log('open');
@@ -163,6 +167,46 @@ describe.skipIf(problem)(`the deadline on an interface${problem ? `: skipped, ${
     expect(deadline.close()).toEqual({ ok: true });
     // Nobody may write into memory that is not there any more.
     deadline.set(boottime.now() + LONG_MS);
+  });
+
+  test('the deadline is the later of the lease and a hand-over, and a withdrawal ends both', async () => {
+    const deadline = open();
+    const { name: interfaceName, mac } = net.host.inside(() => linkByName('eth0'));
+    const installed = net.host.inside(() => installGate({ interfaceName, mac, addresses: [SHARED4, SHARED6], clock: boottime, deadline }));
+    if (!installed.ok) throw new Error(installed.reason);
+    const { gate } = installed;
+    for (const chain of ['incoming', 'outgoing']) net.host.run('nft', 'flush', 'chain', 'netdev', 'hale', chain);
+    const later = () => boottime.now() + LONG_MS;
+    const passed = async (ms: number, act: () => Effect): Promise<void> => {
+      expect(act()).toEqual({ ok: true });
+      await new Promise<void>((resolve) => boottime.at(boottime.now() + ms, resolve));
+    };
+    await passed(0, () => gate.open(later()));
+    await passed(0, () => gate.yieldTo(net.peer.mac, LONG_MS));
+    expect(await answered()).toEqual(all);
+    await passed(0, () => gate.close());
+    expect(await answered()).toEqual(nothing);
+    await passed(0, () => gate.open(later()));
+    await passed(50, () => gate.yieldTo(net.peer.mac, 50));
+    expect(await answered()).toEqual(nothing);
+    await passed(0, () => gate.inherit(net.peer.mac, LONG_MS));
+    await passed(200, () => gate.open(boottime.now() + 200));
+    expect(await answered()).toEqual(all);
+    await passed(0, () => gate.close());
+    await passed(200, () => gate.open(boottime.now() + 200));
+    expect(await answered()).toEqual(nothing);
+    expect(gate.remove()).toEqual({ ok: true });
+    expect(qdiscs()).not.toContain('clsact');
+  });
+
+  test('a process whose boot time is not the one of the machine is declined (time_namespaces(7))', () => {
+    const script = `
+      import { openDeadline } from '${DRIVERS}/deadline.ts';
+      import { linkByName } from '${DRIVERS}/links.ts';
+      console.log(JSON.stringify(openDeadline({ linkIndex: linkByName('eth0').index, addresses: ['${SHARED4}'] })));`;
+    const inside = ['--time', '--boottime', '100000', '--fork', process.execPath, '--input-type=module-typescript', '-e', script];
+    expect(JSON.parse(net.host.run('unshare', ...inside))).toEqual({ ok: false, reason: expect.stringContaining('time namespace') });
+    expect(qdiscs()).not.toContain('clsact');
   });
 
   test('a frame that carries only a priority in its VLAN tag is one of this interface (IEEE 802.1Q, VLAN 0)', async () => {
