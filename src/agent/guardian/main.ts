@@ -6,7 +6,8 @@
  * Arguments: the path of its lock, the name of this host for the log.
  */
 import { readSync, writeFileSync, writeSync } from 'node:fs';
-import { becomeRealtime } from '../../drivers/linux/scheduling.ts';
+import { interruptAtParentsEnd } from '../../drivers/linux/parent.ts';
+import { becomeRealtime, lendPriority } from '../../drivers/linux/scheduling.ts';
 import { Executor } from './executor.ts';
 import { createGuardianLog, type GuardianLog } from './log.ts';
 import { takeOver } from './take-over.ts';
@@ -14,11 +15,13 @@ import { ARMED, READY, STAND_DOWN, type Will } from './will.ts';
 
 /** The agent's own priority: what the guardian does takes less than a millisecond. */
 const REALTIME_PRIORITY = 50;
+const agentPid = process.ppid;
 
 function main(): void {
   // Terminals and supervisors signal whole groups; the agent ends in order then, and the guardian must see it out.
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGPIPE'] as const) process.on(signal, () => {});
   becomeRealtime(REALTIME_PRIORITY);
+  interruptAtParentsEnd();
   const [lockPath, host] = process.argv.slice(2) as [string, string];
   const log = createGuardianLog(host);
   spareFromOutOfMemory(log);
@@ -39,11 +42,26 @@ function main(): void {
 function* lines(): Generator<string> {
   const buffer = Buffer.alloc(16_384);
   let text = '';
-  for (let length = readSync(0, buffer); length > 0; length = readSync(0, buffer)) {
+  for (let length = read(buffer); length > 0; length = read(buffer)) {
     text += buffer.toString('utf8', 0, length);
     const parts = text.split('\n');
     text = parts.pop() as string;
     yield* parts;
+  }
+}
+
+/**
+ * The agent's main thread ends first, as it is in the real-time class; its others have to free the memory and close the descriptors, and
+ * on a busy host would wait for the CPU. They are dying, so lending them the priority costs nobody more than that.
+ */
+function read(buffer: Uint8Array): number {
+  for (;;) {
+    try {
+      return readSync(0, buffer);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EINTR') throw error;
+      lendPriority(agentPid, REALTIME_PRIORITY);
+    }
   }
 }
 

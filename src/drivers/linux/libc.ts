@@ -39,6 +39,9 @@ export const schedSetscheduler: (pid: number, policy: number, parameters: Int32A
 export const pipe2: (ends: Int32Array, flags: number) => number = libc.func('int pipe2(int *, int)');
 export const dup3: (from: number, to: number, flags: number) => number = libc.func('int dup3(int, int, int)');
 export const fcntl: (fd: number, command: number, value: number) => number = libc.func('int fcntl(int, int, int)');
+export const prctl: (option: number, value: number) => number = libc.func('int prctl(int, unsigned long)');
+/** With `flag` 1, system calls that the signal interrupts end with EINTR. */
+export const siginterrupt: (signal: number, flag: number) => number = libc.func('int siginterrupt(int, int)');
 export const flock: (fd: number, operation: number) => number = libc.func('int flock(int, int)');
 /** Moves the calling thread into the namespace that `fd` stands for. */
 export const setns: (fd: number, type: number) => number = libc.func('int setns(int, int)');

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { done, type Effect } from '../../ports/effect.ts';
 import * as libc from './libc.ts';
 
@@ -9,4 +10,13 @@ const SCHED_RESET_ON_FORK = 0x4000_0000;
 export function becomeRealtime(priority: number): Effect {
   if (libc.schedSetscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, Int32Array.of(priority)) === 0) return done;
   return { ok: false, reason: `SCHED_FIFO ${priority}: ${libc.errnoName(libc.lastErrno())}` };
+}
+
+/** Puts every thread of another process into the real-time class, where that is allowed. Harmless when the process is gone. */
+export function lendPriority(pid: number, priority: number): void {
+  try {
+    for (const thread of readdirSync(`/proc/${pid}/task`)) libc.schedSetscheduler(Number(thread), SCHED_FIFO, Int32Array.of(priority));
+  } catch {
+    // It is gone.
+  }
 }

@@ -1,8 +1,12 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { describe, expect, test } from 'vitest';
 import { boottime } from '../../../src/drivers/linux/boottime.ts';
 import { errnoName } from '../../../src/drivers/linux/libc.ts';
+import { lendPriority } from '../../../src/drivers/linux/scheduling.ts';
 import { packageFolder, REALTIME_NODE_FLAGS } from '../../../src/drivers/program.ts';
 
 const scheduling = new URL('../../../src/drivers/linux/scheduling.ts', import.meta.url).href;
@@ -20,6 +24,7 @@ function becomeRealtimeInChild(priority: number): { effect: unknown; policy: str
   return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }));
 }
 
+const policy = (stat: string) => stat.slice(stat.lastIndexOf(')') + 2).split(' ')[38];
 const uptimeMs = () => Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1000;
 
 describe.skipIf(process.platform !== 'linux')('clock and scheduling of a Linux process', () => {
@@ -58,6 +63,35 @@ describe.skipIf(process.platform !== 'linux')('clock and scheduling of a Linux p
     const script = readFileSync(`${packageFolder}/hale`, 'utf8');
     const start = script.split('\n').find((line) => line.startsWith('exec ')) ?? '';
     expect(start.split(' ')).toEqual(expect.arrayContaining([...REALTIME_NODE_FLAGS]));
+  });
+
+  test('a priority that is lent reaches every thread of the other process, or is not allowed', async () => {
+    const script = `new (require('node:worker_threads').Worker)('setInterval(() => {}, 1000)', { eval: true }).on('online', () => console.log())`;
+    const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] });
+    try {
+      await once(child.stdout, 'data');
+      const allowed = becomeRealtimeInChild(10).policy === '1';
+      const policies = () =>
+        readdirSync(`/proc/${child.pid}/task`).map((thread) => policy(readFileSync(`/proc/${child.pid}/task/${thread}/stat`, 'utf8')));
+      expect(new Set(policies())).toEqual(new Set(['0']));
+      lendPriority(child.pid as number, 10);
+      expect(new Set(policies())).toEqual(new Set([allowed ? '1' : '0']));
+      expect(policies().length).toBeGreaterThan(2);
+    } finally {
+      child.kill('SIGKILL');
+      await once(child, 'close');
+    }
+    lendPriority(child.pid as number, 10);
+  });
+
+  test('a process that blocks is interrupted when its parent ends', async () => {
+    const program = join(import.meta.dirname, '../../support/orphan.ts');
+    const parent = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const lines = createInterface(parent.stdout);
+    const [first] = (await once(lines, 'line')) as [string];
+    expect(first).toBe('blocks');
+    parent.kill('SIGKILL');
+    expect(await once(lines, 'line')).toEqual(['EINTR']);
   });
 
   test('error numbers have their names', () => {
