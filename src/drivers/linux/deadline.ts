@@ -23,7 +23,7 @@ export interface Deadline {
 
 export type DeadlineOpened = { ok: true; deadline: Deadline } | { ok: false; reason: string };
 
-/** Attaches the lock, closed; one that an earlier process left is replaced at one instant. Needs Linux 5.8 and root outside user namespaces. */
+/** Attaches the lock, closed; one that an earlier process left is replaced at one instant. Needs Linux 5.8, CAP_BPF and CAP_NET_ADMIN, outside user namespaces. */
 export function openDeadline(options: { linkIndex: number; addresses: readonly string[] }): DeadlineOpened {
   const route = openNetlink(NETLINK_ROUTE);
   const cell = openCell();
