@@ -1,4 +1,5 @@
 import { SILENCE_MS, timingProfiles } from '../core/lease/timing.ts';
+import { majority } from '../core/lease/state.ts';
 import type { HostConfig } from './scenario.ts';
 import type { SimHost } from './host.ts';
 import { findHealthy, type Healthy } from './healthy.ts';
@@ -39,7 +40,8 @@ interface Drained {
   host: number;
   atMs: number;
   withinMs: number;
-  gapMs: number;
+  /** Undefined when there must be one. */
+  gapMs: number | undefined;
 }
 
 const NOTHING: Segment = {
@@ -111,12 +113,24 @@ export class HealthMonitor {
 
   /** A host is about to drain or to restart in good order. Must be followed without a gap if all is well. */
   onDrain(host: SimHost): void {
+    const { healthy } = this.#segment;
+    if (healthy === undefined || healthy.hosts.size < 2) return;
+    this.#expectSuccessor(host, { afterMs: 0, gapMs: healthy.delayMaxMs + HANDOVER_GAP_MS });
+  }
+
+  /** The agent of a host is about to be killed; its guardian acts `afterMs` later. Must be followed soon after that if the others are a majority. */
+  onGuardedKill(host: SimHost, afterMs: number): void {
+    const { healthy } = this.#segment;
+    if (healthy === undefined || healthy.hosts.size - 1 < majority(healthy.config.members.length)) return;
+    this.#expectSuccessor(host, { afterMs, gapMs: undefined });
+  }
+
+  #expectSuccessor(host: SimHost, what: { afterMs: number; gapMs: number | undefined }): void {
     const { healthy, settledByMs } = this.#segment;
     const now = this.#now();
     if (healthy === undefined || now < settledByMs || !host.answers || !healthy.hosts.has(host.index)) return;
-    if (healthy.hosts.size < 2) return;
     const { leaseMs } = timingProfiles[healthy.config.profile];
-    this.#drained = { host: host.index, atMs: now, withinMs: leaseMs / 2, gapMs: healthy.delayMaxMs + HANDOVER_GAP_MS };
+    this.#drained = { host: host.index, atMs: now, withinMs: what.afterMs + leaseMs / 2, gapMs: what.gapMs };
   }
 
   onHold(host: SimHost): void {
@@ -145,7 +159,7 @@ export class HealthMonitor {
     if (this.#drained !== undefined && host.index !== this.#drained.host) return this.#judgeHandover(now - darkSince, now);
     if (healthy === undefined) return;
     if (darkSince <= recoveredByMs) this.maxRecoveryMs = Math.max(this.maxRecoveryMs, now - Math.max(startMs, darkSince));
-    if (now > recoveredByMs) {
+    if (now > recoveredByMs && now > darkSince) {
       const kind = darkSince <= recoveredByMs ? 'late' : 'dark';
       this.#violations.add(
         kind,
@@ -161,6 +175,7 @@ export class HealthMonitor {
     const drained = this.#drained as Drained;
     if (now > drained.atMs + drained.withinMs) return this.#lateHandover();
     this.#drained = undefined;
+    if (drained.gapMs === undefined) return;
     this.maxHandoverGapMs = Math.max(this.maxHandoverGapMs, gapMs);
     if (gapMs > drained.gapMs) {
       this.#violations.add('hand-over', `the hand-over of host ${drained.host} left nobody answering for ${gapMs.toFixed(2)} ms`);

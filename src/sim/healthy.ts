@@ -17,7 +17,8 @@ type Network = SimNetwork<HostConfig>;
 
 /**
  * The members of a healthy majority, if there is one: running, fit, with working kernels, and between any two of them links that lose
- * nothing and answer within half of a round's time. Every other host is out of touch with all of them, or down, so that it cannot disturb.
+ * nothing and answer within half of a round's time. Every other host is out of touch with all of them, of another configuration, or
+ * down, so that it cannot disturb.
  */
 export function findHealthy(hosts: readonly SimHost[], network: Network): Healthy | undefined {
   const well = hosts.filter(isWell);
@@ -27,7 +28,8 @@ export function findHealthy(hosts: readonly SimHost[], network: Network): Health
     const indexes = clique(peers, network);
     if (indexes.length < majority(running.members.length)) continue;
     const others = hosts.filter(({ index, engine, answers }) => !indexes.includes(index) && (engine !== undefined || answers));
-    if (others.some((other) => indexes.some((index) => touches(network, other.index, index)))) return undefined;
+    const heard = others.filter((other) => agrees(other.running, running));
+    if (heard.some((other) => indexes.some((index) => touches(network, other.index, index)))) return undefined;
     if (others.some((other) => other.answers && !other.isLive)) return undefined;
     return { hosts: new Set(indexes), config: running, delayMaxMs: largestDelay(indexes, network) };
   }

@@ -118,6 +118,7 @@ export class World {
       case 'join':
         return this.#others(host).forEach((other) => (network.heal(host.index, other), network.heal(other, host.index)));
       case 'kill-guarded':
+        this.health.onGuardedKill(host, action.afterMs);
         return host.killGuarded(action.afterMs);
       case 'drain':
         this.health.onDrain(host);
