@@ -3,11 +3,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DrillResult } from '../../src/core/drill/result.ts';
-import { SCENARIOS, type Scenario, scenarioByName } from '../../src/core/drill/scenario.ts';
+import { type Scenario, scenarioByName } from '../../src/core/drill/scenario.ts';
 import { hale, haleJson } from '../support/hale.ts';
 import { labImpossible } from '../support/lab.ts';
 
 const lab = `e2e-${process.pid}`;
+/** Of every kind the ones that others do not cover; the rest run in `npm run bench -- faults`. */
+const DRILLS = [
+  'owner-crash',
+  'owner-freeze',
+  'owner-isolated',
+  'apiserver-crash',
+  'apiserver-hang',
+  'drain',
+  'agent-killed',
+  'owner-stopped',
+  'partition-one-way',
+  'etcd-down',
+];
 
 describe.skipIf(labImpossible !== undefined)(`drills on a lab of three hosts with real etcd ${labImpossible ?? ''}`, () => {
   const cwd = mkdtempSync(join(tmpdir(), 'hale-e2e-'));
@@ -19,12 +32,27 @@ describe.skipIf(labImpossible !== undefined)(`drills on a lab of three hosts wit
     rmSync(cwd, { recursive: true, force: true });
   });
 
+  /** A drill whose instruments stood still, or whose clients were in trouble before the fault, shows nothing of the fault: once more, twice at most. */
+  async function runDrill(name: string): Promise<{ result: DrillResult; code: number | null }> {
+    for (let attempt = 1; ; attempt++) {
+      const { stdout, stderr, code } = await hale(['drill', 'run', name, '--name', lab, '--json'], { cwd });
+      expect(stdout, stderr).toMatch(/^\{.*\}\n$/);
+      const result = JSON.parse(stdout) as DrillResult;
+      // In any case: what is proven needs no steady state.
+      expect(result.holders).toMatchObject({ maxSimultaneous: 1, overlapMs: 0 });
+      const shows = result.verdict !== 'void' && !result.reasons.some((reason) => reason.includes('not a steady state'));
+      if (shows || attempt === 3) return { result, code };
+    }
+  }
+
   // How long an outage lasts is judged by the drill and measured in bench/; here only what no slow machine excuses.
-  test.each(SCENARIOS.map((scenario) => scenario.name))('%s: one holder at a time, and every client is served or told', async (name) => {
+  test.each(DRILLS)('%s: one holder at a time, and every client is served or told', async (name) => {
     const scenario = scenarioByName(name) as Scenario;
-    const { stdout } = await hale(['drill', 'run', name, '--name', lab, '--json'], { cwd });
-    const result = JSON.parse(stdout) as DrillResult;
-    expect(result).toMatchObject({ scenario: name, endpoint: '10.66.0.100:8443', holders: { maxSimultaneous: 1, overlapMs: 0 } });
+    const { result, code } = await runDrill(name);
+    expect(result).toMatchObject({ scenario: name, endpoint: '10.66.0.100:8443' });
+    expect([code, result.reasons.length > 0]).toEqual(result.verdict === 'pass' ? [0, false] : [1, true]);
+    expect(result.holders.watchedEveryMs.median).toBeGreaterThan(0);
+    expect(result.holders.intervals.map(({ host }) => host)).toContain(result.holderAfter);
     if (scenario.expect.holder === 'changes') expect(result.holderAfter).not.toBe(result.holderBefore);
     else expect(result.holderAfter).toBe(result.holderBefore);
     expect(result.holderAfter).not.toBeNull();
