@@ -25,8 +25,8 @@ function summary(status: Status): string {
   const how = endpoint.enforced ? 'the kernel ends the lease by itself' : 'only the agent ends the lease';
   lines.push(`lease    ${status.leaseMs} ms (profile ${status.profile}); ${how}; real-time scheduling ${status.realtime ? 'on' : 'off'}`);
   if (endpoint.weaker !== null) lines.push(`weaker   ${endpoint.weaker}`);
-  if (!status.guarded)
-    lines.push(styleText('yellow', 'guardian none: should the agent die, the address moves only when its lease has ended'));
+  const unguarded = styleText('yellow', 'none: should the agent die, the address moves only when its lease has ended');
+  lines.push(`guardian ${status.guarded ? 'stands by' : unguarded}`);
   if (endpoint.conflict !== null) lines.push(styleText('red', `conflict ${endpoint.conflict}`));
   return `${lines.join('\n')}\n`;
 }
