@@ -4,7 +4,7 @@
  * inputs that did are found. A seed gives the same run again.
  */
 import { type Coverage, CoverageMap, type Sight } from './coverage.ts';
-import { createMutator, type Mutator, wordsOf } from './mutate.ts';
+import { createMutator, type Mutator } from './mutate.ts';
 import { shrink } from './shrink.ts';
 import type { Target } from './target.ts';
 import { type Failure, HANG, runAll } from './watchdog.ts';
@@ -47,8 +47,7 @@ export function fuzz(target: Target, options: FuzzOptions): FuzzResult {
   coverage.take();
   note(runAll(target, pool));
   map.add(coverage.take());
-  const dictionary = target.text ? wordsOf(pool) : [];
-  const mutator = createMutator({ seed: options.seed, dictionary, maxLength: target.maxLength ?? MAX_LENGTH });
+  const mutator = createMutator({ seed: options.seed, texts: target.text ? pool : undefined, maxLength: target.maxLength ?? MAX_LENGTH });
   const sweeps = target.text ? [] : pool.map((input) => mutator.sweep(input));
   let executions = 0;
   const isOver = (): boolean => findings.size >= FINDINGS_MAX || findings.has(HANG);

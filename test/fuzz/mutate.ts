@@ -22,12 +22,20 @@ export interface Mutator {
 
 type Operation = (bytes: Uint8Array, pool: readonly Uint8Array[]) => Uint8Array;
 
-/** `dictionary`: words of the format, besides those that the first inputs hold. */
-export function createMutator(options: { seed: number; dictionary: readonly Uint8Array[]; maxLength: number }): Mutator {
-  const { dictionary, maxLength } = options;
+export interface MutatorOptions {
+  seed: number;
+  maxLength: number;
+  /** First inputs of a text format: its words are taken from them, and whole lines are moved. Absent for bytes. */
+  texts?: readonly Uint8Array[] | undefined;
+}
+
+export function createMutator(options: MutatorOptions): Mutator {
+  const { texts, maxLength } = options;
   const random = createRandom(options.seed);
   const pick = <T>(list: readonly T[]): T => list[random.below(list.length)] as T;
-  const operations: readonly Operation[] = [...inPlace(random), ...resizing(random), splicing(random), word(random, dictionary)];
+  const ofText =
+    texts === undefined ? [] : [word(random, wordsOf(texts)), word(random, wordsOf(texts)), lineWise(random), lineWise(random)];
+  const operations: readonly Operation[] = [...inPlace(random), ...resizing(random), splicing(random), ...ofText];
   return {
     random,
     mutant(pool) {
@@ -111,8 +119,31 @@ function splicing(random: Random): Operation {
   };
 }
 
-function word(random: Random, dictionary: readonly Uint8Array[]): Operation {
-  const words = dictionary.length > 0 ? dictionary : NUMBERS.map((text) => Buffer.from(text));
+/** Leaves a line out, or puts one of another input in its place or before it. */
+function lineWise(random: Random): Operation {
+  return (bytes, pool) => {
+    const lines = linesOf(bytes);
+    const others = linesOf(pool[random.below(pool.length)] as Uint8Array);
+    const line = others[random.below(others.length)];
+    return join(
+      ...lines.toSpliced(random.below(lines.length + 1), random.below(2), ...(line !== undefined && random.chance(0.7) ? [line] : [])),
+    );
+  };
+}
+
+/** Each with its end. */
+export function linesOf(bytes: Uint8Array): Uint8Array[] {
+  const lines: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = bytes.indexOf(0x0a, at);
+    const next = end < 0 ? bytes.length : end + 1;
+    lines.push(bytes.subarray(at, next));
+    at = next;
+  }
+  return lines;
+}
+
+function word(random: Random, words: readonly Uint8Array[]): Operation {
   return (bytes) => {
     const piece = words[random.below(words.length)] as Uint8Array;
     const at = random.below(bytes.length + 1);
@@ -121,7 +152,7 @@ function word(random: Random, dictionary: readonly Uint8Array[]): Operation {
 }
 
 /** Words and numbers of a text format, taken from its samples, with numbers that readers get wrong. */
-export function wordsOf(samples: readonly Uint8Array[]): Uint8Array[] {
+function wordsOf(samples: readonly Uint8Array[]): Uint8Array[] {
   const texts = samples.map((sample) => Buffer.from(sample).toString('latin1'));
   const words = new Set([...texts.flatMap((text) => text.match(/[\w./-]+|[^\w\s]/g) ?? []), ...NUMBERS]);
   return [...words].map((text) => Buffer.from(text, 'latin1'));

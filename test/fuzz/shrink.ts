@@ -1,3 +1,4 @@
+import { linesOf } from './mutate.ts';
 import type { Target } from './target.ts';
 import { type Failure, runAll } from './watchdog.ts';
 
@@ -29,16 +30,4 @@ export function shrink(target: Target, failure: Failure): Failure {
     if (best.input[at] !== plain) adopt(best.input.with(at, plain));
   }
   return best;
-}
-
-/** Each with its end. */
-function linesOf(bytes: Uint8Array): Uint8Array[] {
-  const lines: Uint8Array[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const end = bytes.indexOf(0x0a, at);
-    const next = end < 0 ? bytes.length : end + 1;
-    lines.push(bytes.subarray(at, next));
-    at = next;
-  }
-  return lines;
 }

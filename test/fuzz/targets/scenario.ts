@@ -1,6 +1,12 @@
 /** Scenarios of the simulator, which people write and shrinking writes. */
 import { deepEqual, equal, ok } from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DRIFT_BOUND } from '../../../src/core/lease/timing.ts';
 import { generateLife, generateScenario } from '../../../src/sim/generate.ts';
+import type { ViolationKind } from '../../../src/sim/monitor.ts';
+import { runScenario } from '../../../src/sim/run.ts';
+import type { Scenario } from '../../../src/sim/scenario.ts';
 import { formatScenario, joinFile, parseScenario, splitFile } from '../../../src/sim/scenario-text.ts';
 import { refusalOf } from '../refusal.ts';
 import type { Target } from '../target.ts';
@@ -47,4 +53,36 @@ const scenario: Target = {
   },
 };
 
-export const scenarioTargets: readonly Target[] = [scenario];
+const FOLDER = join(import.meta.dirname, '../../../src/core/lease/scenarios');
+const LONGEST_MS = 6000;
+const MOST_EVENTS = 40;
+const SAFETY: readonly ViolationKind[] = ['two-answer', 'no-majority', 'term'];
+
+/** What the proof of at most one holder assumes, as far as a scenario can break it; see docs/internals/lease.md. */
+function keepsAssumptions({ gate, clocks, events }: Scenario): boolean {
+  const drifts = clocks.some(({ rate }) => Math.abs(rate - 1) > DRIFT_BOUND);
+  return gate === 'deadline' && !drifts && !events.some(({ action }) => action.kind === 'configure');
+}
+
+const scenarioRun: Target = {
+  name: 'scenario-run',
+  property: 'whatever scenario can be written runs to its end, and at most one host answers as long as the assumptions hold',
+  seeds: readdirSync(FOLDER).map((file) => Buffer.from(splitFile(readFileSync(join(FOLDER, file), 'utf8')).scenario)),
+  text: true,
+  maxLength: 2000,
+  batch: 8,
+  quickExecutions: 48,
+  run(input) {
+    let read: Scenario | undefined;
+    const refusal = refusalOf(() => (read = parseScenario(Buffer.from(input).toString())));
+    if (refusal !== undefined || read === undefined || read.endMs > LONGEST_MS || read.events.length > MOST_EVENTS) return;
+    const { violations } = runScenario(read);
+    if (keepsAssumptions(read))
+      deepEqual(
+        violations.filter(({ kind }) => SAFETY.includes(kind)),
+        [],
+      );
+  },
+};
+
+export const scenarioTargets: readonly Target[] = [scenario, scenarioRun];
