@@ -24,7 +24,7 @@ function becomeRealtimeInChild(priority: number): { effect: unknown; policy: str
   return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }));
 }
 
-const policy = (stat: string) => stat.slice(stat.lastIndexOf(')') + 2).split(' ')[38];
+const policyOf = (stat: string) => stat.slice(stat.lastIndexOf(')') + 2).split(' ')[38];
 const uptimeMs = () => Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1000;
 
 describe.skipIf(process.platform !== 'linux')('clock and scheduling of a Linux process', () => {
@@ -72,7 +72,7 @@ describe.skipIf(process.platform !== 'linux')('clock and scheduling of a Linux p
       await once(child.stdout, 'data');
       const allowed = becomeRealtimeInChild(10).policy === '1';
       const policies = () =>
-        readdirSync(`/proc/${child.pid}/task`).map((thread) => policy(readFileSync(`/proc/${child.pid}/task/${thread}/stat`, 'utf8')));
+        readdirSync(`/proc/${child.pid}/task`).map((thread) => policyOf(readFileSync(`/proc/${child.pid}/task/${thread}/stat`, 'utf8')));
       expect(new Set(policies())).toEqual(new Set(['0']));
       lendPriority(child.pid as number, 10);
       expect(new Set(policies())).toEqual(new Set([allowed ? '1' : '0']));
