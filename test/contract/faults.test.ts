@@ -75,6 +75,7 @@ describe.skipIf(labImpossible !== undefined)(`faults ${labImpossible ?? ''}`, ()
     const host = lab.host('cp2');
     const preloaded = (): boolean => readFileSync(`/proc/${outerPid(host)}/environ`, 'utf8').includes('faketime');
     const logged = (): number => Date.parse(/.*"time":"([^"]+)"/s.exec(textOf(join(host.folder, 'log/agent.log')))?.[1] ?? '');
+    await expect(lab.inject('clock-jump', 'cp2', { undoAfterMs: 60_000 })).rejects.toMatchObject({ code: 'lab_fault_unprepared' });
     const shared = readdirSync('/dev/shm');
     const restore = await lab.prepare('clock-jump');
     // The number is that of a shell at first, which becomes the agent.

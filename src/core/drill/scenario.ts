@@ -67,8 +67,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'owner-suspended',
-    description:
-      'The host that holds the address stands still, processes and packets alike, and wakes with a lease that has ended; its kernel, which a lab cannot stop, is cut off instead.',
+    description: 'The host that holds the address stands still, processes and packets alike, and wakes when its lease has ended.',
     fault: 'suspend',
     target: 'holder',
     ...WATCH,
@@ -93,8 +92,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'owner-starved',
-    description:
-      'The agent of the host that holds the address gets 10 ms of CPU time, then none for one and a half leases, and so on (SIGSTOP and SIGCONT in turn).',
+    description: "The holder's agent gets 10 ms of CPU time, then none for one and a half leases, and so on.",
     fault: 'starve-agent',
     target: 'holder',
     ...WATCH,
@@ -102,8 +100,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'owner-clock-jump',
-    description:
-      'The wall clock of the holder’s agent jumps forward by an hour, and back; its boot-time clock, on which the lease runs, cannot jump.',
+    description: "The wall clock of the holder's agent jumps forward by an hour, and back; the lease runs on another, which cannot jump.",
     fault: 'clock-jump',
     target: 'holder',
     ...WATCH,
@@ -119,8 +116,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'partition-minority',
-    description:
-      'The host that holds the address is cut off with a minority (of three hosts: alone) from the other control-plane hosts; clients reach both sides.',
+    description: 'The host that holds the address is cut off with a minority (of three hosts: alone); clients reach both sides.',
     fault: 'partition',
     target: 'holder',
     ...WATCH,

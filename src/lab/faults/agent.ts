@@ -1,5 +1,5 @@
 /** Faults of the agent alone, on a host that is otherwise well. */
-import { readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HaleError } from '../../base/error.ts';
@@ -49,10 +49,24 @@ export const AGENT_EFFECTS = {
    * jump: nobody may set it (clock_settime(2)), and the offset of a time namespace is fixed once a process is in it (time_namespaces(7)).
    */
   'clock-jump': {
-    prepare: (lab) => restartAgents(lab, (host) => host.spawn('agent', fakedAgentArgv(libfaketime()))),
-    restore: (lab) => restartAgents(lab, (host) => host.restart('agent')),
-    apply: (_lab, host) => setClock(host, JUMP),
-    undo: (_lab, host) => setClock(host, '+0'),
+    prepare: async (lab) => {
+      const argv = fakedAgentArgv(libfaketime());
+      await restartAgents(lab, (host) => {
+        setClock(host, '+0');
+        return host.spawn('agent', argv);
+      });
+    },
+    restore: async (lab) => {
+      await restartAgents(lab, (host) => host.restart('agent'));
+      for (const host of lab.controlPlane) rmSync(join(host.folder, CLOCK_FILE), { force: true });
+    },
+    apply: (_lab, host) => {
+      if (!isPrepared(host)) throw unprepared(host);
+      setClock(host, JUMP);
+    },
+    undo: (_lab, host) => {
+      if (isPrepared(host)) setClock(host, '+0');
+    },
   },
 } as const satisfies Record<string, Effects>;
 
@@ -65,6 +79,20 @@ function fakedAgentArgv(library: string): string[] {
   return ['unshare', '--mount', 'sh', '-c', script, 'sh', `LD_PRELOAD=${library}`, ...FAKETIME, ...agentArgv()];
 }
 
+/** The file stands for the preparation: it goes with it, and with a power cut. */
+function isPrepared(host: LabHost): boolean {
+  return existsSync(join(host.folder, CLOCK_FILE));
+}
+
+function unprepared(host: LabHost): HaleError {
+  return new HaleError({
+    code: 'lab_fault_unprepared',
+    kind: 'usage',
+    message: `the agent of ${host.name} was not started so that its clock could jump`,
+    remedy: 'run it as a drill: hale drill run owner-clock-jump',
+  });
+}
+
 function setClock(host: LabHost, offset: string): void {
   writeFileSync(join(host.folder, CLOCK_FILE), `${offset}\n`);
 }
@@ -72,7 +100,6 @@ function setClock(host: LabHost, offset: string): void {
 async function restartAgents(lab: Lab, start: (host: LabHost) => Promise<void>): Promise<void> {
   const hosts = lab.controlPlane.filter((host) => host.isOn());
   await all(hosts.map((host) => stopAgent(host)));
-  for (const host of hosts) setClock(host, '+0');
   await all(hosts.map(start));
 }
 
