@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { openPipe, renumber } from '../../drivers/linux/pipe.ts';
@@ -30,6 +30,7 @@ export interface GuardianOptions {
 export class Guardian {
   readonly #options: GuardianOptions;
   #will: string | undefined;
+  #child: ChildProcess | undefined;
   /** The write end. Stays open when its guardian dies, to keep the number for the next one. */
   #pipe: number | undefined;
   #ready = false;
@@ -90,20 +91,31 @@ export class Guardian {
   #start(): void {
     const { lockPath, host, clock } = this.#options;
     this.#startedAt = clock.now();
-    // A session of its own: neither a terminal's Ctrl-C nor its hang-up reaches the guardian.
     const pipe = openPipe();
     if (!pipe.ok) return this.#died(pipe.reason);
     this.#pipe = this.#pipe === undefined ? pipe.writeFd : renumber(pipe.writeFd, this.#pipe);
     const argv = [...NODE_FLAGS, programFile('agent/guardian/main'), lockPath, host];
-    const child = spawn(process.execPath, argv, { detached: true, stdio: [pipe.readFd, 'pipe', 'inherit'] });
-    closeSync(pipe.readFd);
+    let child: ChildProcess;
+    try {
+      // A session of its own: neither a terminal's Ctrl-C nor its hang-up reaches the guardian.
+      child = spawn(process.execPath, argv, { detached: true, stdio: [pipe.readFd, 'pipe', 'inherit'] });
+    } catch (error) {
+      // Out of memory, for example; the agent goes on.
+      return this.#died((error as Error).message);
+    } finally {
+      closeSync(pipe.readFd);
+    }
+    this.#child = child;
     // A program that cannot be started has an error and no exit.
     child.once('error', (error) => this.#died(error.message));
     child.once('exit', (code, signal) => this.#died(`ended with ${signal ?? code}`));
-    createInterface(child.stdout as NodeJS.ReadableStream).on('line', (word) => this.#hear(word));
+    // There is none when descriptors have run out.
+    if (child.stdout) createInterface(child.stdout).on('line', (word) => this.#hear(child, word));
   }
 
-  #hear(word: string): void {
+  #hear(child: ChildProcess, word: string): void {
+    // Words may arrive later than the news of a death.
+    if (child !== this.#child) return;
     if (word === ARMED) this.#armed = !this.#standingDown;
     if (word !== READY) return;
     this.#ready = true;
@@ -125,6 +137,7 @@ export class Guardian {
     if (this.#standingDown) return;
     const { clock, log } = this.#options;
     if (clock.now() - this.#startedAt >= LIVED_MS) this.#deaths = 0;
+    this.#child = undefined;
     this.#ready = false;
     this.#armed = false;
     const againMs = Math.min(RESTART_MS_MAX, RESTART_MS * 2 ** this.#deaths++);
