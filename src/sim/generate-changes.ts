@@ -17,7 +17,7 @@ export function generateChanges(random: Random, options: { config: HostConfig; f
   const events: ScenarioEvent[] = [];
   for (let i = 0; i < options.count; i++) {
     for (const step of generateChange(random, config)) {
-      const hosts = shuffled(random, [...new Set([...config.members, ...step.members])]);
+      const hosts = orderOf(random, config, step);
       // An operator waits for each agent to be back; a script perhaps does not.
       const pauseMs = random.chance(0.5) ? random.between(0, SILENCE_MS) : 2 * SILENCE_MS;
       for (const host of hosts) {
@@ -30,6 +30,14 @@ export function generateChanges(random: Random, options: { config: HostConfig; f
     }
   }
   return { events, config, endMs: nowMs };
+}
+
+/** In which hosts learn of a change. Safe is any order; the guide's keeps the time without a holder short: a new host first, a leaving one last. */
+function orderOf(random: Random, before: HostConfig, after: HostConfig): number[] {
+  const hosts = shuffled(random, [...new Set([...before.members, ...after.members])]);
+  if (random.chance(0.5)) return hosts;
+  const rank = (host: number) => (!before.members.includes(host) ? 0 : after.members.includes(host) ? 1 : 2);
+  return hosts.toSorted((a, b) => rank(a) - rank(b));
 }
 
 /** Until the last agent has surely ended its old run. */

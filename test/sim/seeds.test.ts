@@ -21,13 +21,13 @@ test('long, mostly calm lives: the address stays where it is', () => {
   expect(violationsOf(seeds(5, (seed) => generateLife({ seed })))).toEqual([]);
 });
 
-test('the test of the test: clocks off by six times the stated bound are caught', () => {
-  const kinds = new Set(
-    [...seeds(500, (seed) => generateScenario({ seed, driftBound: 0.03 }))].flatMap((scenario) =>
-      runScenario(scenario).violations.map(({ kind }) => kind),
-    ),
-  );
-  expect(kinds).toContain('two-answer');
+test('the test of the test: clocks off by six times the stated bound are caught, within a thousand seeds also as two who answer', () => {
+  const kinds = new Set<string>();
+  for (const scenario of seeds(1_000, (seed) => generateScenario({ seed, driftBound: 0.03 }))) {
+    for (const { kind } of runScenario(scenario).violations) kinds.add(kind);
+    if (kinds.has('two-answer')) break;
+  }
+  expect(kinds).toEqual(new Set(['no-majority', 'two-answer']));
 });
 
 test('a seed replays to the letter', () => {
