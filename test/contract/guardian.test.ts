@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -51,10 +51,17 @@ describe.skipIf(problem)(`the guardian${problem ? `: skipped, ${problem}` : ''}`
   });
   afterEach(() => {
     for (const child of children) child.kill('SIGKILL');
+    for (const pid of guardians()) process.kill(pid, 'SIGKILL');
     observer?.close();
     net?.remove();
     rmSync(folder, { recursive: true, force: true });
   });
+
+  /** Processes with this test's lock among their arguments: a guardian outlives its agent on purpose. */
+  const guardians = (): number[] =>
+    readdirSync('/proc')
+      .map(Number)
+      .filter((pid) => pid > 0 && commandLine(pid).split('\0').includes(lockPath));
 
   /** Every datagram that reaches the peer, in order. */
   async function listen(): Promise<string[]> {
@@ -233,3 +240,12 @@ describe.skipIf(problem)(`the guardian${problem ? `: skipped, ${problem}` : ''}`
     expect(await heardUntilNow()).toEqual([]);
   });
 });
+
+/** Empty when the process has ended. */
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
