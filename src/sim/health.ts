@@ -82,7 +82,7 @@ export class HealthMonitor {
     return this.#clientsAt;
   }
 
-  /** To be called before an event of the scenario happens, and at the end. */
+  /** To be called before the situation changes, and at the end. */
   endSegment(): void {
     const now = this.#now();
     const { recoveredByMs, startMs, healthy, settledByMs } = this.#segment;
@@ -94,6 +94,12 @@ export class HealthMonitor {
       this.#violations.add('stale-clients', `clients send to host ${this.#clientsAt}, but host ${answering.index} answers`);
     }
     if (this.#drained !== undefined && now > this.#drained.atMs + this.#drained.withinMs) this.#lateHandover();
+  }
+
+  /** Something happens: what was expected of a hand-over under way is expected no more. */
+  interrupt(): void {
+    this.endSegment();
+    this.#drained = undefined;
   }
 
   /** To be called after an event: what must happen until the next one. */

@@ -67,7 +67,7 @@ export class World {
   /** Does it now, and plans its undoing. */
   perform(action: Action, forMs: number | undefined): void {
     const bound = this.#resolve(action);
-    this.health.endSegment();
+    this.health.interrupt();
     this.#trace?.(`* ${formatAction(bound)}`);
     this.#apply(bound);
     this.health.beginSegment();
