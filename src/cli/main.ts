@@ -35,6 +35,11 @@ export function allCommands(command: Command): Command[] {
 
 /** Runs one command line; errors for people go to stderr, and the exit code says what kind they are. */
 async function main(): Promise<void> {
+  // `hale sim | head`: whoever read has seen enough.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
   try {
     await (await createProgram(process.argv[2])).parseAsync();
   } catch (error) {
