@@ -23,6 +23,8 @@ const kinds: readonly LeaseMessage['kind'][] = [
   'heartbeat',
 ];
 const flags: readonly boolean[] = [false, true];
+/** No cluster gets there: a thousand elections a second would take 4,000 years. What says more is damaged; to follow the highest number of 48 bits would be to start at 0 again. */
+const TERM_MAX = 2 ** 47;
 const WAIT_US_MAX = 0xffff_ffff;
 /** Whole microseconds in a double of milliseconds come out of the multiplication a hair too large. */
 const ROUNDING_US = 0.001;
@@ -54,7 +56,8 @@ export function decodeLeaseMessage(bytes: Uint8Array): Decoded {
   if (kind === undefined) return { ok: false, reason: 'kind' };
   const message = readFields(kind, reader);
   if (!reader.ok || reader.remaining > 0) return { ok: false, reason: 'length' };
-  return message === undefined ? { ok: false, reason: 'value' } : { ok: true, message };
+  const lawful = message !== undefined && !('term' in message && message.term > TERM_MAX);
+  return lawful ? { ok: true, message } : { ok: false, reason: 'value' };
 }
 
 function readFields(kind: LeaseMessage['kind'], reader: ByteReader): LeaseMessage | undefined {

