@@ -15,38 +15,52 @@ const USAGE = `Usage: npm run -s fuzz -- [--target NAME]... [--seconds S] [--see
 A finding is shrunk and written there in any case: mend the reader, commit both.
 `;
 
-const { values } = parseArgs({
-  options: {
-    target: { type: 'string', multiple: true },
-    seconds: { type: 'string', default: '20' },
-    seed: { type: 'string', default: '1' },
-    keep: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      target: { type: 'string', multiple: true },
+      seconds: { type: 'string', default: '20' },
+      seed: { type: 'string', default: '1' },
+      keep: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const [seconds, seed] = [Number(values.seconds), Number(values.seed)];
+  if (!(seconds > 0)) throw new Error(`--seconds ${values.seconds}: not a number above 0`);
+  if (!Number.isSafeInteger(seed)) throw new Error(`--seed ${values.seed}: not a whole number`);
+  return { ...values, seconds, seed };
+}
+
+type Options = ReturnType<typeof readOptions>;
 
 async function main(): Promise<number> {
   const coverage = startCoverage(['/src/']);
   const { targets } = await import('./targets/index.ts');
-  const unknown = values.target?.filter((name) => !targets.some((target) => target.name === name)) ?? [];
-  if (values.help || unknown.length > 0) {
-    for (const name of unknown) process.stderr.write(`there is no target ${name}\n`);
-    process.stdout.write(`${USAGE}\n${targets.map(({ name, property }) => `  ${name}: ${property}`).join('\n')}\n`);
-    return values.help ? 0 : 2;
+  const list = targets.map(({ name, property }) => `  ${name}: ${property}`).join('\n');
+  let options: Options;
+  try {
+    options = readOptions();
+    const unknown = options.target?.find((name) => !targets.some((target) => target.name === name));
+    if (unknown !== undefined) throw new Error(`--target ${unknown}: there is none of that name`);
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${USAGE}\n${list}\n`);
+    return 2;
   }
-  const wanted = targets.filter(({ name }) => values.target?.includes(name) ?? true);
+  if (options.help) return (process.stdout.write(`${USAGE}\n${list}\n`), 0);
   let findings = 0;
-  for (const target of wanted) findings += fuzzOne(target, coverage);
+  for (const target of targets) {
+    if (options.target?.includes(target.name) ?? true) findings += fuzzOne(target, coverage, options);
+  }
   return findings === 0 ? 0 : 1;
 }
 
 /** Returns the number of findings. */
-function fuzzOne(target: Target, coverage: Coverage): number {
+function fuzzOne(target: Target, coverage: Coverage, options: Options): number {
   const corpus = readCorpus(target.name);
   const start = performance.now();
-  const endMs = start + Number(values.seconds) * 1000;
+  const endMs = start + options.seconds * 1000;
   const goOn = (): boolean => performance.now() < endMs;
-  const { executions, blocks, pool, findings } = fuzz(target, { coverage, seed: Number(values.seed), corpus, goOn });
+  const { executions, blocks, pool, findings } = fuzz(target, { coverage, seed: options.seed, corpus, goOn });
   const seconds = (performance.now() - start) / 1000;
   const known = target.seeds.length + corpus.length;
   process.stdout.write(
@@ -59,7 +73,7 @@ function fuzzOne(target: Target, coverage: Coverage): number {
     );
     process.stdout.write(`${(error.stack ?? error.message).replaceAll(/^/gm, '  ')}\n`);
   }
-  if (values.keep) writeCorpus(target.name, minimise(target, coverage, pool.slice(target.seeds.length)));
+  if (options.keep) writeCorpus(target.name, minimise(target, coverage, pool.slice(target.seeds.length)));
   return findings.length;
 }
 
