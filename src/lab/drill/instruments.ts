@@ -3,13 +3,16 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { familyOf } from '../../base/address.ts';
 import type { DrillRecord } from '../../core/drill/record.ts';
-import { all } from '../command.ts';
+import { all, runOrFail } from '../command.ts';
 import { APISERVER_CA } from '../credentials.ts';
 import type { Lab } from '../lab.ts';
 import { startProbe, startWatch } from '../probe/process.ts';
 
 export const PROBE_INTERVAL_MS = 5;
 const REQUEST_TIMEOUT_MS = 1000;
+
+/** Source ports of the clients: slices of a range below the ports of the watch, each used again after more than a TIME-WAIT of 60 s. */
+const PORTS = { first: 10_000, slice: 4250, slices: 12, sliceMs: 6000 };
 
 export interface Instruments {
   /** Ends both recordings and returns what they hold. */
@@ -22,6 +25,7 @@ export interface Instruments {
 export async function startInstruments(lab: Lab, { connections }: { connections: number }): Promise<Instruments> {
   const folder = join(lab.folder, 'drills');
   mkdirSync(folder, { recursive: true });
+  await takeFreshPorts(lab);
   const prefix = lab.client.command([]);
   const outFile = (kind: string): string => join(folder, `${Math.round(lab.now())}-${kind}`);
   const { addresses, port, dnsName } = lab.plan.endpoint;
@@ -54,4 +58,14 @@ export async function startInstruments(lab: Lab, { connections }: { connections:
     },
     abandon: async () => void (await all([probe.abandon(), watch.abandon()])),
   };
+}
+
+/**
+ * A host that held the address a minute ago may have connections of an earlier drill in TIME-WAIT. A connection of this drill with the same
+ * port would get an ACK from it after the address returned, where a host that does not know it resets it, and would hang.
+ */
+async function takeFreshPorts(lab: Lab): Promise<void> {
+  const first = PORTS.first + PORTS.slice * (Math.floor(lab.now() / PORTS.sliceMs) % PORTS.slices);
+  const range = `${first} ${first + PORTS.slice - 1}`;
+  await runOrFail(lab.client.command(['sh', '-c', 'echo "$1" >/proc/sys/net/ipv4/ip_local_port_range', 'sh', range]));
 }
