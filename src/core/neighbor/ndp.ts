@@ -173,7 +173,7 @@ function linkAddressOption(reader: ByteReader, wanted: number): Parsed<string | 
 /** The rules of RFC 4861 sections 7.1.1 and 7.1.2 that relate fields to each other. */
 function breachOfSection71(packet: NdpPacket): NdpDecline | undefined {
   if (packet.kind === 'advertisement') {
-    return packet.solicited && /^ff..:/.test(packet.destination) ? 'solicited_to_multicast' : undefined;
+    return packet.solicited && /^ff[0-9a-f]{2}:/.test(packet.destination) ? 'solicited_to_multicast' : undefined;
   }
   if (packet.source !== UNSPECIFIED) return undefined;
   const lawful = packet.destination === solicitedNode(packet.target) && packet.linkAddress === undefined;
