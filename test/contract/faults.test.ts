@@ -166,7 +166,7 @@ async function port(name: string): Promise<string | undefined> {
 async function traces(): Promise<unknown> {
   const [program, ...args] = lab.lan.command(['nft', 'list', 'ruleset']) as [string, ...string[]];
   const lines = readdirSync('/proc').map((pid) => textOf(`/proc/${pid}/cmdline`).replaceAll('\0', ' '));
-  const ours = lines.filter((line) => /hale-lab-(flap|starve|undo)/.test(line) && line.includes('cp2'));
+  const ours = lines.filter((line) => /hale-lab-(flap|starve)/.test(line) || /hale-lab-undo .* faults \S+-cp2/.test(line));
   return { rules: execFileSync(program, args, { encoding: 'utf8' }), faults: lab.faults(), ours };
 }
 
