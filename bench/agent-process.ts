@@ -22,9 +22,32 @@ export function cpuTimeNs(pid: number): number {
     .reduce((sum, timeNs) => sum + timeNs, 0);
 }
 
-/** Now and at most so far: VmRSS and VmHWM of proc_pid_status(5). */
-export function residentMiB(pid: number): { now: number; peak: number } {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) / 1024;
-  return { now: field('VmRSS'), peak: field('VmHWM') };
+/** Process number of the guardian beside an agent. */
+export function guardianPid(agent: number): number {
+  const children = readFileSync(`/proc/${agent}/task/${agent}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  const found = children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('guardian'));
+  assert(found !== undefined, `agent ${agent} has a guardian`);
+  return found;
+}
+
+export interface Memory {
+  /** VmRSS and VmHWM of proc_pid_status(5). */
+  residentMiB: number;
+  peakMiB: number;
+  /** Pages shared with other processes count in part, or not at all: Pss and Private_* of /proc/PID/smaps_rollup. */
+  proportionalMiB: number;
+  privateMiB: number;
+}
+
+export function memoryOf(pid: number): Memory {
+  const mib = (file: string, name: string): number => {
+    const text = readFileSync(`/proc/${pid}/${file}`, 'utf8');
+    return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1]) / 1024;
+  };
+  return {
+    residentMiB: mib('status', 'VmRSS'),
+    peakMiB: mib('status', 'VmHWM'),
+    proportionalMiB: mib('smaps_rollup', 'Pss'),
+    privateMiB: mib('smaps_rollup', 'Private_Clean') + mib('smaps_rollup', 'Private_Dirty'),
+  };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { awaitSteady } from '../src/lab/drill/agents.ts';
 import { createLab } from '../src/lab/lab.ts';
-import { agentPid, cpuTimeNs, residentMiB } from './agent-process.ts';
+import { agentPid, cpuTimeNs, guardianPid, type Memory, memoryOf } from './agent-process.ts';
 import { markdownTable, tenths } from './machine.ts';
 
 const STEADY_TIMEOUT_MS = 30_000;
@@ -9,11 +9,9 @@ const STEADY_TIMEOUT_MS = 30_000;
 const REST_MS = 10_000;
 const WATCH_MS = 60_000;
 
-interface AgentUse {
+interface Use extends Memory {
   host: string;
-  role: 'holder' | 'follower';
-  residentMiB: number;
-  peakMiB: number;
+  process: 'holder' | 'follower' | 'guardian';
   /** Of one core. */
   cpuPercent: number;
 }
@@ -23,7 +21,7 @@ export interface IdleResult {
   profile: string;
   /** False when the address moved meanwhile, and the roles are those of the end only. */
   holderStayed: boolean;
-  agents: AgentUse[];
+  uses: Use[];
 }
 
 export async function idle(options: { say: (line: string) => void; signal: AbortSignal }): Promise<IdleResult> {
@@ -33,38 +31,43 @@ export async function idle(options: { say: (line: string) => void; signal: Abort
     const before = await awaitSteady(lab, { timeoutMs: STEADY_TIMEOUT_MS });
     await sleep(REST_MS, undefined, { signal });
     say(`watching idle agents for ${WATCH_MS / 1000} s`);
-    const pids = lab.controlPlane.map(agentPid);
+    const agents = lab.controlPlane.map(agentPid);
+    const pids = [...agents, ...agents.map(guardianPid)];
     const startMs = performance.now();
     const startNs = pids.map(cpuTimeNs);
     await sleep(WATCH_MS, undefined, { signal });
     const wallNs = (performance.now() - startMs) * 1e6;
     const usedNs = pids.map((pid, i) => cpuTimeNs(pid) - (startNs[i] as number));
-    const resident = pids.map(residentMiB);
+    const memory = pids.map(memoryOf);
     const after = await awaitSteady(lab, { timeoutMs: STEADY_TIMEOUT_MS });
     return {
       seconds: WATCH_MS / 1000,
       profile: lab.plan.profile,
       holderStayed: before.name === after.name,
-      agents: lab.controlPlane.map((host, i) => ({
-        host: host.name,
-        role: host.name === after.name ? 'holder' : 'follower',
-        residentMiB: tenths(resident[i]?.now as number),
-        peakMiB: tenths(resident[i]?.peak as number),
-        cpuPercent: Math.round(((usedNs[i] as number) / wallNs) * 10_000) / 100,
-      })),
+      uses: memory.map((used, i) => {
+        const host = lab.controlPlane[i % agents.length]?.name as string;
+        const process = i >= agents.length ? 'guardian' : host === after.name ? 'holder' : 'follower';
+        return { host, process, ...used, cpuPercent: Math.round(((usedNs[i] as number) / wallNs) * 10_000) / 100 };
+      }),
     };
   } finally {
     await lab.down();
   }
 }
 
-export function renderIdle({ agents, seconds, profile, holderStayed }: IdleResult): string {
-  const rows = agents.map((agent) => [agent.host, agent.role, agent.residentMiB, agent.peakMiB, agent.cpuPercent]);
+export function renderIdle({ uses, seconds, profile, holderStayed }: IdleResult): string {
+  const rows = uses.map((use) => [
+    use.host,
+    use.process,
+    ...[use.residentMiB, use.peakMiB, use.proportionalMiB, use.privateMiB].map(tenths),
+    use.cpuPercent,
+  ]);
+  const head = ['host', 'process', 'resident MiB', 'peak MiB', 'proportional MiB', 'private MiB', 'CPU, % of a core'];
   return [
     `## Idle: agents of profile ${profile} with no client, ${seconds} s`,
     '',
-    markdownTable(['host', 'role', 'resident MiB', 'peak MiB', 'CPU, % of a core'], rows),
-    '- Wanted: at most 96 MB and 2 %. Built programs; CPU time of all threads from /proc/PID/task/*/schedstat, resident memory at the end (VmRSS).',
+    markdownTable(head, rows),
+    '- Wanted of an agent: at most 96 MB resident and 2 %. Built programs; CPU time of all threads from /proc/PID/task/*/schedstat, memory at the end, resident from VmRSS, the others from smaps_rollup: a page that several processes share counts in full, in part, or not at all.',
     `- ${holderStayed ? 'The holder stayed the same.' : 'The address moved meanwhile: the roles are those of the end.'}`,
     '',
   ].join('\n');

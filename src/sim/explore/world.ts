@@ -1,6 +1,6 @@
 /** One moment of a small cluster under exploration: production lease members, the messages between them, and what their kernels answer for. */
 import { createMember, leaseMember } from '../../core/lease/member.ts';
-import type { LeaseMessage, Member } from '../../core/lease/message.ts';
+import { LAST_SEQ, type LeaseMessage, type Member } from '../../core/lease/message.ts';
 import type { LeaseInput, LeaseState } from '../../core/lease/state.ts';
 import { type LeaseTiming, SILENCE_MS } from '../../core/lease/timing.ts';
 
@@ -75,8 +75,6 @@ const EXPLORED_TIMING: LeaseTiming = {
   // Heartbeats carry nothing that safety depends on: everybody counts as fresh, nobody sends any.
   heartbeatMs: Number.POSITIVE_INFINITY,
 };
-/** The guardian's last word covers every round of its agent's run. */
-const LAST_SEQ = 2 ** 48 - 1;
 
 export function firstWorld(scope: Scope): World {
   const all = Array.from({ length: scope.members }, (_, member) => member);
