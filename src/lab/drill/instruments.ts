@@ -1,4 +1,7 @@
-/** The two instruments of a drill, side by side in the client's host: requests and connections as a client makes them, and the watch over all hosts. */
+/**
+ * The instruments of a drill, side by side in the client's host: the watch over all hosts, a client's requests, and its long-lived connections.
+ * These have a process of their own: when all of them end at once, that must not hold up the requests, which would measure it.
+ */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { familyOf } from '../../base/address.ts';
@@ -6,7 +9,7 @@ import type { DrillRecord } from '../../core/drill/record.ts';
 import { all, runOrFail } from '../command.ts';
 import { APISERVER_CA } from '../credentials.ts';
 import type { Lab } from '../lab.ts';
-import { startProbe, startWatch } from '../probe/process.ts';
+import { type Instrument, startProbe, startWatch } from '../probe/process.ts';
 
 export const PROBE_INTERVAL_MS = 5;
 const REQUEST_TIMEOUT_MS = 1000;
@@ -15,13 +18,13 @@ const REQUEST_TIMEOUT_MS = 1000;
 const PORTS = { first: 10_000, slice: 4250, slices: 12, sliceMs: 6000 };
 
 export interface Instruments {
-  /** Ends both recordings and returns what they hold. */
+  /** Ends the recordings and returns what they hold. */
   stop(): Promise<Omit<DrillRecord, 'marks'>>;
-  /** Ends both processes, and drops what they recorded. */
+  /** Ends the processes, and drops what they recorded. */
   abandon(): Promise<void>;
 }
 
-/** Resolves when both run, the long-lived connections open. */
+/** Resolves when all run, the long-lived connections open. */
 export async function startInstruments(lab: Lab, { connections }: { connections: number }): Promise<Instruments> {
   const folder = join(lab.folder, 'drills');
   mkdirSync(folder, { recursive: true });
@@ -38,26 +41,28 @@ export async function startInstruments(lab: Lab, { connections }: { connections:
     hosts: lab.controlPlane.map(({ name, mac }) => ({ name, mac })),
     outFile: outFile('watch.json'),
   });
-  const probe = await startProbe(prefix, {
-    address,
-    port,
-    serverName: dnsName,
-    caFile: `/${APISERVER_CA}`,
-    intervalMs: PROBE_INTERVAL_MS,
-    timeoutMs: REQUEST_TIMEOUT_MS,
-    connections,
-    outFile: outFile('probe.ndjson'),
-  }).catch(async (error: unknown) => {
-    await watch.abandon();
+  const client = { address, port, serverName: dnsName, caFile: `/${APISERVER_CA}`, timeoutMs: REQUEST_TIMEOUT_MS };
+  const started: Instrument<unknown>[] = [watch];
+  const abandon = async (): Promise<void> => void (await all(started.map((instrument) => instrument.abandon())));
+  try {
+    const fleet = await startProbe(prefix, { ...client, intervalMs: null, connections, outFile: outFile('connections.ndjson') });
+    started.push(fleet);
+    const probe = await startProbe(prefix, {
+      ...client,
+      intervalMs: PROBE_INTERVAL_MS,
+      connections: 0,
+      outFile: outFile('requests.ndjson'),
+    });
+    started.push(probe);
+    const stop = async (): Promise<Omit<DrillRecord, 'marks'>> => {
+      const [{ connections: kept }, { requests, probeLagMs }, watched] = await Promise.all([fleet.stop(), probe.stop(), watch.stop()]);
+      return { requests, connections: kept, probeLagMs, watch: watched };
+    };
+    return { stop, abandon };
+  } catch (error) {
+    await abandon();
     throw error;
-  });
-  return {
-    stop: async () => {
-      const [recording, watched] = await Promise.all([probe.stop(), watch.stop()]);
-      return { ...recording, watch: watched };
-    },
-    abandon: async () => void (await all([probe.abandon(), watch.abandon()])),
-  };
+  }
 }
 
 /**

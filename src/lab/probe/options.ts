@@ -6,8 +6,8 @@ export interface ProbeOptions {
   /** Name that the server's certificate must carry. */
   serverName: string;
   caFile: string;
-  /** A request over a new connection begins this often. */
-  intervalMs: number;
+  /** A request over a new connection begins this often, on time: the probe takes a real-time class. Null: no requests, an ordinary process. */
+  intervalMs: number | null;
   /** A request without its whole answer by then has failed. */
   timeoutMs: number;
   /** Long-lived connections beside the requests. */

@@ -1,5 +1,4 @@
 import { createInterface } from 'node:readline';
-import { becomeRealtime } from '../../drivers/linux/scheduling.ts';
 
 export interface Course {
   /** To be called when the traffic runs. */
@@ -11,8 +10,7 @@ export interface Course {
  * A program that measures: reads its options as one line on stdin, says `ready` once it measures, goes on until it reads `stop` (or gets
  * SIGTERM), and says `end` when its file is complete. When its stdin closes, its parent is gone: it ends at once.
  */
-export async function serve<Options>(realtimePriority: number, work: (options: Options, course: Course) => Promise<void>): Promise<never> {
-  becomeRealtime(realtimePriority);
+export async function serve<Options>(work: (options: Options, course: Course) => Promise<void>): Promise<never> {
   const lines = createInterface({ input: process.stdin });
   const stopped = new Promise<void>((resolve) => {
     lines.on('line', (line) => {
