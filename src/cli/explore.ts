@@ -14,10 +14,10 @@ interface Explored extends Exploration {
   trace: string[];
 }
 
-/** `hale sim explore`: every interleaving of a small cluster's messages, delays and faults, through the production election. */
+/** `hale sim explore`: the interleavings of a small cluster's messages, delays and faults, all of them up to a depth, through the production election. */
 export function exploreCommand(): Command {
   return new Command('explore')
-    .description('visit every state that small clusters can reach and check that at most one host ever answers')
+    .description('visit the states that small clusters can reach, nearest first, and check that at most one host ever answers')
     .argument('[scope]', 'one scope instead of all; --list tells their names')
     .option('--list', 'list the scopes and end')
     .option('--states <n>', 'visit at most this many states of a scope', wholeNumber, STATES_DEFAULT)

@@ -11,8 +11,7 @@ import { type Mutation, mutations } from './mutations.ts';
 
 const STATES_MAX = 3_000_000;
 
-export interface Caught {
-  mutation: Mutation;
+interface Explored {
   exploration: Exploration;
   trace: string[];
 }
@@ -28,12 +27,12 @@ type Explorer = typeof import('../../src/sim/explore/explore.ts') &
   typeof import('../../src/sim/explore/trace.ts');
 
 /** Explores the scope of a mutation with the mutated core. Throws when the text to change is not there exactly once. */
-export async function exploreMutant(mutation: Mutation, statesMax = STATES_MAX): Promise<Caught> {
+export async function exploreMutant(mutation: Mutation, statesMax = STATES_MAX): Promise<Explored> {
   const { explore, scopeNamed, traceLines } = await explorerWith(mutation);
   const scope = scopeNamed(mutation.scope);
   if (scope === undefined) throw new Error(`'${mutation.name}': there is no scope ${mutation.scope}`);
   const exploration = explore(scope, { statesMax });
-  return { mutation, exploration, trace: exploration.violation === undefined ? [] : traceLines(scope, exploration.violation) };
+  return { exploration, trace: exploration.violation === undefined ? [] : traceLines(scope, exploration.violation) };
 }
 
 async function explorerWith(mutation: Mutation): Promise<Explorer> {

@@ -1,4 +1,4 @@
-/** What is explored: small clusters, each with the faults that it may meet. All of them together stay below a minute or two. */
+/** What is explored: small clusters, each with the faults that it may meet. Some can be visited completely, the others up to a depth. */
 import { DRIFT_BOUND } from '../../core/lease/timing.ts';
 import type { Budget, Scope } from './world.ts';
 

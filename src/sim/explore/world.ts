@@ -190,7 +190,7 @@ function matters(state: LeaseState | undefined, from: Member, message: LeaseMess
 function carryOut(draft: Draft, action: Action): void {
   switch (action.kind) {
     case 'advance':
-      draft.now = nextMoment(draft);
+      draft.now = nextMoment(draft.scope, draft);
       return;
     case 'tick':
       return input(draft, action.member, { kind: 'tick' });
@@ -283,7 +283,7 @@ function send(draft: Draft, flight: Flight): void {
 }
 
 /** The next moment at which anything can become different by itself; Infinity when nothing can. */
-function nextMoment({ scope, now, members, answersUntil }: Pick<Draft, 'scope' | 'now' | 'members' | 'answersUntil'>): number {
+function nextMoment(scope: Scope, { now, members, answersUntil }: Pick<World, 'now' | 'members' | 'answersUntil'>): number {
   let next = Number.POSITIVE_INFINITY;
   const consider = (at: number | undefined) => {
     if (at !== undefined && at > now && at < next) next = at;
@@ -338,6 +338,5 @@ export function* actions(scope: Scope, world: World): Iterable<Action> {
     if (budget.duplicate > 0) yield { kind: 'duplicate', flight };
   }
   if (overdue) return;
-  const next = nextMoment({ ...world, scope, members: [...members], answersUntil: [...world.answersUntil] });
-  if (next <= scope.untilMs) yield { kind: 'advance' };
+  if (nextMoment(scope, world) <= scope.untilMs) yield { kind: 'advance' };
 }
