@@ -201,6 +201,7 @@ export class Agent {
   #plan(): DatapathPlan {
     const { endpoint } = this.#options.cluster;
     return {
+      self: this.#options.self.index,
       frontends: endpoint.addresses.map((address) => ({ address, port: endpoint.port })),
       backends: this.#targets.map((target) => ({ ...target, state: this.#health?.of(target.name).state ?? 'unknown' })),
     };

@@ -34,7 +34,7 @@ function plan(states: BackendState[]): DatapathPlan {
     port: portOf(server),
     state: states[i] as BackendState,
   }));
-  return { frontends: [{ address: '127.0.0.1', port }], backends: targets };
+  return { self: 0, frontends: [{ address: '127.0.0.1', port }], backends: targets };
 }
 
 beforeEach(async () => {

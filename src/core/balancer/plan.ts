@@ -8,6 +8,8 @@ export interface Target {
 
 /** What a datapath is to do, as data: the one thing that every datapath is given. */
 export interface DatapathPlan {
+  /** Index of this host's own API server among the backends. */
+  self: number;
   /** Where clients connect to. */
   frontends: readonly { address: string; port: number }[];
   /** Takes new connections while `ready`, keeps established ones while `draining`, loses them when `dead`. */

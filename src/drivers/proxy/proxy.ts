@@ -61,6 +61,11 @@ export class ProxyDatapath implements Datapath {
     return this.#connections;
   }
 
+  /** Nothing of a userspace proxy is in the kernel. */
+  reconcile(): string[] {
+    return [];
+  }
+
   async close(): Promise<void> {
     this.#worker.removeAllListeners('error');
     await this.#worker.terminate();
