@@ -44,6 +44,11 @@ export type NetlinkAnswer = { ok: true; messages: NetlinkMessage[] } | NetlinkRe
 export interface Netlink {
   /** Sends the messages in one datagram and returns all answers. The kernel answers within the call, so nothing is waited for. */
   request(messages: readonly NetlinkMessage[]): NetlinkAnswer;
+  /**
+   * The answers of a dump as the kernel hands them out, at most 32 KiB a step, so that a long one can be read in slices. Until its end
+   * nothing else may be asked of this socket; one that is not to be read on ends with `close`.
+   */
+  dump(message: NetlinkMessage): Generator<NetlinkMessage[], NetlinkRefusal | undefined, void>;
   close(): void;
 }
 
@@ -70,6 +75,16 @@ export function openNetlink(protocol: number): Netlink {
       sequence += messages.length;
       if (libc.send(fd, datagram, datagram.length, 0) < 0) return refusal(libc.lastErrno());
       return receiveAll(fd, buffer);
+    },
+    *dump(message) {
+      drain(fd, buffer);
+      const datagram = encodeMessages([{ ...message, flags: message.flags | NLM_F_DUMP }], ++sequence);
+      if (libc.send(fd, datagram, datagram.length, 0) < 0) return refusal(libc.lastErrno());
+      for (;;) {
+        const received = receive(fd, buffer);
+        if (received === undefined || !received.ok) return received;
+        yield received.messages;
+      }
     },
     close() {
       libc.close(fd);
@@ -104,18 +119,33 @@ function receiveAll(fd: number, buffer: Uint8Array): NetlinkAnswer {
   const messages: NetlinkMessage[] = [];
   let refused: NetlinkRefusal | undefined;
   for (;;) {
-    const length = libc.recv(fd, buffer, buffer.length, 0);
-    if (length < 0) {
-      const errno = libc.lastErrno();
-      if (errno === libc.EINTR) continue;
-      if (errno !== libc.EAGAIN) return refusal(errno);
-      return refused ?? { ok: true, messages };
-    }
-    for (const message of decodeMessages(Buffer.from(buffer.subarray(0, length)))) {
-      if (message.type === NLMSG_ERROR) refused ??= decodeRefusal(message);
-      else if (message.type !== NLMSG_DONE) messages.push(message);
-    }
+    const received = receive(fd, buffer);
+    if (received === undefined) return refused ?? { ok: true, messages };
+    if (received.ok) messages.push(...received.messages);
+    else refused ??= received;
   }
+}
+
+/** The answers of one datagram; undefined when there is none left. */
+function receive(fd: number, buffer: Uint8Array): NetlinkAnswer | undefined {
+  let length = -1;
+  do length = libc.recv(fd, buffer, buffer.length, 0);
+  while (length < 0 && libc.lastErrno() === libc.EINTR);
+  if (length < 0) return libc.lastErrno() === libc.EAGAIN ? undefined : refusal(libc.lastErrno());
+  const messages: NetlinkMessage[] = [];
+  let refused: NetlinkRefusal | undefined;
+  for (const message of decodeMessages(Buffer.from(buffer.subarray(0, length)))) {
+    if (message.type === NLMSG_ERROR) refused ??= decodeRefusal(message);
+    else if (message.type === NLMSG_DONE) refused ??= failedDump(message);
+    else messages.push(message);
+  }
+  return refused ?? { ok: true, messages };
+}
+
+/** A dump that failed on the way says so in its last message (net/netlink/af_netlink.c, netlink_dump_done). */
+function failedDump({ payload }: NetlinkMessage): NetlinkRefusal | undefined {
+  const errno = payload.length < 4 ? 0 : -Buffer.from(payload).readInt32LE(0);
+  return errno > 0 ? refusal(errno) : undefined;
 }
 
 /** The whole messages of a datagram, up to the first whose length cannot be. */
