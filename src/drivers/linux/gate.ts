@@ -6,7 +6,6 @@
  * `open` covers the second as far as a process can. Where the kernel has it, deadline.ts is a second lock that covers both: a packet must
  * pass the two of them.
  */
-import { spawnSync } from 'node:child_process';
 import { assert } from '../../base/assert.ts';
 import { parseIp, parseMac } from '../../base/address.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -14,6 +13,7 @@ import { done, type Effect } from '../../ports/effect.ts';
 import type { Deadline } from './deadline.ts';
 import * as libc from './libc.ts';
 import { type Netlink, type NetlinkAnswer, type NetlinkMessage, NETLINK_NETFILTER, openNetlink } from './netlink.ts';
+import { runNft } from './nft-program.ts';
 import { addElement, deleteElement, deleteTable, type Element, flushSet, transaction } from './nft-sets.ts';
 import { ruleset, TABLE } from './ruleset.ts';
 
@@ -194,14 +194,4 @@ function makeTable({ interfaceName, mac, addresses }: GateOptions): TableMade {
   const incoming = runNft(ruleset({ interfaceName, mac, addresses, outgoing: false }));
   if (!incoming.ok) return incoming;
   return { ok: true, weakness: `outgoing packets of the address are not gated (needs Linux 5.16 and nft 1.0.1): ${full.reason}` };
-}
-
-type NftRun = { ok: true } | { ok: false; reason: string; nftMissing: boolean };
-
-function runNft(script: string): NftRun {
-  const run = spawnSync('nft', ['-f', '-'], { input: script, encoding: 'utf8' });
-  if (run.error !== undefined) return { ok: false, reason: `nft cannot be started: ${run.error.message}`, nftMissing: true };
-  if (run.status === 0) return { ok: true };
-  const firstLine = run.stderr.split('\n').find((line) => line !== '');
-  return { ok: false, reason: `nft: ${firstLine ?? `ended by ${run.signal ?? run.status}`}`, nftMissing: false };
 }

@@ -16,7 +16,9 @@ const NFNL_MSG_BATCH_END = 0x11;
 const NFT_MSG_DELTABLE = 2;
 const NFT_MSG_NEWSETELEM = 12;
 const NFT_MSG_DELSETELEM = 14;
-const NFPROTO_NETDEV = 5;
+/** Families of tables (include/uapi/linux/netfilter.h). */
+export const NFPROTO_INET = 1;
+export const NFPROTO_NETDEV = 5;
 const NFTA_TABLE_NAME = 1;
 const NFTA_SET_ELEM_LIST_TABLE = 1;
 const NFTA_SET_ELEM_LIST_SET = 2;
@@ -27,46 +29,64 @@ const NFTA_SET_ELEM_DATA = 2;
 const NFTA_SET_ELEM_TIMEOUT = 4;
 const NFTA_DATA_VALUE = 1;
 
-export interface Element {
+/** A set or map; `family` is that of the table, `netdev` unless told. */
+export interface SetPlace {
+  family?: number;
   table: string;
   set: string;
+}
+
+export interface Element extends SetPlace {
   key: Uint8Array;
   /** What a map gives for the key; absent in a set. */
   data?: Uint8Array;
 }
 
-export function addElement({ table, set, key, data }: Element, timeoutMs: number): NetlinkMessage {
+export function addElement({ key, data, ...set }: Element, timeoutMs: number): NetlinkMessage {
   const timeout = Buffer.alloc(8);
   timeout.writeBigUInt64BE(BigInt(timeoutMs));
-  const element = nested(NFTA_LIST_ELEM, [
-    valueAttribute(NFTA_SET_ELEM_KEY, key),
-    ...(data === undefined ? [] : [valueAttribute(NFTA_SET_ELEM_DATA, data)]),
-    attribute(NFTA_SET_ELEM_TIMEOUT, timeout),
-  ]);
-  return netdev({
+  return newElements(set, [encodeElement({ key, data }, [attribute(NFTA_SET_ELEM_TIMEOUT, timeout)])]);
+}
+
+/** Elements that stay until they are deleted. */
+export function addElements(set: SetPlace, elements: readonly { key: Uint8Array; data?: Uint8Array }[]): NetlinkMessage {
+  return newElements(
+    set,
+    elements.map(({ key, data }) => encodeElement({ key, data })),
+  );
+}
+
+function newElements(set: SetPlace, elements: readonly Uint8Array[]): NetlinkMessage {
+  return tableMessage({
+    family: set.family,
     type: NFT_MSG_NEWSETELEM,
     flags: NLM_F_CREATE,
-    attributes: [...place({ table, set }), nested(NFTA_SET_ELEM_LIST_ELEMENTS, [element])],
+    attributes: [...place(set), nested(NFTA_SET_ELEM_LIST_ELEMENTS, elements)],
   });
 }
 
+function encodeElement({ key, data }: { key: Uint8Array; data?: Uint8Array | undefined }, more: readonly Uint8Array[] = []): Buffer {
+  const value = data === undefined ? [] : [valueAttribute(NFTA_SET_ELEM_DATA, data)];
+  return nested(NFTA_LIST_ELEM, [valueAttribute(NFTA_SET_ELEM_KEY, key), ...value, ...more]);
+}
+
 /** Refused with ENOENT when the element is not there, or not any more. */
-export function deleteElement({ table, set, key }: Element): NetlinkMessage {
-  const element = nested(NFTA_LIST_ELEM, [valueAttribute(NFTA_SET_ELEM_KEY, key)]);
-  return netdev({
+export function deleteElement({ key, ...set }: Element): NetlinkMessage {
+  return tableMessage({
+    family: set.family,
     type: NFT_MSG_DELSETELEM,
     flags: 0,
-    attributes: [...place({ table, set }), nested(NFTA_SET_ELEM_LIST_ELEMENTS, [element])],
+    attributes: [...place(set), nested(NFTA_SET_ELEM_LIST_ELEMENTS, [encodeElement({ key })])],
   });
 }
 
 /** Deletes whatever elements there are; refused with ENOENT only when the table or set is missing. */
-export function flushSet({ table, set }: Omit<Element, 'key'>): NetlinkMessage {
-  return netdev({ type: NFT_MSG_DELSETELEM, flags: 0, attributes: place({ table, set }) });
+export function flushSet(set: SetPlace): NetlinkMessage {
+  return tableMessage({ family: set.family, type: NFT_MSG_DELSETELEM, flags: 0, attributes: place(set) });
 }
 
-export function deleteTable(table: string): NetlinkMessage {
-  return netdev({ type: NFT_MSG_DELTABLE, flags: 0, attributes: [attribute(NFTA_TABLE_NAME, zeroTerminated(table))] });
+export function deleteTable(table: string, family?: number): NetlinkMessage {
+  return tableMessage({ family, type: NFT_MSG_DELTABLE, flags: 0, attributes: [attribute(NFTA_TABLE_NAME, zeroTerminated(table))] });
 }
 
 /** All of the messages take effect at one instant, or none. */
@@ -75,11 +95,18 @@ export function transaction(netfilter: Netlink, messages: readonly NetlinkMessag
   return netfilter.request([{ type: NFNL_MSG_BATCH_BEGIN, ...envelope }, ...messages, { type: NFNL_MSG_BATCH_END, ...envelope }]);
 }
 
-function netdev({ type, flags, attributes }: { type: number; flags: number; attributes: Uint8Array[] }): NetlinkMessage {
+interface TableMessage {
+  family: number | undefined;
+  type: number;
+  flags: number;
+  attributes: readonly Uint8Array[];
+}
+
+function tableMessage({ family, type, flags, attributes }: TableMessage): NetlinkMessage {
   return {
     type: (NFNL_SUBSYS_NFTABLES << 8) | type,
     flags: flags | NLM_F_ACK,
-    payload: Buffer.concat([genericHeader(NFPROTO_NETDEV, 0), ...attributes]),
+    payload: Buffer.concat([genericHeader(family ?? NFPROTO_NETDEV, 0), ...attributes]),
   };
 }
 
@@ -88,7 +115,7 @@ function genericHeader(family: number, resourceId: number): Buffer {
   return Buffer.from([family, 0, resourceId >> 8, resourceId & 0xff]);
 }
 
-function place({ table, set }: Omit<Element, 'key'>): Buffer[] {
+function place({ table, set }: SetPlace): Buffer[] {
   return [attribute(NFTA_SET_ELEM_LIST_TABLE, zeroTerminated(table)), attribute(NFTA_SET_ELEM_LIST_SET, zeroTerminated(set))];
 }
 
