@@ -1,8 +1,9 @@
-/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|faults|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
+/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|faults|datapath|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { EXIT_FINDING, EXIT_USAGE, HaleError } from '../src/base/error.ts';
 import { interruptible } from '../src/cli/interrupt.ts';
 import { requireLab } from '../src/cli/lab-options.ts';
+import { datapath, renderDatapath } from './datapath.ts';
 import { faults, type FaultsResult, overlapping, renderFaults } from './faults.ts';
 import { failover, type FailoverResult, renderFailover } from './failover.ts';
 import { gate, type GateResult, renderGate } from './gate.ts';
@@ -35,7 +36,8 @@ async function main(): Promise<void> {
   program.addCommand(bench('idle', 'memory and CPU time of idle agents', ['idle']));
   program.addCommand(bench('gate', 'the lease in the kernel: cost of a renewal, lateness of its end, cost of a packet', ['gate']));
   program.addCommand(faultsCommand());
-  program.addCommand(withMinutes(withRuns(bench('all', 'all of them but faults, one after another', BENCHES))));
+  program.addCommand(datapathCommand());
+  program.addCommand(withMinutes(withRuns(bench('all', 'failover, steady, idle and gate, one after another', BENCHES))));
   for (const command of [program, ...program.commands]) command.exitOverride();
   await program.parseAsync();
 }
@@ -64,6 +66,20 @@ function faultsCommand(): Command {
       const text = `${renderMachine(machine)}\n${renderFaults(result)}`;
       process.stdout.write(options.json ? `${JSON.stringify({ machine, faults: result })}\n` : text);
       if (overlapping(result).length > 0) process.exitCode = EXIT_FINDING;
+    });
+}
+
+function datapathCommand(): Command {
+  return new Command('datapath')
+    .description('throughput, connections per second and latency of every datapath, beside HAProxy and plain DNAT')
+    .option('--runs <n>', 'runs of each subject', whole, 10)
+    .option('--json', 'print one JSON document')
+    .action(async (options: { runs: number; json?: true }) => {
+      await requireLab();
+      const machine = await machineFacts();
+      const result = await interruptible((signal) => datapath({ runs: options.runs, say, signal }));
+      const text = `${renderMachine(machine)}\n${renderDatapath(result)}`;
+      process.stdout.write(options.json ? `${JSON.stringify({ ...result, machine })}\n` : text);
     });
 }
 

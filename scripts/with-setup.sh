@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 peers=""
 if [ "$1" = --peers ]; then
-  peers="keepalived:keepalived haproxy:haproxy"
+  peers="keepalived:keepalived haproxy:haproxy iperf3:iperf3 wrk:wrk nginx:nginx-light"
   shift
 fi
 say() { echo "setup: $*" >&2; }
@@ -35,7 +35,7 @@ if [ -n "$missing" ]; then
     say "installing Debian packages:$missing"
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $missing; } >&2
     # Debian starts these as services; on this machine only the lab's own copies are wanted.
-    for service in etcd:etcd-server keepalived:keepalived haproxy:haproxy; do
+    for service in etcd:etcd-server keepalived:keepalived haproxy:haproxy iperf3:iperf3 nginx:nginx-light; do
       case "$missing " in *" ${service##*:} "*) [ ! -d /run/systemd/system ] || systemctl disable --quiet --now "${service%%:*}" >&2 || true ;; esac
     done
   else
