@@ -15,8 +15,8 @@ const MAGIC = 0x686c;
 const VERSION = 1;
 const TYPE_DATA = 0;
 const TYPE_HELLO = 1;
-/** Lease messages are tens of bytes; whatever is larger is not ours. */
-const DATAGRAM_BYTES_MAX = 512;
+/** With the envelope, UDP and IPv6 headers within the smallest MTU that IPv6 knows, 1,280 bytes (RFC 8200 section 5). */
+export const PAYLOAD_BYTES_MAX = 1280 - 40 - 8 - HEADER_BYTES - TAG_BYTES;
 
 export interface Envelope {
   /** Which key made the tag: one byte of a digest of it. */
@@ -43,7 +43,7 @@ export function encodeEnvelope(envelope: Envelope): Uint8Array {
 
 /** Reads the bytes before the tag; undefined when they are not a datagram of this version. */
 export function decodeEnvelope(bytes: Uint8Array): Envelope | undefined {
-  if (bytes.length < HEADER_BYTES || bytes.length > DATAGRAM_BYTES_MAX) return undefined;
+  if (bytes.length < HEADER_BYTES || bytes.length > HEADER_BYTES + PAYLOAD_BYTES_MAX) return undefined;
   const reader = new ByteReader(bytes);
   if (reader.u16() !== MAGIC || reader.u8() !== VERSION) return undefined;
   const type = reader.u8();

@@ -115,16 +115,20 @@ function unlisted(reason: string): HaleError {
 
 /** Each dump has a netlink socket of its own, so that it can be left half read. */
 function* readSockets(filter: SocketFilter): Generator<TcpSocket[], Effect, void> {
-  const netlink = openNetlink(NETLINK_SOCK_DIAG);
+  let netlink: Netlink | undefined;
   try {
+    netlink = openNetlink(NETLINK_SOCK_DIAG);
     // IPv4 connections of a server that listens on `::` belong to IPv6 sockets.
     for (const family of filter.family === 4 ? [libc.AF_INET, libc.AF_INET6] : [libc.AF_INET6]) {
       const read = yield* readFamily(netlink, family, filter);
       if (!read.ok) return read;
     }
     return done;
+  } catch (error) {
+    if (!(error instanceof HaleError)) throw error;
+    return { ok: false, reason: error.message };
   } finally {
-    netlink.close();
+    netlink?.close();
   }
 }
 

@@ -1,5 +1,6 @@
 /** What agents say to each other: lease messages, the envelope around them, sessions. */
 import { deepEqual, equal, ok } from 'node:assert/strict';
+import { type BalancerMessage, decodeBalancerMessage, encodeBalancerMessage } from '../../../src/core/balancer/wire.ts';
 import { createMember, leaseMember } from '../../../src/core/lease/member.ts';
 import type { LeaseMessage } from '../../../src/core/lease/message.ts';
 import type { LeaseInput } from '../../../src/core/lease/state.ts';
@@ -33,6 +34,34 @@ const leaseMessage: Target = {
   run(input) {
     const decoded = decodeLeaseMessage(input);
     if (decoded.ok) equal(hex(encodeLeaseMessage(decoded.message)), hex(input));
+  },
+};
+
+const told: readonly BalancerMessage[] = [
+  { kind: 'query' },
+  { kind: 'table', term, opening: 7, established: 5 },
+  { kind: 'flows', first: 0, last: 0, flows: [] },
+  {
+    kind: 'flows',
+    first: 0,
+    last: 255,
+    flows: [
+      { address: '10.0.0.20', port: 40_000 },
+      { address: '10.0.0.20', port: 40_001 },
+      { address: 'fd00::20', port: 40_000 },
+      { address: 'fd00::21', port: 1 },
+    ],
+  },
+];
+
+const balancerMessage: Target = {
+  name: 'balancer-message',
+  property: 'what agents tell of connections is refused as a value, or it is exactly the bytes that encoding it gives',
+  seeds: told.map(encodeBalancerMessage),
+  maxLength: 256,
+  run(input) {
+    const decoded = decodeBalancerMessage(input);
+    if (decoded.ok) equal(hex(encodeBalancerMessage(decoded.message)), hex(input));
   },
 };
 
@@ -161,4 +190,4 @@ function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }
 
-export const agentTargets: readonly Target[] = [leaseMessage, leaseMemberTarget, sessionEnvelope];
+export const agentTargets: readonly Target[] = [leaseMessage, balancerMessage, leaseMemberTarget, sessionEnvelope];
