@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { HaleError } from '../base/error.ts';
+import { hostCgroup, joinArgv, removeHostCgroup } from './cgroup.ts';
 import { CLEAN_ENVIRONMENT, run, type CommandOptions, type CommandResult } from './command.ts';
 import { readJson, writeJson } from './folder.ts';
 import { endInit, readInit, startInit } from './init.ts';
@@ -59,8 +60,8 @@ export function openHost(plan: HostPlan, options: { folder: string; lan: Switch 
     ...plan,
     folder,
     isOn: () => readInit(machine) !== undefined,
-    command: (argv) => [...enter(requireInit(machine)), ...argv],
-    exec: async (argv, execOptions) => await run([...enter(requireInit(machine)), ...argv], execOptions),
+    command: (argv) => [...enter(folder, requireInit(machine)), ...argv],
+    exec: async (argv, execOptions) => await run([...enter(folder, requireInit(machine)), ...argv], execOptions),
     spawn: async (name, argv, spawnOptions = {}) => {
       const entry = { name, argv, ...(spawnOptions.env === undefined ? {} : { env: spawnOptions.env }) };
       if (spawnOptions.atBoot) writeJson(bootFile, [...bootEntries().filter((other) => other.name !== name), entry]);
@@ -77,11 +78,14 @@ export function openHost(plan: HostPlan, options: { folder: string; lan: Switch 
       if (readInit(machine) === undefined) return;
       await lan.setPort(plan.name, 'down');
       await endInit(machine);
+      // What programs were attached to is part of the power that is cut.
+      await removeHostCgroup(folder);
       await lan.disconnect(plan.name);
     },
     boot: async () => {
       if (!isComplete(folder)) {
         await endInit(machine);
+        await removeHostCgroup(folder);
         // The old namespace may still be on its way out, and with it a port of the same name.
         await lan.disconnect(plan.name);
         const init = await startInit(machine);
@@ -104,8 +108,11 @@ function isComplete(folder: string): boolean {
 }
 
 /** The root and working folder of the target come with its mount namespace. */
-function enter(init: ProcessIdentity): string[] {
-  return ['nsenter', '-t', String(init.pid), '--mount', '--uts', '--net', '--pid', '--'];
+function enter(folder: string, init: ProcessIdentity): string[] {
+  const namespaces = ['--mount', '--uts', '--net', '--pid'];
+  const cgroup = hostCgroup(folder, init.pid);
+  if (cgroup === undefined) return ['nsenter', '-t', String(init.pid), ...namespaces, '--'];
+  return [...joinArgv(cgroup), 'nsenter', '-t', String(init.pid), ...namespaces, '--cgroup', '--'];
 }
 
 function requireInit(machine: { name: string; folder: string }): ProcessIdentity {
@@ -128,7 +135,7 @@ async function startDaemon(options: { init: ProcessIdentity; folder: string; ent
   const { init, folder, entry } = options;
   mkdirSync(join(folder, 'log'), { recursive: true });
   const log = openSync(join(folder, 'log', `${entry.name}.log`), 'a');
-  const argv = [...enter(init), 'sh', '-c', DAEMON, 'sh', entry.name, ...entry.argv];
+  const argv = [...enter(folder, init), 'sh', '-c', DAEMON, 'sh', entry.name, ...entry.argv];
   const child = spawn(argv[0] as string, argv.slice(1), {
     detached: true,
     env: { ...CLEAN_ENVIRONMENT, ...entry.env },

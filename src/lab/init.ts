@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { assert } from '../base/assert.ts';
 import { HaleError } from '../base/error.ts';
+import { makeHostCgroup } from './cgroup.ts';
 import { CLEAN_ENVIRONMENT } from './command.ts';
 import { readJson, writeJson } from './folder.ts';
 import { endProcess, identify, isAlive, type ProcessIdentity } from './process.ts';
@@ -21,7 +22,10 @@ const REAP = `exec sh -c 'while :; do sleep 1000000 & wait; done' hale-lab "$1" 
 const HOST_INIT = `set -e
 read -r go
 mount -t proc proc /proc
+umount --recursive --lazy /sys/fs/cgroup 2>/dev/null || : # Else the machine's cgroups, though covered, would stand in the host's list of mounts.
 mount -t sysfs sysfs /sys 2>/dev/null || : # Refused in some containers; only /sys/class/net is then the machine's.
+if [ -n "$OWN_CGROUP" ]; then mount -t cgroup2 hale-lab /sys/fs/cgroup; fi
+mount -t bpf hale-lab /sys/fs/bpf 2>/dev/null || : # Pins of this host's own, gone with it; only root may have any.
 mount --bind "$1" /run
 mount -t tmpfs -o size=64m,mode=0755 hale-lab /run/overlay
 for dir in etc var/lib; do
@@ -46,6 +50,11 @@ ip link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0
 ip link set br0 up
 echo ready
 ${REAP}`;
+
+/** Joins the cgroup, when there is one, before the namespace that makes it the root. */
+const JOIN = `if [ -n "$1" ] && echo 0 2>/dev/null >"$1"; then own=--cgroup; export OWN_CGROUP=1; else own=; fi
+shift
+exec unshare $own --pid --net --mount --uts "$@"`;
 
 /** `sh` is the launcher that leaves at once; the first process it forks is PID 1 of the new namespace. */
 const LAUNCH = `sh -c "$1" hale-lab-init "$2" "$3" <&3 3<&- &
@@ -72,8 +81,10 @@ export async function startInit(machine: Machine): Promise<ProcessIdentity> {
   const logPath = join(machine.folder, 'log', 'init.log');
   const log = openSync(logPath, 'w');
   const script = machine.kind === 'host' ? HOST_INIT : SWITCH_INIT;
-  const argv = ['--pid', '--net', '--mount', '--uts', 'sh', '-c', LAUNCH, 'sh', script, machine.folder, machine.name];
-  const launcher = spawn('unshare', argv, { detached: true, env: CLEAN_ENVIRONMENT, stdio: ['ignore', 'pipe', log, 'pipe'] });
+  const cgroup = machine.kind === 'host' ? makeHostCgroup(machine.folder) : undefined;
+  const procs = cgroup === undefined ? '' : join(cgroup, 'cgroup.procs');
+  const argv = ['-c', JOIN, 'hale-lab-join', procs, 'sh', '-c', LAUNCH, 'sh', script, machine.folder, machine.name];
+  const launcher = spawn('sh', argv, { detached: true, env: CLEAN_ENVIRONMENT, stdio: ['ignore', 'pipe', log, 'pipe'] });
   closeSync(log);
   const { stdout } = launcher;
   // Not standard input: Node closes that when the launcher leaves, which may be before the init has read its word.

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { HaleError } from '../base/error.ts';
 import { boottime } from '../drivers/linux/boottime.ts';
+import { removeLabCgroup } from './cgroup.ts';
 import { all } from './command.ts';
 import { writeConfiguration } from './configuration.ts';
 import { writeCredentials } from './credentials.ts';
@@ -188,6 +189,7 @@ export async function removeLab(name: string): Promise<boolean> {
   const hosts = join(folder, 'hosts');
   const machines = existsSync(hosts) ? readdirSync(hosts).map((host) => hostFolder(folder, host)) : [];
   await all([...machines, switchFolder(folder)].map((machine) => endInit({ folder: machine })));
+  await removeLabCgroup(folder);
   removeLabFolder(folder);
   return true;
 }

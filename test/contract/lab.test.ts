@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readCluster } from '../../src/core/cluster/read.ts';
@@ -12,6 +13,8 @@ import { canRunLab } from '../../src/lab/privileges.ts';
 import { identify } from '../../src/lab/process.ts';
 
 const capability = await canRunLab();
+/** In a user namespace nobody may make cgroups, and a lab goes without. */
+const isMachineRoot = /^\s+0\s+0\s+4294967295$/m.test(readFileSync('/proc/self/uid_map', 'utf8'));
 const LAB_MODULE = JSON.stringify(new URL('../../src/lab/lab.ts', import.meta.url).href);
 
 /** Long enough for a segment to cross the bridge, for asserting that none does. */
@@ -74,10 +77,26 @@ describe.skipIf(!capability.ok || capability.how !== 'root')('lab', () => {
     expect(host.isOn()).toBe(false);
     await sleep(SILENCE_MS);
     expect(heard.events()).toEqual(['connected']);
+    expect(cgroupsOf('a').map((path) => basename(path))).not.toContain('cp2');
     await fault.undo();
+    if (isMachineRoot) expect(cgroupsOf('a').map((path) => basename(path))).toContain('cp2');
     expect((await host.exec(['ls', '/var/lib/hale', '/run'])).stdout).toMatch(/^\/run:\netcd.pid\n\n\/var\/lib\/hale:\nkept\n$/);
     await lab.startEtcd();
     expect(await connect(lab.client, '10.66.0.12')).toBe('connected');
+  });
+
+  test.skipIf(!isMachineRoot)('each host has a cgroup and pins of its own, as if they were the machine’s', async () => {
+    const [cp1, cp3] = [lab.host('cp1'), lab.host('cp3')];
+    for (const host of [cp1, cp3]) {
+      const look = 'grep ^0:: /proc/1/cgroup /proc/$(cat /run/etcd.pid)/cgroup /proc/self/cgroup; grep -c cgroup2 /proc/mounts';
+      expect((await host.exec(['sh', '-c', look])).stdout).toMatch(/^(\S+:0::\/\n){3}1\n$/);
+      expect((await host.exec(['grep', '-x', '1', '/sys/fs/cgroup/cgroup.procs'])).code).toBe(0);
+      expect((await host.exec(['sh', '-c', 'grep -x $(cat /run/etcd.pid) /sys/fs/cgroup/cgroup.procs'])).code).toBe(0);
+    }
+    await cp1.exec(['mkdir', '/sys/fs/cgroup/own', '/sys/fs/bpf/own']);
+    expect((await cp1.exec(['ls', '-d', '/sys/fs/cgroup/own', '/sys/fs/bpf/own'])).code).toBe(0);
+    expect((await cp3.exec(['ls', '/sys/fs/cgroup/own', '/sys/fs/bpf/own'])).stdout).toBe('');
+    expect(existsSync('/sys/fs/bpf/own')).toBe(false);
   });
 
   test('isolate cuts a host from its peers but not from the client', async () => {
@@ -138,7 +157,9 @@ describe.skipIf(!capability.ok || capability.how !== 'root')('lab', () => {
     const namespaces = namespacesOf(doomed);
     expect(inhabitants(namespaces).length).toBeGreaterThan(0);
     expect(processesNaming('c')).not.toEqual([]);
+    if (isMachineRoot) expect(cgroupsOf('c')).not.toEqual([]);
     expect(await doomed.down()).toBe(true);
+    expect(cgroupsOf('c')).toEqual([]);
     expect(inhabitants(namespaces)).toEqual([]);
     expect(processesNaming('c')).toEqual([]);
     expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(base);
@@ -160,6 +181,7 @@ describe.skipIf(!capability.ok || capability.how !== 'root')('lab', () => {
     expect(said).toMatch(/AbortError\n$/);
     expect(listLabs().map(({ name }) => name)).toEqual(['a']);
     expect(processesNaming('d')).toEqual([]);
+    expect(cgroupsOf('d')).toEqual([]);
   });
 
   test('a lab whose maker was killed half-way can be taken down', async () => {
@@ -168,6 +190,7 @@ describe.skipIf(!capability.ok || capability.how !== 'root')('lab', () => {
     child.stdout?.on('data', () => child.kill('SIGKILL'));
     await once(child, 'close');
     expect(await removeLab('e')).toBe(true);
+    expect(cgroupsOf('e')).toEqual([]);
     await until(() => processesNaming('e').length === 0);
   });
 
@@ -244,6 +267,16 @@ function readText(path: string): string {
   } catch {
     return '';
   }
+}
+
+/** The cgroups of a lab and its hosts, wherever version 2 is mounted. */
+function cgroupsOf(name: string): string[] {
+  const mount = /^\S+ (\S+) cgroup2 /m.exec(readText('/proc/mounts'))?.[1] ?? '';
+  return readdirSync(mount, { recursive: true, encoding: 'utf8' }).filter((path) => path.startsWith(`hale-lab-${name}-${digest(name)}`));
+}
+
+function digest(name: string): string {
+  return createHash('sha256').update(join(base, name)).digest('hex').slice(0, 8);
 }
 
 function namespacesOf(of: Lab): Set<string> {
