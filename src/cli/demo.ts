@@ -3,11 +3,11 @@ import { EXIT_FINDING } from '../base/error.ts';
 import { type Scenario, scenarioByName } from '../core/drill/scenario.ts';
 import { awaitSteady } from '../lab/drill/agents.ts';
 import { runDrill } from '../lab/drill/run.ts';
-import type { LabFamilies } from '../lab/plan.ts';
+import type { LabDatapath, LabFamilies } from '../lab/plan.ts';
 import { renderResult, writeReport } from './drill.ts';
 import { interruptible } from './interrupt.ts';
 import { bringUp, describe } from './lab.ts';
-import { familiesOption, hostsOption, kubernetesOption, profileOption, requireLab } from './lab-options.ts';
+import { datapathOption, familiesOption, hostsOption, kubernetesOption, profileOption, requireLab } from './lab-options.ts';
 
 const RETURN_TIMEOUT_MS = 30_000;
 
@@ -15,6 +15,7 @@ interface DemoOptions {
   hosts: string;
   ip: LabFamilies;
   profile: string;
+  datapath: LabDatapath;
   kubernetes?: string;
   json?: true;
 }
@@ -26,6 +27,7 @@ export function demoCommand(): Command {
     .addOption(hostsOption())
     .addOption(familiesOption())
     .addOption(profileOption())
+    .addOption(datapathOption())
     .addOption(kubernetesOption())
     .option('--json', 'print one JSON document')
     .action(async (options: DemoOptions) => {

@@ -2,14 +2,17 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Argument, Command } from 'commander';
 import { EXIT_FINDING } from '../base/error.ts';
+import type { ByActivity, Fates } from '../core/drill/measure.ts';
 import type { DrillResult } from '../core/drill/result.ts';
 import { SCENARIOS, scenarioByName, type Scenario } from '../core/drill/scenario.ts';
 import { type Drill, runDrill } from '../lab/drill/run.ts';
 import { describeApiserver, type Lab, openLab } from '../lab/lab.ts';
+import { describeDatapath, type LabDatapath } from '../lab/plan.ts';
 import { ensurePrivileges } from '../lab/privileges.ts';
 import { renderReport } from '../lab/report/report.ts';
+import { switchDatapath } from '../lab/switch-datapath.ts';
 import { interruptible } from './interrupt.ts';
-import { nameOption } from './lab-options.ts';
+import { nameOption, otherDatapathOption } from './lab-options.ts';
 import { table } from './table.ts';
 
 /** Where reports go, below the folder in which the command was called. */
@@ -36,12 +39,14 @@ function runCommand(): Command {
     .description('run a drill on a lab')
     .addArgument(new Argument('<drill>', 'see `hale drill list`').choices(SCENARIOS.map((s) => s.name)))
     .addOption(nameOption())
+    .addOption(otherDatapathOption())
     .option('--report-dir <dir>', 'folder for the HTML report', REPORT_FOLDER)
     .option('--json', 'print one JSON document')
-    .action(async (name: string, options: { name: string; reportDir: string; json?: true }) => {
+    .action(async (name: string, options: { name: string; datapath?: LabDatapath; reportDir: string; json?: true }) => {
       ensurePrivileges({ lab: options.name });
-      const lab = openLab(options.name);
+      const opened = openLab(options.name);
       const progress = (line: string) => process.stderr.write(`${line}\n`);
+      const lab = await switchDatapath(opened, options.datapath ?? opened.plan.datapath);
       const drill = await interruptible((signal) => runDrill(lab, scenarioByName(name) as Scenario, { progress, signal }));
       const [result] = writeReport(lab, [drill], options.reportDir).results as [DrillResult];
       if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
@@ -60,12 +65,23 @@ export function writeReport(lab: Lab, drills: readonly Drill[], folder: string):
     Lab: `${plan.controlPlane.length} control-plane hosts and a client, as network namespaces of one machine`,
     etcd: `${plan.etcd.version}, ${plan.controlPlane.length} members, mutual TLS`,
     'API server': describeApiserver(plan),
+    Datapath: describeDatapath(plan),
     'Timing profile': plan.profile,
   });
   const results = drills.map(({ result }) => ({ ...result, report: path }));
   mkdirSync(folder, { recursive: true });
   writeFileSync(path, renderReport({ title: `Drill report: ${names}`, facts, drills }));
   return { path, results };
+}
+
+function fatesText({ active, idle }: ByActivity<Fates>): string {
+  return Object.entries({ active, idle })
+    .map(([activity, { kept, reset, hung }]) => `${activity}: ${kept} kept, ${reset} reset, ${hung} hung`)
+    .join('; ');
+}
+
+function toldText({ median, max }: { median: number | null; max: number | null }): string {
+  return median === null ? 'none' : `${median} ms (at worst ${max} ms)`;
 }
 
 /** The result in a few lines. */
@@ -76,10 +92,14 @@ export function renderResult(result: DrillResult): string {
     ['outage at the client', `${result.outageMs} ms (allowed: ${result.outageBoundMs} ms)`],
     ['requests', `${requests.total}, ${requests.failed} failed`],
     ['connections', `${connections.total}: ${connections.kept} kept, ${connections.reset} reset, ${connections.hung} hung`],
+    ['on the struck host', fatesText(connections.struck)],
+    ['on the others', fatesText(connections.others)],
+    ['told after', `${toldText(connections.toldAfterMs.active)} active, ${toldText(connections.toldAfterMs.idle)} idle`],
     ['holder', `${result.holderBefore} -> ${result.holderAfter}`],
     ['holders at once', `at most ${holders.maxSimultaneous}, overlap ${holders.overlapMs} ms`],
     ['watched every', `${every.median} ms (99 %: ${every.p99} ms, at worst ${every.max} ms)`],
     ['API server', result.apiserver],
+    ['datapath', result.datapath],
     ['report', result.report ?? 'none'],
   ];
   const reasons = result.reasons.map((reason) => `  because ${reason}\n`).join('');

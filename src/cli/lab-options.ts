@@ -1,5 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { HaleError } from '../base/error.ts';
+import { DEFAULT_DATAPATH } from '../lab/lab.ts';
+import { LAB_DATAPATHS } from '../lab/plan.ts';
 import { canRunLab, ensurePrivileges } from '../lab/privileges.ts';
 
 export const DEFAULT_LAB = 'demo';
@@ -18,6 +20,17 @@ export function familiesOption(): Option {
 
 export function profileOption(): Option {
   return new Option('--profile <profile>', 'timing profile of the agents').choices(['fast', 'default', 'calm']).default('default');
+}
+
+export function datapathOption(): Option {
+  return new Option('--datapath <datapath>', 'how connections to the address reach an API server')
+    .choices(LAB_DATAPATHS)
+    .default(DEFAULT_DATAPATH);
+}
+
+/** For a lab that exists and has one. */
+export function otherDatapathOption(): Option {
+  return new Option('--datapath <datapath>', 'give the lab another datapath first').choices(LAB_DATAPATHS);
 }
 
 export function kubernetesOption(): Option {

@@ -3,11 +3,12 @@ import { once } from 'node:events';
 import { Command } from 'commander';
 import { FAULTS, type Fault } from '../lab/faults/effects.ts';
 import { createLab, describeApiserver, type Lab, listLabs, openLab, removeLab } from '../lab/lab.ts';
-import type { LabFamilies } from '../lab/plan.ts';
+import type { LabDatapath, LabFamilies } from '../lab/plan.ts';
 import { ensurePrivileges } from '../lab/privileges.ts';
 import { agentStatus, awaitSteady } from '../lab/drill/agents.ts';
 import { interruptible } from './interrupt.ts';
 import {
+  datapathOption,
   DEFAULT_LAB,
   familiesOption,
   hostsOption,
@@ -33,6 +34,7 @@ interface UpOptions {
   hosts: string;
   ip: LabFamilies;
   profile: string;
+  datapath: LabDatapath;
   kubernetes?: string;
   json?: true;
 }
@@ -44,6 +46,7 @@ function up(): Command {
     .addOption(hostsOption())
     .addOption(familiesOption())
     .addOption(profileOption())
+    .addOption(datapathOption())
     .addOption(kubernetesOption())
     .option('--json', 'print one JSON document')
     .action(async (options: UpOptions) => {
@@ -56,13 +59,14 @@ function up(): Command {
 
 /** Makes a lab and waits until it is at rest; nothing of it is left when that fails. */
 export async function bringUp(options: Omit<UpOptions, 'json'>, signal: AbortSignal): Promise<Lab> {
-  const { name, hosts, ip: families, profile, kubernetes } = options;
+  const { name, hosts, ip: families, profile, datapath, kubernetes } = options;
   const progress = (line: string) => process.stderr.write(`${line}\n`);
   const lab = await createLab({
     name,
     hosts: Number(hosts),
     families,
     profile,
+    datapath,
     progress,
     signal,
     ...(kubernetes === undefined ? {} : { kubernetesDir: kubernetes }),
@@ -124,6 +128,7 @@ export async function describe(lab: Lab) {
     apiserver: describeApiserver(plan),
     etcd: plan.etcd.version,
     profile: plan.profile,
+    datapath: plan.datapath,
     endpoint: plan.endpoint,
     hosts,
     faults: lab.faults().map(({ fault: kind, host, undoAt }) => ({ fault: kind, host, undoAt })),
@@ -132,7 +137,7 @@ export async function describe(lab: Lab) {
 
 async function render(lab: Lab): Promise<string> {
   const facts = await describe(lab);
-  const head = `lab ${facts.name}: etcd ${facts.etcd}, API server: ${facts.apiserver}, address ${facts.endpoint.addresses.join(' and ')} port ${facts.endpoint.port}\n`;
+  const head = `lab ${facts.name}: etcd ${facts.etcd}, API server: ${facts.apiserver}, datapath ${facts.datapath}, address ${facts.endpoint.addresses.join(' and ')} port ${facts.endpoint.port}\n`;
   const rows = facts.hosts.map((h) => [h.name, h.addresses.join(' '), h.on ? 'on' : 'off', h.services.join(' '), h.role ?? '-']);
   const faults = facts.faults.map((f) => `fault ${f.fault} on ${f.host}, undone by its timer at ${f.undoAt}\n`);
   return head + table(['HOST', 'ADDRESS', 'POWER', 'RUNNING', 'AGENT'], rows) + faults.join('');

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import { join } from 'node:path';
 import { writePlain } from './folder.ts';
-import { APISERVER_PORT, hostPlans, withPrefixLength, type LabPlan } from './plan.ts';
+import { APISERVER_PORT, bindOf, hostPlans, withPrefixLength, type LabPlan } from './plan.ts';
 
 /** Writes /etc/hale/cluster.yaml of the control-plane hosts and /etc/hosts of all. */
 export function writeConfiguration(plan: LabPlan, folderOf: (host: string) => string): void {
@@ -28,9 +28,9 @@ function clusterYaml(plan: LabPlan): string {
     controlPlane: {
       hosts: plan.controlPlane.map(({ name, addresses, zone }) => ({ name, address: oneOrList(addresses.map(withPrefixLength)), zone })),
     },
-    apiserver: { port: APISERVER_PORT, bind: 'host' },
+    apiserver: { port: APISERVER_PORT, bind: bindOf(plan) },
     agent: { profile: plan.profile },
-    datapath: 'proxy',
+    datapath: plan.datapath,
   };
   return stringify(cluster, { lineWidth: 0, indentSeq: false, compat: 'yaml-1.1' });
 }

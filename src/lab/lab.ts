@@ -11,10 +11,13 @@ import { endTimers, inject, listFaults, prepareFault, undoFault, type FaultRecor
 import { createLabFolder, labFolder, labNames, readJson, removeLabFolder, writeJson } from './folder.ts';
 import { openHost, type LabHost } from './host.ts';
 import { endInit, readInit, startInit } from './init.ts';
-import { hostPlans, planLab, type LabFamilies, type LabPlan } from './plan.ts';
+import { hostPlans, planLab, type LabDatapath, type LabFamilies, type LabPlan } from './plan.ts';
 import { chooseApiserver, findEtcd } from './services.ts';
 import { startAgents, startApiservers, startEtcd } from './start.ts';
 import { openSwitch, type Switch } from './switch.ts';
+
+/** The default until a cluster.yaml may say more. */
+export const DEFAULT_DATAPATH: LabDatapath = 'proxy';
 
 export type LabService = 'etcd' | 'apiserver' | 'agent';
 
@@ -24,6 +27,8 @@ export interface LabOptions {
   families?: LabFamilies;
   /** Timing profile of the agents: fast, default or calm. */
   profile?: string;
+  /** `auto` by default. */
+  datapath?: LabDatapath;
   /** Folder with a kube-apiserver; without it PATH is searched, and the stand-in is the last resort. */
   kubernetesDir?: string;
   /** What to start, in the order etcd, apiserver, agent; everything by default. */
@@ -68,6 +73,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     hosts: options.hosts ?? 3,
     families: options.families ?? '4',
     profile: options.profile ?? 'default',
+    datapath: options.datapath ?? DEFAULT_DATAPATH,
     apiserver,
     etcd,
   });
@@ -108,7 +114,7 @@ async function createMachines(lab: Lab, signal: AbortSignal | undefined): Promis
 function startLine(plan: LabPlan, service: LabService): string {
   const count = plan.controlPlane.length;
   if (service === 'etcd') return `starting etcd ${plan.etcd.version}: ${count} members, mutual TLS`;
-  if (service === 'agent') return `starting hale agent on ${count} hosts, profile ${plan.profile}`;
+  if (service === 'agent') return `starting hale agent on ${count} hosts, profile ${plan.profile}, datapath ${plan.datapath}`;
   return `starting ${count} API servers: ${describeApiserver(plan)}`;
 }
 

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import type { DatapathName } from '../core/drill/record.ts';
 import { HaleError } from '../base/error.ts';
 
 export type LabFamilies = '4' | '6' | '46';
@@ -12,12 +13,17 @@ export interface HostPlan {
   zone?: string;
 }
 
-/** What a lab is made of; fixed when it is created, and kept in lab.json. */
+/** What cluster.yaml of a lab may say. */
+export const LAB_DATAPATHS = ['auto', 'dsr', 'nat', 'proxy'] as const;
+export type LabDatapath = (typeof LAB_DATAPATHS)[number];
+
+/** What a lab is made of, kept in lab.json; the datapath alone may be changed later. */
 export interface LabPlan {
   name: string;
   families: LabFamilies;
   /** Timing profile of the agents. */
   profile: string;
+  datapath: LabDatapath;
   controlPlane: readonly HostPlan[];
   client: HostPlan;
   endpoint: { addresses: readonly string[]; port: number; dnsName: string };
@@ -31,7 +37,8 @@ export interface LabPlan {
 }
 
 export const APISERVER_PORT = 6443;
-const ENDPOINT_PORT = 8443;
+/** Where the API servers hold 6443 on their hosts' own addresses only, and something else listens for clients. */
+const SEPARATE_PORT = 8443;
 const ZONES = ['a', 'b', 'c'];
 
 export function planLab(options: {
@@ -39,6 +46,7 @@ export function planLab(options: {
   hosts: number;
   families: LabFamilies;
   profile: string;
+  datapath: LabDatapath;
   apiserver: LabPlan['apiserver'];
   etcd: LabPlan['etcd'];
 }): LabPlan {
@@ -64,13 +72,37 @@ export function planLab(options: {
     client: { name: 'client', addresses: addressesOf(families, { v4: 200, v6: '200' }), mac: macOf(200) },
     endpoint: {
       addresses: addressesOf(families, { v4: 100, v6: '100' }),
-      port: ENDPOINT_PORT,
+      port: endpointPort(options.datapath),
       dnsName: `api.${options.name}.hale.test`,
     },
     observerAddresses: addressesOf(families, { v4: 250, v6: '250' }),
     etcdToken: `${options.name}-${randomInt(2 ** 47).toString(36)}`,
     createdAt: new Date().toISOString(),
   };
+}
+
+/** What `auto` comes out as in a lab: its hosts share a link, and with `auto` its API servers listen as those of kubeadm do. */
+export function datapathOf({ datapath }: Pick<LabPlan, 'datapath'>): DatapathName {
+  return datapath === 'auto' ? 'dsr' : datapath;
+}
+
+/** `nat`, or `dsr (chosen by auto)`, as reports say it. */
+export function describeDatapath(plan: Pick<LabPlan, 'datapath'>): string {
+  return plan.datapath === 'auto' ? `${datapathOf(plan)} (chosen by auto)` : plan.datapath;
+}
+
+/** With `dsr` an API server gets clients' packets as they are, so it listens on the shared address too, at the very port of the endpoint. */
+export function bindOf(plan: Pick<LabPlan, 'datapath'>): 'all' | 'host' {
+  return datapathOf(plan) === 'dsr' ? 'all' : 'host';
+}
+
+function endpointPort(datapath: LabDatapath): number {
+  return bindOf({ datapath }) === 'all' ? APISERVER_PORT : SEPARATE_PORT;
+}
+
+/** The same lab with another datapath. */
+export function withDatapath(plan: LabPlan, datapath: LabDatapath): LabPlan {
+  return { ...plan, datapath, endpoint: { ...plan.endpoint, port: endpointPort(datapath) } };
 }
 
 export function hostPlans(plan: LabPlan): HostPlan[] {

@@ -4,7 +4,7 @@ import { hostPort } from '../base/address.ts';
 import { HaleError } from '../base/error.ts';
 import { packageFolder, programFile } from '../drivers/program.ts';
 import { runOrFail } from './command.ts';
-import { APISERVER_PORT, type HostPlan, type LabPlan } from './plan.ts';
+import { APISERVER_PORT, bindOf, type HostPlan, type LabPlan } from './plan.ts';
 
 const PKI = '/etc/kubernetes/pki';
 export const AGENT_SOCKET = 'run/hale/agent.sock';
@@ -51,11 +51,13 @@ function peerUrl(member: HostPlan): string {
 }
 
 export function apiserverArgv(plan: LabPlan, host: HostPlan): string[] {
-  if (plan.apiserver.kind === 'kube-apiserver') return kubeApiserverArgv(plan.apiserver.path, host);
+  if (plan.apiserver.kind === 'kube-apiserver') return kubeApiserverArgv(plan.apiserver.path, plan, host);
   return [
     ...programArgv('lab/standin/main'),
     `--name=${host.name}`,
-    `--listen=${host.addresses.map((address) => hostPort(address, APISERVER_PORT)).join(',')}`,
+    `--listen=${listenAddresses(plan, host)
+      .map((address) => hostPort(address, APISERVER_PORT))
+      .join(',')}`,
     `--tls-cert=${PKI}/apiserver.crt`,
     `--tls-key=${PKI}/apiserver.key`,
     '--etcd=https://127.0.0.1:2379',
@@ -65,11 +67,17 @@ export function apiserverArgv(plan: LabPlan, host: HostPlan): string[] {
   ];
 }
 
-/** Not tried against a real binary yet: none was at hand. Listens on the first address only, because it takes a single one. */
-function kubeApiserverArgv(path: string, host: HostPlan): string[] {
+/** `::` takes IPv4 as well (ipv6(7), IPV6_V6ONLY). */
+function listenAddresses(plan: LabPlan, host: HostPlan): readonly string[] {
+  if (bindOf(plan) === 'host') return host.addresses;
+  return [plan.families === '4' ? '0.0.0.0' : '::'];
+}
+
+/** Not tried against a real binary yet: none was at hand. It takes a single address to listen on: the first one, where it cannot be all. */
+function kubeApiserverArgv(path: string, plan: LabPlan, host: HostPlan): string[] {
   return [
     path,
-    `--bind-address=${primaryAddress(host)}`,
+    `--bind-address=${listenAddresses(plan, host)[0]}`,
     `--advertise-address=${primaryAddress(host)}`,
     `--secure-port=${APISERVER_PORT}`,
     '--etcd-servers=https://127.0.0.1:2379',

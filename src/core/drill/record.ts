@@ -3,6 +3,9 @@
  * CLOCK_BOOTTIME, so requests, answers and marks of different processes on that machine share one axis.
  */
 
+/** How connections to the address reach an API server. */
+export type DatapathName = 'dsr' | 'nat' | 'ipvs' | 'proxy';
+
 /** One request over a connection of its own. */
 export interface RequestRecord {
   startMs: number;
@@ -14,10 +17,13 @@ export interface RequestRecord {
   error?: string;
 }
 
-/** One long-lived connection that asks again about every second and is never reopened. */
+/** One long-lived connection, never reopened. It asks again about every second, or it is idle. */
 export interface ConnectionRecord {
   openedMs: number;
+  /** The API server on which it lives, as far as it says so. */
   server?: string;
+  /** Like a watch that waits: says nothing between its first answer and one question at the very end, so only others can tell it that its server is gone. */
+  idle?: true;
   lastAnswerMs: number;
   /** The longest wait for an answer that did arrive. */
   longestWaitMs: number;
@@ -30,12 +36,14 @@ export interface ConnectionRecord {
 
 export type AnswerHow = 'arp' | 'ndp' | 'tcp';
 
-/** An answer for the address that proves: the host answered for it at some moment from when the round was asked until `heardMs`. */
+/** An answer for the address, given at some moment from when the round was asked until `heardMs`. What it proves of whom: proof.ts. */
 export interface Answer {
   /** Index into the rounds of the watch. */
   round: number;
-  /** Name of the host, or the MAC address when it belongs to no known host. */
+  /** Name of the host that answered, or the MAC address when it belongs to no known host. */
   host: string;
+  /** Name of the host that was knocked at, for `tcp`; the questions of `arp` and `ndp` go to all. */
+  asked?: string;
   how: AnswerHow;
   /** Not before the answer arrived. */
   heardMs: number;
@@ -56,7 +64,17 @@ export interface Mark {
   kind: 'fault' | 'undo' | 'note';
 }
 
+/** What was done to what, as far as the numbers depend on it. */
+export interface DrillCourse {
+  datapath: DatapathName;
+  /** Names of the hosts on which the fault struck something; their API servers' connections may be lost. */
+  struck: readonly string[];
+  /** The holder was asked to hand the address over, and passes on for a grace time what still reaches it. */
+  plannedHandOver: boolean;
+}
+
 export interface DrillRecord {
+  course: DrillCourse;
   requests: RequestRecord[];
   connections: ConnectionRecord[];
   watch: WatchRecord;
@@ -64,6 +82,9 @@ export interface DrillRecord {
   /** How late the probe itself sent a request, at worst: larger gaps are the rig's, not the address's. */
   probeLagMs: number;
 }
+
+/** What the instruments saw, without what was done. */
+export type Observations = Omit<DrillRecord, 'course' | 'marks'>;
 
 /** The time of the first mark of a kind. */
 export function markTime(record: Pick<DrillRecord, 'marks'>, kind: Mark['kind']): number | undefined {

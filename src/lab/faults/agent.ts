@@ -1,13 +1,13 @@
 /** Faults of the agent alone, on a host that is otherwise well. */
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { HaleError } from '../../base/error.ts';
 import { type TimingProfile, timingProfiles } from '../../core/lease/timing.ts';
 import { all } from '../command.ts';
 import type { LabHost } from '../host.ts';
 import type { Lab } from '../lab.ts';
 import { agentArgv } from '../services.ts';
+import { stopDaemon } from '../stop.ts';
 import type { Effects } from './effects.ts';
 import { startHarm } from './harm.ts';
 import { signalOrFail, stopAndContinue } from './signals.ts';
@@ -19,7 +19,6 @@ const STOP_LEASES = 1.5;
 
 const CLOCK_FILE = 'run/hale-clock';
 const JUMP = '+1h';
-const STOP_TIMEOUT_MS = 10_000;
 
 export const AGENT_EFFECTS = {
   /** The undo is what a supervisor does. */
@@ -99,17 +98,8 @@ function setClock(host: LabHost, offset: string): void {
 
 async function restartAgents(lab: Lab, start: (host: LabHost) => Promise<void>): Promise<void> {
   const hosts = lab.controlPlane.filter((host) => host.isOn());
-  await all(hosts.map((host) => stopAgent(host)));
+  await all(hosts.map((host) => stopDaemon(host, 'agent')));
   await all(hosts.map(start));
-}
-
-async function stopAgent(host: LabHost): Promise<void> {
-  const until = performance.now() + STOP_TIMEOUT_MS;
-  host.signal('agent', 'TERM');
-  while (host.running('agent')) {
-    if (performance.now() > until) host.signal('agent', 'KILL');
-    await sleep(20);
-  }
 }
 
 /** Debian keeps it in a folder of each architecture, others directly in lib or lib64. */
