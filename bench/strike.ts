@@ -5,6 +5,7 @@ import type { RequestRecord } from '../src/core/drill/record.ts';
 import type { Fault } from '../src/lab/faults/effects.ts';
 import type { LabHost } from '../src/lab/host.ts';
 import type { Lab } from '../src/lab/lab.ts';
+import { datapathOf } from '../src/lab/plan.ts';
 import { startInstruments } from '../src/lab/drill/instruments.ts';
 
 export const WARM_UP_MS = 1000;
@@ -33,7 +34,8 @@ export async function strike(lab: Lab, options: { fault: Fault; holder: LabHost;
     await sleep(OBSERVE_MS, undefined, { signal });
     const seen = await instruments.stop();
     const marks = [{ timeMs: record.injectedAtMs, label: `${fault} ${holder.name}`, kind: 'fault' as const }];
-    const measurement = measure({ ...seen, marks });
+    const course = { datapath: datapathOf(lab.plan), struck: record.struck, plannedHandOver: fault === 'drain' };
+    const measurement = measure({ ...seen, course, marks });
     return { ...measurement, quietGapMs: quietGap(seen.requests, measurement), moveGapMs: moveGap(seen.requests, measurement) };
   } finally {
     await instruments.abandon();

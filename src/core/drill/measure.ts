@@ -2,12 +2,28 @@
 import { assert } from '../../base/assert.ts';
 import { quantile } from '../../base/stats.ts';
 import { type Holders, holdersOf, lastHeard } from './holders.ts';
-import { type ConnectionRecord, type DrillRecord, markTime, type RequestRecord } from './record.ts';
+import { provenAnswers } from './proof.ts';
+import { type ConnectionRecord, type DatapathName, type DrillRecord, markTime, type RequestRecord } from './record.ts';
 
 /** A connection that waits longer than this for an answer hangs: the client could not tell that its server was gone. */
 const HUNG_AFTER_MS = 5000;
 
 export type ConnectionFate = 'kept' | 'reset' | 'hung';
+export type Fates = Record<ConnectionFate, number>;
+/** Connections that ask every second, and those that wait in silence. */
+export type ByActivity<T> = Record<'active' | 'idle', T>;
+
+export interface ConnectionCounts extends Fates {
+  total: number;
+  lostBeforeFault: number;
+  /** On API servers of the hosts that the fault struck, and of the others; a connection whose server is unknown is in neither. */
+  struck: ByActivity<Fates>;
+  others: ByActivity<Fates>;
+  /** Reset or hung although their API server's host was not struck; null when no connection says where it lives. */
+  survivorsLost: number | null;
+  /** From the fault until a connection on a struck host was reset; NaN when none was. */
+  toldAfterMs: ByActivity<{ median: number; max: number }>;
+}
 
 export interface Outage {
   outageMs: number;
@@ -16,12 +32,13 @@ export interface Outage {
 }
 
 export interface Measurement {
+  datapath: DatapathName;
   faultMs: number;
   outage: Outage;
   requests: { total: number; failed: number; failedBeforeFault: number };
   /** How long after the fault the last request began that failed; 0 when none did. */
   failingForMs: number;
-  connections: { total: number; kept: number; reset: number; hung: number; lostBeforeFault: number };
+  connections: ConnectionCounts;
   /** Successful requests answered by each API server before and after the fault. */
   servers: Record<string, { before: number; after: number }>;
   holders: Holders;
@@ -37,7 +54,9 @@ export function measure(record: DrillRecord): Measurement {
   assert(faultMs !== undefined, 'a drill record has a fault mark');
   const undoMs = markTime(record, 'undo') ?? Number.POSITIVE_INFINITY;
   const failed = record.requests.filter((request) => !request.ok);
+  const watch = provenAnswers(record.watch, record.course);
   return {
+    datapath: record.course.datapath,
     faultMs,
     outage: outageOf(record.requests, faultMs),
     requests: {
@@ -46,13 +65,13 @@ export function measure(record: DrillRecord): Measurement {
       failedBeforeFault: failed.filter((request) => request.endMs < faultMs).length,
     },
     failingForMs: Math.max(0, ...failed.map((request) => request.startMs - faultMs)),
-    connections: countConnections(record.connections, faultMs),
+    connections: countConnections(record, faultMs),
     servers: countServers(record.requests, faultMs),
-    holders: holdersOf(record.watch),
+    holders: holdersOf(watch),
     watchedEveryMs: everyMs(record.watch.askedMs, faultMs),
-    holderBefore: lastHeard(record.watch, { untilMs: faultMs }),
+    holderBefore: lastHeard(watch, { untilMs: faultMs }),
     // Up to the undo: afterwards a returned host may rightly have taken the address back.
-    holderAfter: lastHeard(record.watch, { sinceMs: faultMs, untilMs: undoMs }),
+    holderAfter: lastHeard(watch, { sinceMs: faultMs, untilMs: undoMs }),
     probeLagMs: record.probeLagMs,
   };
 }
@@ -88,9 +107,16 @@ export function outageOf(requests: readonly RequestRecord[], faultMs: number): O
 /**
  * Kept: answered after the fault on the same connection. Reset: closed or reset by the other side, so the client knew. Hung: neither,
  * for more than HUNG_AFTER_MS or until the end. Undefined: lost before the fault, so the fault is not to blame.
+ *
+ * An idle connection waits for nothing, so nothing shows how long it has been dead: it counts as hung when it was told later than
+ * HUNG_AFTER_MS after the fault, or only found out by asking at the end.
  */
 export function fateOf(connection: ConnectionRecord, faultMs: number): ConnectionFate | undefined {
   if (connection.resetMs !== undefined && connection.resetMs < faultMs) return undefined;
+  if (connection.idle && connection.resetMs !== undefined) {
+    const told = connection.waitingSinceMs === undefined && connection.resetMs - faultMs <= HUNG_AFTER_MS;
+    return told ? 'reset' : 'hung';
+  }
   if (connection.longestWaitMs > HUNG_AFTER_MS) return 'hung';
   if (connection.resetMs !== undefined) {
     return connection.waitingSinceMs !== undefined && connection.resetMs - connection.waitingSinceMs > HUNG_AFTER_MS ? 'hung' : 'reset';
@@ -98,17 +124,42 @@ export function fateOf(connection: ConnectionRecord, faultMs: number): Connectio
   return connection.waitingSinceMs === undefined && connection.lastAnswerMs > faultMs ? 'kept' : 'hung';
 }
 
-function countConnections(connections: readonly ConnectionRecord[], faultMs: number): Measurement['connections'] {
-  const counts = { total: 0, kept: 0, reset: 0, hung: 0, lostBeforeFault: 0 };
+function countConnections({ connections, course }: DrillRecord, faultMs: number): ConnectionCounts {
+  const counts = { total: 0, lostBeforeFault: 0, ...noFates(), struck: noneByActivity(), others: noneByActivity() };
+  const toldMs: ByActivity<number[]> = { active: [], idle: [] };
   for (const connection of connections) {
     const fate = fateOf(connection, faultMs);
-    if (fate === undefined) counts.lostBeforeFault++;
-    else {
-      counts.total++;
-      counts[fate]++;
+    if (fate === undefined) {
+      counts.lostBeforeFault++;
+      continue;
     }
+    counts.total++;
+    counts[fate]++;
+    if (connection.server === undefined) continue;
+    const activity = connection.idle ? 'idle' : 'active';
+    const isStruck = course.struck.includes(connection.server);
+    counts[isStruck ? 'struck' : 'others'][activity][fate]++;
+    if (isStruck && fate === 'reset') toldMs[activity].push((connection.resetMs as number) - faultMs);
   }
-  return counts;
+  const known = connections.some(({ server }) => server !== undefined);
+  const { active, idle } = counts.others;
+  return {
+    ...counts,
+    survivorsLost: known ? active.reset + active.hung + idle.reset + idle.hung : null,
+    toldAfterMs: { active: spread(toldMs.active), idle: spread(toldMs.idle) },
+  };
+}
+
+function noFates(): Fates {
+  return { kept: 0, reset: 0, hung: 0 };
+}
+
+function noneByActivity(): ByActivity<Fates> {
+  return { active: noFates(), idle: noFates() };
+}
+
+function spread(values: readonly number[]): { median: number; max: number } {
+  return { median: quantile(values, 0.5), max: quantile(values, 1) };
 }
 
 function countServers(requests: readonly RequestRecord[], faultMs: number): Measurement['servers'] {

@@ -1,5 +1,6 @@
 /** The public contract of `hale drill run --json`: numbers as a client saw them. Keys are only ever added. */
-import type { Measurement } from './measure.ts';
+import type { ByActivity, Fates, Measurement } from './measure.ts';
+import type { DatapathName } from './record.ts';
 import type { Scenario } from './scenario.ts';
 import { judge, outageBoundMs, type Verdict } from './verdict.ts';
 
@@ -9,6 +10,8 @@ export interface DrillResult {
   endpoint: string;
   /** `kube-apiserver <version>` or `stand-in`. */
   apiserver: string;
+  /** In force, also where `auto` chose it. */
+  datapath: DatapathName;
   /** Agent timing profile in force. */
   profile: string;
   /** Wall-clock time of the fault, ISO 8601. */
@@ -16,7 +19,16 @@ export interface DrillResult {
   outageMs: number;
   outageBoundMs: number;
   requests: { total: number; failed: number };
-  connections: { total: number; kept: number; reset: number; hung: number };
+  connections: Fates & {
+    total: number;
+    /** On API servers of the hosts that the fault struck, and of the others. */
+    struck: ByActivity<Fates>;
+    others: ByActivity<Fates>;
+    /** Reset or hung although their API server's host was not struck; null when no connection says where it lives. */
+    survivorsLost: number | null;
+    /** From the fault until a connection on a struck host was reset; null when none was. */
+    toldAfterMs: ByActivity<{ median: number | null; max: number | null }>;
+  };
   holders: {
     maxSimultaneous: number;
     /** Longest time for which two hosts provably both answered. */
@@ -48,18 +60,19 @@ export interface DrillFacts {
 }
 
 export function drillResult(facts: DrillFacts, measurement: Measurement): DrillResult {
-  const { requests, connections } = measurement;
+  const { requests } = measurement;
   const { scenario } = facts;
   return {
     scenario: scenario.name,
     endpoint: facts.endpoint,
     apiserver: facts.apiserver,
+    datapath: measurement.datapath,
     profile: facts.profile,
     startedAt: facts.startedAt,
     outageMs: tenths(measurement.outage.outageMs),
     outageBoundMs: outageBoundMs(scenario, facts),
     requests: { total: requests.total, failed: requests.failed },
-    connections: { total: connections.total, kept: connections.kept, reset: connections.reset, hung: connections.hung },
+    connections: connectionsResult(measurement),
     holders: holdersResult(measurement),
     holderBefore: measurement.holderBefore,
     holderAfter: measurement.holderAfter,
@@ -67,6 +80,12 @@ export function drillResult(facts: DrillFacts, measurement: Measurement): DrillR
     ...judge(scenario, measurement, facts),
     report: facts.report,
   };
+}
+
+function connectionsResult({ connections }: Measurement): DrillResult['connections'] {
+  const { lostBeforeFault: _, toldAfterMs, ...counts } = connections;
+  const told = ({ median, max }: { median: number; max: number }) => ({ median: orNull(median), max: orNull(max) });
+  return { ...counts, toldAfterMs: { active: told(toldAfterMs.active), idle: told(toldAfterMs.idle) } };
 }
 
 function holdersResult({ holders, watchedEveryMs, faultMs }: Measurement): DrillResult['holders'] {

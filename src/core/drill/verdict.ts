@@ -85,6 +85,11 @@ function serviceReasons({ expect }: Scenario, measurement: Measurement, boundMs:
   if (expect.hungMax !== undefined && connections.hung > expect.hungMax) {
     reasons.push(`${connections.hung} connections hung; at most ${expect.hungMax} were allowed`);
   }
+  const lostMax = expect.survivorsLostMax?.[measurement.datapath];
+  if (lostMax !== undefined && (connections.survivorsLost ?? 0) > lostMax) {
+    const whose = 'whose API server was on a host that was not struck';
+    reasons.push(`${connections.survivorsLost} connections were lost ${whose}; at most ${lostMax} were allowed`);
+  }
   return reasons;
 }
 

@@ -5,7 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { familyOf } from '../../base/address.ts';
-import type { DrillRecord } from '../../core/drill/record.ts';
+import type { Observations } from '../../core/drill/record.ts';
 import { all, runOrFail } from '../command.ts';
 import { APISERVER_CA } from '../credentials.ts';
 import type { Lab } from '../lab.ts';
@@ -19,7 +19,7 @@ const PORTS = { first: 10_000, slice: 4250, slices: 12, sliceMs: 6000 };
 
 export interface Instruments {
   /** Ends the recordings and returns what they hold. */
-  stop(): Promise<Omit<DrillRecord, 'marks'>>;
+  stop(): Promise<Observations>;
   /** Ends the processes, and drops what they recorded. */
   abandon(): Promise<void>;
 }
@@ -54,7 +54,7 @@ export async function startInstruments(lab: Lab, { connections }: { connections:
       outFile: outFile('requests.ndjson'),
     });
     started.push(probe);
-    const stop = async (): Promise<Omit<DrillRecord, 'marks'>> => {
+    const stop = async (): Promise<Observations> => {
       const [{ connections: kept }, { requests, probeLagMs }, watched] = await Promise.all([fleet.stop(), probe.stop(), watch.stop()]);
       return { requests, connections: kept, probeLagMs, watch: watched };
     };

@@ -7,6 +7,7 @@ import { type DrillResult, drillResult } from '../../core/drill/result.ts';
 import type { Scenario } from '../../core/drill/scenario.ts';
 import type { InjectedFault } from '../faults/inject.ts';
 import { describeApiserver, type Lab } from '../lab.ts';
+import { datapathOf } from '../plan.ts';
 import { awaitSteady } from './agents.ts';
 import { startInstruments } from './instruments.ts';
 
@@ -55,6 +56,7 @@ async function runPrepared(lab: Lab, scenario: Scenario, options: DrillOptions):
     await injected.undo();
     await sleep(scenario.observeMs - scenario.undoAfterMs, undefined, { ...(signal && { signal }) });
     const record: DrillRecord = {
+      course: { datapath: datapathOf(lab.plan), struck: injected.record.struck, plannedHandOver: scenario.fault === 'drain' },
       ...(await instruments.stop()),
       marks: [
         { timeMs: injected.record.injectedAtMs, label: `${scenario.fault} ${target.name}`, kind: 'fault' },

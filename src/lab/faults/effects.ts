@@ -12,8 +12,14 @@ export interface Effects {
   prepare?(lab: Lab): Promise<void>;
   /** Undoes `prepare`. */
   restore?(lab: Lab): Promise<void>;
+  /** Names of the hosts on which something is struck; the host alone where this is absent. */
+  struck?(lab: Lab, host: LabHost): Promise<string[]> | string[];
   /** Returns the process that goes on doing harm, for a fault that has one; it ends by itself soon after `forMs`. */
-  apply(lab: Lab, host: LabHost, options: { forMs: number }): Promise<ProcessIdentity | void> | ProcessIdentity | void;
+  apply(
+    lab: Lab,
+    host: LabHost,
+    options: { forMs: number; struck: readonly string[] },
+  ): Promise<ProcessIdentity | void> | ProcessIdentity | void;
   /** Idempotent: it may meet a fault that was never applied, or that a boot has undone already. Any process of harm has ended. */
   undo(lab: Lab, host: LabHost): Promise<void> | void;
 }

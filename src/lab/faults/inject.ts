@@ -14,6 +14,8 @@ export interface FaultRecord {
   id: string;
   fault: Fault;
   host: string;
+  /** Every host on which it strikes something; more than the one named for a partition. */
+  struck: readonly string[];
   /** Milliseconds of CLOCK_BOOTTIME, just before the fault was applied. */
   injectedAtMs: number;
   /** When the timer undoes it, if nobody did before (ISO 8601). */
@@ -43,18 +45,21 @@ export async function inject(lab: Lab, options: { fault: Fault; host: string; un
       remedy: 'undo it first, or wait for its timer',
     });
   }
+  const effects = effectsOf(fault);
+  const struck = (await effects.struck?.(lab, host)) ?? [host.name];
   const timer = startTimer(lab, { id, undoAfterMs });
   const record: FaultRecord = {
     id,
     fault,
     host: host.name,
+    struck,
     injectedAtMs: boottime.now(),
     undoAt: new Date(Date.now() + undoAfterMs).toISOString(),
     timer,
   };
   writeJson(path, record);
   try {
-    const harm = await effectsOf(fault).apply(lab, host, { forMs: undoAfterMs });
+    const harm = await effects.apply(lab, host, { forMs: undoAfterMs, struck });
     if (harm) writeJson(path, Object.assign(record, { harm }));
   } catch (error) {
     await undoFault(lab, record);

@@ -45,12 +45,12 @@ export function others(lab: Lab, host: LabHost, options: { withClient?: boolean 
 
 function separation(fault: string, groupOf: (lab: Lab, host: LabHost) => string[] | Promise<string[]>): Effects {
   return {
-    apply: async (lab, host) => {
-      const group = await groupOf(lab, host);
-      const rest = lab.controlPlane.map(({ name }) => name).filter((name) => !group.includes(name));
+    struck: groupOf,
+    apply: async (lab, host, { struck }) => {
+      const rest = lab.controlPlane.map(({ name }) => name).filter((name) => !struck.includes(name));
       await lab.lan.cut(`${fault}-${host.name}`, [
-        { from: group, to: rest },
-        { from: rest, to: group },
+        { from: struck, to: rest },
+        { from: rest, to: struck },
       ]);
     },
     undo: (lab, host) => lab.lan.mend(`${fault}-${host.name}`),

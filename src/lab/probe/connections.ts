@@ -1,10 +1,17 @@
-/** Long-lived connections as of clients that watch: opened in a gentle ramp, each asks about every second, none is ever reopened. */
+/**
+ * Long-lived connections as of clients that watch: opened in a gentle ramp, none ever reopened. Most ask about every second. Some are idle: they
+ * say nothing after their first answer, so that they learn of a dead server only if somebody tells them, and ask once at the very end.
+ */
 import { Agent, request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import type { ConnectionRecord } from '../../core/drill/record.ts';
 import { LIVEZ, reasonOf, serverOf, type Target } from './target.ts';
 
 const ASK_EVERY_MS = 1000;
+/** Prime to the numbers of hosts that a lab can have: a balancer that takes turns gives each API server as many idle ones as another. */
+const IDLE_EVERY = 4;
+/** As client-go's, and longer than any drill: the kernel must not ask in the name of an idle connection, as Node's default of 1 s would. */
+const KEEP_ALIVE_MS = 30_000;
 /** Between two openings; 300 connections take 3 s and their questions spread evenly over the second. */
 const RAMP_STEP_MS = 10;
 /** A connection without its first answer by then counts as lost, so that a dead address ends in a verdict and not in a wait. */
@@ -26,7 +33,7 @@ export class ConnectionFleet {
   async open(): Promise<void> {
     const settled: Promise<void>[] = [];
     for (let i = 0; i < this.#count; i++) {
-      const connection = new LongConnection(this.#target, this.#now);
+      const connection = new LongConnection(this.#target, { idle: i % IDLE_EVERY === IDLE_EVERY - 1, now: this.#now });
       this.#connections.push(connection);
       settled.push(connection.settled);
       await new Promise((resolve) => setTimeout(resolve, RAMP_STEP_MS));
@@ -38,9 +45,9 @@ export class ConnectionFleet {
     clearTimeout(late);
   }
 
-  /** Asks no more, gives the questions under way `graceMs` to be answered, and closes everything. */
+  /** Asks no more, but once on each idle connection; gives the questions under way `graceMs` to be answered, and closes everything. */
   async stop(graceMs: number): Promise<ConnectionRecord[]> {
-    for (const connection of this.#connections) connection.stopAsking();
+    for (const connection of this.#connections) connection.finish();
     const untilMs = this.#now() + graceMs;
     while (this.#now() < untilMs && this.#connections.some((connection) => connection.waiting)) {
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -61,11 +68,11 @@ class LongConnection {
   #asking = true;
   #answeredOnce = false;
 
-  constructor(target: Target, now: () => number) {
+  constructor(target: Target, { idle, now }: { idle: boolean; now: () => number }) {
     this.#target = target;
     this.#now = now;
-    this.#agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    this.#record = { openedMs: now(), lastAnswerMs: now(), longestWaitMs: 0 };
+    this.#agent = new Agent({ keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, maxSockets: 1 });
+    this.#record = { openedMs: now(), ...(idle && { idle }), lastAnswerMs: now(), longestWaitMs: 0 };
     this.settled = new Promise((resolve) => (this.#settle = resolve));
     this.#ask();
   }
@@ -78,14 +85,20 @@ class LongConnection {
     if (!this.#answeredOnce) this.#lost('never answered');
   }
 
-  stopAsking(): void {
+  /** The last question of an idle connection; the others have had theirs. */
+  finish(): void {
+    this.#stopAsking();
+    if (this.#record.idle && this.#answeredOnce && this.#record.resetMs === undefined) this.#ask();
+  }
+
+  #stopAsking(): void {
     this.#asking = false;
     clearTimeout(this.#timer);
   }
 
   close(): ConnectionRecord {
     const record = { ...this.#record };
-    this.stopAsking();
+    this.#stopAsking();
     this.#agent.destroy();
     this.#socket?.destroy();
     return record;
@@ -125,13 +138,13 @@ class LongConnection {
     delete this.#record.waitingSinceMs;
     this.#answeredOnce = true;
     this.#settle();
-    if (this.#asking) this.#timer = setTimeout(() => this.#ask(), Math.max(0, askedMs + ASK_EVERY_MS - nowMs));
+    if (this.#asking && !this.#record.idle) this.#timer = setTimeout(() => this.#ask(), Math.max(0, askedMs + ASK_EVERY_MS - nowMs));
   }
 
   #lost(error: string): void {
     if (this.#record.resetMs !== undefined) return;
     Object.assign(this.#record, { resetMs: this.#now(), error });
-    this.stopAsking();
+    this.#stopAsking();
     this.#settle();
     this.#agent.destroy();
   }

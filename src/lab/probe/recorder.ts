@@ -1,6 +1,6 @@
 /** Probe records as lines of JSON, written in batches: the probe shares two cores with what it measures. */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import type { ConnectionRecord, DrillRecord, RequestRecord } from '../../core/drill/record.ts';
+import type { ConnectionRecord, Observations, RequestRecord } from '../../core/drill/record.ts';
 
 const FLUSH_EVERY_MS = 250;
 
@@ -11,7 +11,7 @@ export type ProbeRecord =
   | { type: 'end'; probeLagMs: number };
 
 /** What the probe observed. */
-export type Recording = Omit<DrillRecord, 'marks' | 'watch'>;
+export type Recording = Omit<Observations, 'watch'>;
 
 export class Recorder {
   readonly #file: number;

@@ -13,6 +13,7 @@ const probeRecord: z.ZodType<ProbeRecord> = z.discriminatedUnion('type', [
     type: z.literal('connection'),
     openedMs: timeMs,
     server: words,
+    idle: z.literal(true).exactOptional(),
     lastAnswerMs: timeMs,
     longestWaitMs: timeMs,
     waitingSinceMs: timeMs.exactOptional(),
@@ -44,7 +45,9 @@ export function readRecording(text: string): Recording {
 
 const watchRecord: z.ZodType<WatchRecord> = z.object({
   askedMs: z.array(timeMs),
-  answers: z.array(z.object({ round: z.int().min(0), host: z.string(), how: z.enum(['arp', 'ndp', 'tcp']), heardMs: timeMs })),
+  answers: z.array(
+    z.object({ round: z.int().min(0), host: z.string(), asked: words, how: z.enum(['arp', 'ndp', 'tcp']), heardMs: timeMs }),
+  ),
 });
 
 /** Throws HaleError `recording_unreadable`: every answer belongs to a round, and rounds are in the order of time. */

@@ -1,12 +1,13 @@
 /**
  * Watches from outside who holds the address, in two ways that need no word from any agent: in each round it asks the link (ARP, NDP), and it
- * knocks at each host's own MAC address with a TCP SYN, so that a host which accepts without answering ARP is found as well. Who
- * answers is told by the source of the answer: a host that passes new connections on to its successor does not answer them.
+ * knocks at each host's own MAC address with a TCP SYN, so that a host which accepts without answering ARP is found as well. The source of
+ * the answer tells who answered, its port who was asked: with some datapaths, and after a hand-over, these differ. What either proves is
+ * for core/drill/proof.ts to say.
  *
  * It does so as a station of its own, with a MAC and an IP address that are not the client's: what it hears must not mend the client's
  * neighbour cache, for a takeover has to reach the client by its own announcement.
  *
- * Every answer says which round it answers: a SYN carries the round as its sequence number, and a question gives a sender MAC of its own
+ * Every answer says which round it answers: a SYN carries the round as its sequence number and the host it is aimed at in its port, and a question gives a sender MAC of its own
  * for each round, to which the answer is addressed. The switch floods frames to these, and nobody else takes them in.
  */
 import { familyOf, formatMac, parseMac } from '../../base/address.ts';
@@ -103,16 +104,25 @@ export class AddressWatch {
   }
 
   #onSynAck({ mac, targetPort, acknowledgement }: SynAck, heardMs: number): void {
-    // Also for a retransmission, or the host would go on retransmitting.
-    this.#capture.send(rstFrame(this.#ends(mac, targetPort), { sequence: acknowledgement }));
     const round = (acknowledgement - 1) >>> 0;
+    const asked = this.#hostAt(targetPort, round);
+    // Also for a retransmission, or the host would go on retransmitting. Where one host steers to another, the way leads through the first.
+    for (const to of new Set([mac, asked?.mac ?? mac])) {
+      this.#capture.send(rstFrame(this.#ends(to, targetPort), { sequence: acknowledgement }));
+    }
     const askedMs = this.#askedMs[round];
-    if (askedMs !== undefined && heardMs - askedMs <= KNOCK_VALID_MS) this.#answered(round, { mac, how: 'tcp', heardMs });
+    if (asked === undefined || askedMs === undefined || heardMs - askedMs > KNOCK_VALID_MS) return;
+    this.#answered(round, { mac, how: 'tcp', asked: asked.name, heardMs });
   }
 
-  #answered(round: number | undefined, { mac, how, heardMs }: { mac: string; how: Answer['how']; heardMs: number }): void {
+  /** The inverse of `portOf`; undefined for a port from which no host was knocked at in that round. */
+  #hostAt(port: number, round: number): { name: string; mac: string } | undefined {
+    return this.#options.hosts.find((_, host) => this.#portOf(round, host) === port);
+  }
+
+  #answered(round: number | undefined, { mac, ...answer }: Omit<Answer, 'round' | 'host'> & { mac: string }): void {
     if (round === undefined || round >= this.#askedMs.length) return;
-    this.#answers.push({ round, host: this.#names.get(mac) ?? mac, how, heardMs });
+    this.#answers.push({ round, host: this.#names.get(mac) ?? mac, ...answer });
   }
 
   /** Answers a host that wants to reach this station; to that host alone, as nobody else asked. */

@@ -10,11 +10,15 @@ export const METHOD: readonly (readonly [string, string])[] = [
   ],
   [
     'Long-lived connections',
-    'Opened before the fault, asked about once a second, never reopened. Kept: answered after the fault. Reset: closed or reset by the other side, so that the client could react. Hung: no answer for more than 5 s or until the end, and no error.',
+    'Opened before the fault, never reopened. Three of four are active and asked about once a second; one of four is idle like a watch that waits: it says nothing, its kernel asks for nothing in its name, and it is asked one question at the very end. Kept: answered after the fault. Reset: closed or reset by the other side, so that the client could react. Hung: no answer for more than 5 s or until the end, and no error; an idle connection hung when it was told later than 5 s after the fault, or only found out by its last question.',
+  ],
+  [
+    'On the struck host, on the others',
+    'Each connection counts for the host of the API server that answers on it, as that says in every response. Lost on other hosts: reset or hung although nothing happened to the host of their API server; with the datapath dsr none may be, with the others only where the address stays. Told after: from the fault until a connection to the struck host was reset, the detection of the fault included.',
   ],
   [
     'Answering at once, overlap',
-    'Observed from the client’s network, not asked of the agents. Every millisecond a station of its own asks the link who has the address (ARP, or neighbour solicitations) and sends a TCP SYN for it to each host’s own MAC address; the kernel dates the answers. Two hosts count as answering at once when each of them answered a question that was asked after the first answer of the other had been heard; the overlap is the time for which that is proven. The bands in the plots reach from a host’s first answer to its last.',
+    'Observed from the client’s network, not asked of the agents. Every millisecond a station of its own asks the link who has the address (ARP, or neighbour solicitations) and sends a TCP SYN for it to each host’s own MAC address; the kernel dates the answers. An ARP or neighbour answer counts for the host that gave it. A TCP answer counts, with the datapaths proxy, nat and ipvs, for the host that was asked if it answered itself: after a hand-over a host passes new connections on to the next holder, whose own knocks prove what it does. With dsr it counts for the host that was asked, whichever API server answered, because that host steered the segment there or served it; only in the drill of a planned hand-over it counts for nobody, as the old holder is meant to steer for two seconds what clients with a stale neighbour entry still send it. Two hosts count as answering at once when each of them answered a question that was asked after the first answer of the other had been heard; the overlap is the time for which that is proven. The bands in the plots reach from a host’s first answer to its last.',
   ],
   [
     'Verdict',

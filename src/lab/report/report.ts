@@ -5,6 +5,7 @@ import type { DrillResult } from '../../core/drill/result.ts';
 import { scenarioByName } from '../../core/drill/scenario.ts';
 import { escapeHtml, formatCount, formatMs } from './html.ts';
 import { METHOD } from './method.ts';
+import { renderConnections } from './connections.ts';
 import { HOST_COLORS, STYLE } from './style.ts';
 import { renderTimeline } from './timeline.ts';
 
@@ -62,6 +63,7 @@ function summaryTable(drills: readonly ReportDrill[]): string {
     'Kept',
     'Reset',
     'Hung',
+    'Lost on other hosts',
     'Answering at once',
     'Overlap',
     'Holder before → after',
@@ -71,15 +73,22 @@ function summaryTable(drills: readonly ReportDrill[]): string {
     const counts = [formatMs(result.outageMs), `${formatCount(requests.failed)} of ${formatCount(requests.total)}`];
     const numbers = [
       ...counts,
-      ...[connections.kept, connections.reset, connections.hung, result.holders.maxSimultaneous].map(formatCount),
+      ...[connections.kept, connections.reset, connections.hung].map(formatCount),
+      survivorsLost(result),
+      formatCount(result.holders.maxSimultaneous),
       formatMs(result.holders.overlapMs),
     ];
     const cells = numbers.map((number) => `<td class="number">${number}</td>`).join('');
     const name = `<th scope="row"><a href="#drill-${index + 1}">${escapeHtml(result.scenario)}</a></th>`;
     return `<tr>${name}<td>${badge(result)}</td>${cells}<td>${holderChange(result)}</td></tr>`;
   });
-  const headCells = head.map((name, i) => `<th scope="col"${i >= 2 && i <= 8 ? ' class="number"' : ''}>${name}</th>`).join('');
+  const headCells = head.map((name, i) => `<th scope="col"${i >= 2 && i <= 9 ? ' class="number"' : ''}>${name}</th>`).join('');
   return `<div class="scroll"><table><caption>Numbers of all drills, as seen by a client</caption><thead><tr>${headCells}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
+}
+
+/** A real API server does not say which host it is on. */
+function survivorsLost({ connections: { survivorsLost: lost } }: DrillResult): string {
+  return lost === null ? 'not known' : formatCount(lost);
 }
 
 function badge({ verdict }: DrillResult): string {
@@ -100,7 +109,8 @@ function renderDrill({ result, record }: ReportDrill, number: number): string {
 ${reasons === '' ? '' : `<ul class="reasons ${result.verdict}">${reasons}</ul>`}
 ${numberTiles(result)}
 ${figures({ result, record, measurement })}
-<p class="soft">Fault at ${escapeHtml(result.startedAt)}. Endpoint ${escapeHtml(result.endpoint)}, timing profile ${escapeHtml(result.profile)}, API server: ${apiserverName(result)}. ${instruments(result, measurement)}</p>
+<p class="soft">Fault at ${escapeHtml(result.startedAt)}. Endpoint ${escapeHtml(result.endpoint)}, datapath ${result.datapath}, timing profile ${escapeHtml(result.profile)}, API server: ${apiserverName(result)}. ${instruments(result, measurement)}</p>
+${renderConnections(result)}
 ${serverTable(result)}
 </section>`;
 }
@@ -124,6 +134,7 @@ function numberTiles(result: DrillResult): string {
     ['Connections kept', formatCount(connections.kept), `of ${formatCount(connections.total)} long-lived`],
     ['Connections reset', formatCount(connections.reset), 'the client knew'],
     ['Connections hung', formatCount(connections.hung), 'the client did not know'],
+    ['Lost on other hosts', survivorsLost(result), 'whose API server was not struck'],
     ['Answering at once', formatCount(holders.maxSimultaneous), overlap],
     ['Holder', holderChange(result), 'before → after'],
   ];

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { holdersOf, lastHeard } from '../../../src/core/drill/holders.ts';
-import type { Answer, WatchRecord } from '../../../src/core/drill/record.ts';
+import { provenAnswers, provenHost } from '../../../src/core/drill/proof.ts';
+import type { Answer, DatapathName, WatchRecord } from '../../../src/core/drill/record.ts';
 
 /** A host answers all questions that reach it from `from` to `to`, in true time. */
 interface Turn {
@@ -29,6 +30,44 @@ function watchOf(turns: readonly Turn[], { askedMs, delays = [{ thereMs: 0.02, b
   }
   return { askedMs: [...askedMs], answers: answers.sort((a, b) => a.heardMs - b.heardMs) };
 }
+
+const rules = (['dsr', 'nat', 'ipvs', 'proxy'] satisfies DatapathName[]).flatMap((datapath) =>
+  [true, false].map((plannedHandOver) => ({ datapath, plannedHandOver })),
+);
+
+describe('what an answer proves', () => {
+  const answer = (facts: Pick<Answer, 'how' | 'host' | 'asked'>): Answer => ({ round: 0, heardMs: 1, ...facts });
+
+  test.each(rules)('$datapath, planned hand-over: $plannedHandOver: an answer on the link proves who gave it', (rule) => {
+    for (const how of ['arp', 'ndp'] as const) expect(provenHost(answer({ how, host: 'cp1' }), rule)).toBe('cp1');
+  });
+
+  test.each(rules.filter(({ datapath }) => datapath !== 'dsr'))(
+    '$datapath, planned hand-over: $plannedHandOver: a TCP answer proves the host that was asked and answered itself, and nothing of one that passed it on',
+    (rule) => {
+      expect(provenHost(answer({ how: 'tcp', asked: 'cp1', host: 'cp1' }), rule)).toBe('cp1');
+      expect(provenHost(answer({ how: 'tcp', asked: 'cp1', host: 'cp2' }), rule)).toBeUndefined();
+    },
+  );
+
+  test('dsr: a TCP answer proves the host that was asked, whichever API server gave it; in a planned hand-over it proves nothing', () => {
+    for (const host of ['cp1', 'cp2', '02:00:00:00:00:99']) {
+      const tcp = answer({ how: 'tcp', asked: 'cp1', host });
+      expect(provenHost(tcp, { datapath: 'dsr', plannedHandOver: false })).toBe('cp1');
+      expect(provenHost(tcp, { datapath: 'dsr', plannedHandOver: true })).toBeUndefined();
+    }
+  });
+
+  test('a holder that steers to every host is one holder; one beside it that steers too is a second', () => {
+    const askedMs = every(1, 300);
+    const steered = (asked: string): Answer[] =>
+      askedMs.map((ms, round) => ({ round, how: 'tcp', asked, host: `cp${1 + (round % 3)}`, heardMs: ms + 0.2 }));
+    const holders = (...answers: Answer[][]) =>
+      holdersOf(provenAnswers({ askedMs, answers: answers.flat() }, { datapath: 'dsr', plannedHandOver: false }));
+    expect(holders(steered('cp1'))).toMatchObject({ maxSimultaneous: 1, intervals: [{ host: 'cp1' }] });
+    expect(holders(steered('cp1'), steered('cp2'))).toMatchObject({ maxSimultaneous: 2, overlapMs: expect.closeTo(299, 0) });
+  });
+});
 
 const every = (stepMs: number, toMs: number): number[] => Array.from({ length: Math.ceil(toMs / stepMs) }, (_, i) => i * stepMs);
 

@@ -75,6 +75,11 @@ describe('fate of a long-lived connection', () => {
     ['answered, but after more than 5 s', { longestWaitMs: 5001 }, 'hung'],
     ['never asked since the fault, so nothing shows that it lives', { lastAnswerMs: 900 }, 'hung'],
     ['lost before the fault', { resetMs: 900 }, undefined],
+    ['idle, and answered when it was asked at the end', { idle: true }, 'kept'],
+    ['idle, and told', { idle: true, lastAnswerMs: 500, resetMs: 1300 }, 'reset'],
+    ['idle, and told too late', { idle: true, lastAnswerMs: 500, resetMs: 6001 }, 'hung'],
+    ['idle, and refused only when it was asked at the end', { idle: true, lastAnswerMs: 500, waitingSinceMs: 5000, resetMs: 5001 }, 'hung'],
+    ['idle, and without an answer at the end', { idle: true, lastAnswerMs: 500, waitingSinceMs: 9000 }, 'hung'],
   ];
   test.each(cases)('%s', (_name, facts, fate) => {
     expect(fateOf({ ...base, ...facts }, FAULT_MS)).toBe(fate);
@@ -102,12 +107,23 @@ describe('result of a drill', () => {
       scenario: 'owner-crash',
       endpoint: '10.0.0.10:6443',
       apiserver: 'stand-in',
+      datapath: 'proxy',
       profile: 'default',
       startedAt: '2026-01-01T00:00:00Z',
       outageMs: 310,
       outageBoundMs: 450,
       requests: { total: 2200, failed: 61 },
-      connections: { total: 300, kept: 204, reset: 96, hung: 0 },
+      connections: {
+        total: 300,
+        kept: 204,
+        reset: 96,
+        hung: 0,
+        struck: { active: { kept: 0, reset: 72, hung: 0 }, idle: { kept: 0, reset: 24, hung: 0 } },
+        others: { active: { kept: 153, reset: 0, hung: 0 }, idle: { kept: 51, reset: 0, hung: 0 } },
+        survivorsLost: 0,
+        // Active ones are reset at 310, 315, 320, 330 … 780, idle ones at 425, 445 … 885.
+        toldAfterMs: { active: { median: 545, max: 780 }, idle: { median: 655, max: 885 } },
+      },
       holders: {
         maxSimultaneous: 1,
         overlapMs: 0,
@@ -128,7 +144,7 @@ describe('result of a drill', () => {
 
   test('each broken expectation is a reason with its number', () => {
     const second = resultOf('owner-crash', (record) =>
-      record.watch.answers.push({ round: 7000, host: 'cp3', how: 'tcp', heardMs: 105_000.1 }),
+      record.watch.answers.push({ round: 7000, host: 'cp3', asked: 'cp3', how: 'tcp', heardMs: 105_000.1 }),
     );
     expect(second).toMatchObject({ verdict: 'fail', reasons: ['2 hosts answered for the address at once, for at least 0 ms'] });
 
@@ -143,6 +159,52 @@ describe('result of a drill', () => {
     expect(hung.reasons).toEqual(['1 connections hung; at most 0 were allowed']);
 
     expect(resultOf('apiserver-crash').reasons).toContain('the address moved from cp1 to cp2; it was to stay');
+  });
+
+  test('a connection that broke although its host was not struck fails a drill where the datapath is to keep it, and only there', () => {
+    const broken = (record: DrillRecord): void => {
+      Object.assign(record.connections[299] as ConnectionRecord, { resetMs: 100_400 });
+      Object.assign(record.connections[298] as ConnectionRecord, { longestWaitMs: 7000 });
+    };
+    const reason = '2 connections were lost whose API server was on a host that was not struck; at most 0 were allowed';
+    const dsr = resultOf('owner-crash', (record) => (broken(record), (record.course.datapath = 'dsr')));
+    expect(dsr).toMatchObject({ datapath: 'dsr', verdict: 'fail', connections: { survivorsLost: 2 } });
+    expect(dsr.reasons).toContain(reason);
+    expect(resultOf('owner-crash', broken).reasons).not.toContain(reason);
+    // The address stays there.
+    expect(resultOf('apiserver-crash', broken).reasons).toContain(reason);
+  });
+
+  test('which host a connection lived on is not known of an API server that does not say', () => {
+    const result = resultOf('owner-crash', (record) => {
+      record.course.datapath = 'dsr';
+      for (const connection of record.connections) delete connection.server;
+    });
+    const none = { kept: 0, reset: 0, hung: 0 };
+    expect(result.connections).toEqual({
+      total: 300,
+      kept: 204,
+      reset: 96,
+      hung: 0,
+      struck: { active: none, idle: none },
+      others: { active: none, idle: none },
+      survivorsLost: null,
+      toldAfterMs: { active: { median: null, max: null }, idle: { median: null, max: null } },
+    });
+    expect(result.verdict).toBe('pass');
+  });
+
+  test('with dsr an old holder that steers for its successor is one holder in a planned hand-over, and a second one anywhere else', () => {
+    const steering = (record: DrillRecord): void => {
+      record.course.datapath = 'dsr';
+      for (const [round, timeMs] of record.watch.askedMs.entries()) {
+        if (timeMs > 100_300 && timeMs < 102_300) {
+          record.watch.answers.push({ round, host: 'cp3', asked: 'cp1', how: 'tcp', heardMs: timeMs + 0.3 });
+        }
+      }
+    };
+    expect(resultOf('drain', (record) => (steering(record), (record.course.plannedHandOver = true))).holders.maxSimultaneous).toBe(1);
+    expect(resultOf('owner-stopped', steering).holders.maxSimultaneous).toBe(2);
   });
 
   test('a drill that begins in trouble or measures nothing never passes', () => {
@@ -174,7 +236,7 @@ describe('result of a drill', () => {
     expect(resultOf('owner-crash', stalled)).toMatchObject({ verdict: 'void', reasons });
     const both = resultOf('owner-crash', (record) => {
       stalled(record);
-      record.watch.answers.push({ round: 7000, host: 'cp3', how: 'tcp', heardMs: 105_300.1 });
+      record.watch.answers.push({ round: 7000, host: 'cp3', asked: 'cp3', how: 'tcp', heardMs: 105_300.1 });
     });
     expect(both.verdict).toBe('fail');
   });

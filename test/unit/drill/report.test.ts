@@ -38,6 +38,11 @@ describe('report', () => {
       'Connections kept 204 of 300 long-lived',
       'Connections reset 96',
       'Connections hung 0',
+      'Lost on other hosts 0 whose API server was not struck',
+      'datapath proxy',
+      'All 204 connections to API servers on other hosts lived on. Of 96 to the struck host 96 were lost, and told: the active ones after 545 ms (median), the idle ones after 655 ms (median); none hung.',
+      'active, on the struck host 0 72 0 545 ms 780 ms',
+      'idle, on the others 51 0 0 – –',
       'Answering at once 1 overlap 0 ms',
       'All hosts were asked every 1 ms (99 %: 1 ms, at worst 1 ms)',
       'Holder cp1 → cp2',
@@ -49,6 +54,14 @@ describe('report', () => {
     ]) {
       expect(text).toContain(said);
     }
+  });
+
+  test('says that no connection told where it lived, where none did', () => {
+    const record = ownerCrashRecord();
+    for (const connection of record.connections) delete connection.server;
+    const text = textOf(reportOf(record));
+    expect(text).toContain('No connection said on which API server it lived.');
+    expect(text).toContain('Lost on other hosts not known');
   });
 
   test('needs nothing from outside and runs no script', () => {

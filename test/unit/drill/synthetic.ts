@@ -2,7 +2,10 @@ import type { ConnectionRecord, DrillRecord, RequestRecord, WatchRecord } from '
 
 export const FAULT_MS = 100_000;
 
-/** cp1 holds the address and crashes at FAULT_MS; cp2 answers 305 ms later; cp1 comes back after 6.5 s. 5 ms between requests. */
+/**
+ * cp1 holds the address and crashes at FAULT_MS; cp2 answers 305 ms later; cp1 comes back after 6.5 s. 5 ms between requests. Of the
+ * connections the first 96 live on cp1 and are reset, the idle ones among them 100 ms later than the others; the rest live on cp2 and are kept.
+ */
 export function ownerCrashRecord(): DrillRecord {
   const requests: RequestRecord[] = [];
   for (let i = 0; i < 2200; i++) {
@@ -12,19 +15,25 @@ export function ownerCrashRecord(): DrillRecord {
     requests.push(ok ? { startMs, endMs: startMs + 2.5, ok, server } : { startMs, endMs: startMs + 1000, ok, error: 'time-out' });
   }
   const connections: ConnectionRecord[] = Array.from({ length: 300 }, (_, i) => {
-    const record = { openedMs: FAULT_MS - 5000 + i * 10, lastAnswerMs: FAULT_MS + 8500, longestWaitMs: 2 };
-    return i < 96 ? { ...record, lastAnswerMs: FAULT_MS - 500, resetMs: FAULT_MS + 310 + i * 5, error: 'ECONNRESET' } : record;
+    const idle = i % 4 === 3;
+    const common = { openedMs: FAULT_MS - 5000 + i * 10, ...(idle && { idle }), lastAnswerMs: FAULT_MS + 8500, longestWaitMs: 2 };
+    const resetMs = FAULT_MS + 310 + i * 5 + (idle ? 100 : 0);
+    return i < 96 ? { ...common, server: 'cp1', lastAnswerMs: FAULT_MS - 500, resetMs, error: 'ECONNRESET' } : { ...common, server: 'cp2' };
   });
   const watch: WatchRecord = { askedMs: [], answers: [] };
   for (let timeMs = FAULT_MS - 2000; timeMs < FAULT_MS + 9000; timeMs += 1) {
     const round = watch.askedMs.push(timeMs) - 1;
     const host = timeMs < FAULT_MS ? 'cp1' : timeMs > FAULT_MS + 300 ? 'cp2' : undefined;
     if (host !== undefined)
-      watch.answers.push({ round, host, how: 'arp', heardMs: timeMs + 0.1 }, { round, host, how: 'tcp', heardMs: timeMs + 0.2 });
+      watch.answers.push(
+        { round, host, how: 'arp', heardMs: timeMs + 0.1 },
+        { round, host, asked: host, how: 'tcp', heardMs: timeMs + 0.2 },
+      );
   }
   const marks: DrillRecord['marks'] = [
     { timeMs: FAULT_MS, label: 'cp1 vanishes', kind: 'fault' },
     { timeMs: FAULT_MS + 6500, label: 'cp1 returns', kind: 'undo' },
   ];
-  return { requests, connections, watch, marks, probeLagMs: 1.2 };
+  const course = { datapath: 'proxy' as const, struck: ['cp1'], plannedHandOver: false };
+  return { course, requests, connections, watch, marks, probeLagMs: 1.2 };
 }
