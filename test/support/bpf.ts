@@ -1,9 +1,13 @@
 /** Runs programs of tc in the kernel on frames that are on no wire, and tells whether this machine can have them at all. */
 import koffi from 'koffi';
-import { createCell } from '../../src/drivers/linux/bpf/calls.ts';
+import { assemble, exit, set } from '../../src/drivers/linux/bpf/assembler.ts';
+import { bpf, createCell, loadProgram } from '../../src/drivers/linux/bpf/calls.ts';
+import { CGROUP_HOOKS, type CgroupHook } from '../../src/drivers/linux/bpf/cgroup.ts';
+import { openCgroup } from '../../src/drivers/linux/socket/cgroup.ts';
 import * as libc from '../../src/drivers/linux/libc.ts';
 
 const SYS_BPF = process.arch === 'arm64' ? 280 : 321;
+const BPF_PROG_ATTACH = 8;
 const BPF_PROG_TEST_RUN = 10;
 const BPF_PROG_GET_FD_BY_ID = 13;
 
@@ -33,4 +37,18 @@ export function programExists(id: number): boolean {
   const fd = libc.syscall3(SYS_BPF, BPF_PROG_GET_FD_BY_ID, attr, attr.length);
   if (fd >= 0) libc.close(fd);
   return fd >= 0;
+}
+
+/** Attaches a program that does nothing, called `alone`, to a cgroup, so that the hook takes no other. It goes with the cgroup. */
+export function attachAlone(cgroup: string, hook: CgroupHook): void {
+  const instructions = assemble([set(0, 1), exit]);
+  const loaded = loadProgram({ name: 'alone', instructions, ...CGROUP_HOOKS[hook] });
+  const opened = openCgroup(cgroup);
+  if (!loaded.ok || !opened.ok) throw new Error('no program or no cgroup');
+  const attr = Buffer.alloc(16);
+  for (const [i, word] of [opened.fd, loaded.fd, CGROUP_HOOKS[hook].attachType].entries()) attr.writeUInt32LE(word, i * 4);
+  const result = bpf(BPF_PROG_ATTACH, attr);
+  libc.close(loaded.fd);
+  opened.close();
+  if (result !== 0) throw new Error(libc.errnoName(libc.lastErrno()));
 }

@@ -13,6 +13,10 @@ export const connect: (fd: number, address: Uint8Array, length: number) => numbe
 export const setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number = libc.func(
   'int setsockopt(int, int, int, const uint8_t *, uint32_t)',
 );
+/** `length` goes in as the room there is, and comes back as what was written. */
+export const getsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: Uint32Array) => number = libc.func(
+  'int getsockopt(int, int, int, uint8_t *, uint32_t *)',
+);
 koffi.struct('sock_fprog', { len: 'uint16_t', filter: 'const uint8_t *' });
 /** SO_ATTACH_FILTER with a struct sock_fprog; `len` counts instructions of 8 bytes. */
 export const setFilter: (fd: number, level: number, name: number, program: { len: number; filter: Uint8Array }, length: number) => number =

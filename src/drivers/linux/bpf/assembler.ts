@@ -57,7 +57,10 @@ export const copy = (dst: Register, src: Register): Line => [{ opcode: BPF_ALU64
 export const set = (dst: Register, imm: number): Line => [{ opcode: BPF_ALU64 | BPF_MOV | BPF_K, dst, imm }];
 /** A constant of 64 bits, without a sign. */
 export function set64(dst: Register, imm: bigint): Line {
-  return [{ opcode: BPF_LD | BPF_DW | BPF_IMM_MODE, dst, imm: Number(BigInt.asIntN(32, imm)) }, { opcode: 0, imm: Number(imm >> 32n) }];
+  return [
+    { opcode: BPF_LD | BPF_DW | BPF_IMM_MODE, dst, imm: Number(BigInt.asIntN(32, imm)) },
+    { opcode: 0, imm: Number(imm >> 32n) },
+  ];
 }
 export const and = (dst: Register, imm: number): Line => [{ opcode: BPF_ALU64 | BPF_AND | BPF_K, dst, imm }];
 export const add = (dst: Register, imm: number): Line => [{ opcode: BPF_ALU64 | BPF_ADD | BPF_K, dst, imm }];
@@ -117,7 +120,9 @@ export const jumpIfNotEqual = (dst: Register, imm: number, target: string): Line
 /** Compares 64 bits: a helper's address is zero when there is nothing. */
 export const jumpIfZero = (dst: Register, target: string): Line => [{ opcode: BPF_JMP | BPF_JEQ, dst, imm: 0, target }];
 /** Compares 64 bits of two registers. */
-export const jumpIfDifferent = (dst: Register, src: Register, target: string): Line => [{ opcode: BPF_JMP | BPF_JNE | BPF_X, dst, src, target }];
+export const jumpIfDifferent = (dst: Register, src: Register, target: string): Line => [
+  { opcode: BPF_JMP | BPF_JNE | BPF_X, dst, src, target },
+];
 /** Compares 64 bits with a sign: a helper's failure is negative. */
 export const jumpIfNegative = (dst: Register, target: string): Line => [{ opcode: BPF_JMP | BPF_JSLT, dst, imm: 0, target }];
 /** Compares 64 bits without a sign. */

@@ -5,8 +5,10 @@ import * as libc from '../libc.ts';
 const SYS_BPF: Partial<Record<NodeJS.Architecture, number>> = { x64: 321, arm64: 280 };
 const BPF_MAP_CREATE = 0;
 const BPF_PROG_LOAD = 5;
+const BPF_MAP_TYPE_HASH = 1;
 const BPF_MAP_TYPE_ARRAY = 2;
 const BPF_PROG_TYPE_SCHED_CLS = 3;
+const BPF_F_NO_PREALLOC = 1;
 const BPF_F_MMAPABLE = 1 << 10;
 const NAME_BYTES = 16;
 const LOG_BYTES = 65_536;
@@ -18,35 +20,54 @@ export type Opened = { ok: true; fd: number } | { ok: false; reason: string };
 
 /** An array map of one 8-byte value that can be mapped into memory (Linux 5.5). The value is zero. */
 export function createCell(name: string): Opened {
+  return createMap(name, [BPF_MAP_TYPE_ARRAY, 4, 8, 1, BPF_F_MMAPABLE]);
+}
+
+/** A hash map that takes memory only for what is in it. */
+export function createHash(name: string, size: { keyBytes: number; valueBytes: number; entriesMax: number }): Opened {
+  return createMap(name, [BPF_MAP_TYPE_HASH, size.keyBytes, size.valueBytes, size.entriesMax, BPF_F_NO_PREALLOC]);
+}
+
+/** `words`: type, bytes of a key, bytes of a value, entries, flags. */
+function createMap(name: string, words: readonly number[]): Opened {
   const attr = Buffer.alloc(64);
-  for (const [i, word] of [BPF_MAP_TYPE_ARRAY, 4, 8, 1, BPF_F_MMAPABLE].entries()) attr.writeUInt32LE(word, i * 4);
+  for (const [i, word] of words.entries()) attr.writeUInt32LE(word, i * 4);
   attr.write(name.slice(0, NAME_BYTES - 1), 28, 'latin1');
   return opened(bpf(BPF_MAP_CREATE, attr), 'create a map');
 }
 
-/** Loads a program for tc. When the kernel's verifier refuses it, the reason ends with the last line of its log. */
+export interface Program {
+  /** At most 15 letters, digits, dots and underscores. */
+  name: string;
+  instructions: Buffer;
+  /** enum bpf_prog_type. */
+  type: number;
+  /** enum bpf_attach_type, for types that want to know where they will be attached. */
+  attachType?: number;
+}
+
+/** Loads a program for tc. */
 export function loadClassifier(name: string, instructions: Buffer): Opened {
-  const fd = bpf(BPF_PROG_LOAD, programAttributes({ name, instructions }));
+  return loadProgram({ name, instructions, type: BPF_PROG_TYPE_SCHED_CLS });
+}
+
+/** When the kernel's verifier refuses the program, the reason ends with the last line of its log. */
+export function loadProgram(program: Program): Opened {
+  const fd = bpf(BPF_PROG_LOAD, programAttributes(program));
   if (fd >= 0) return { ok: true, fd };
-  const refused = opened(fd, `load program ${name}`);
+  const refused = opened(fd, `load program ${program.name}`);
   if (!refused.ok && libc.lastErrno() === libc.EPERM) return refused;
   const log = Buffer.alloc(LOG_BYTES);
-  const again = bpf(BPF_PROG_LOAD, programAttributes({ name, instructions, log }));
+  const again = bpf(BPF_PROG_LOAD, programAttributes(program, log));
   if (again >= 0) return { ok: true, fd: again };
   const lines = log.subarray(0, log.indexOf(0)).toString('latin1').trim().split('\n');
   const words = lines.findLast((line) => !line.startsWith('processed ')) ?? '';
   return refused.ok || words === '' ? refused : { ok: false, reason: `${refused.reason}: ${words}` };
 }
 
-interface Program {
-  name: string;
-  instructions: Buffer;
-  log?: Buffer;
-}
-
-function programAttributes({ name, instructions, log }: Program): Buffer {
-  const attr = Buffer.alloc(64);
-  attr.writeUInt32LE(BPF_PROG_TYPE_SCHED_CLS, 0);
+function programAttributes({ name, instructions, type, attachType = 0 }: Program, log?: Buffer): Buffer {
+  const attr = Buffer.alloc(72);
+  attr.writeUInt32LE(type, 0);
   attr.writeUInt32LE(instructions.length / INSTRUCTION_BYTES, 4);
   attr.writeBigUInt64LE(koffi.address(instructions), 8);
   attr.writeBigUInt64LE(koffi.address(LICENSE), 16);
@@ -56,10 +77,12 @@ function programAttributes({ name, instructions, log }: Program): Buffer {
     attr.writeBigUInt64LE(koffi.address(log), 32);
   }
   attr.write(name.slice(0, NAME_BYTES - 1), 48, 'latin1');
+  attr.writeUInt32LE(attachType, 68);
   return attr;
 }
 
-function bpf(command: number, attr: Buffer): number {
+/** -1 for a failure, whose number `libc.lastErrno` has. */
+export function bpf(command: number, attr: Buffer): number {
   const number = SYS_BPF[process.arch];
   return number === undefined ? libc.noSuchCall() : libc.syscall3(number, command, attr, attr.length);
 }

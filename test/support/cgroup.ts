@@ -1,0 +1,50 @@
+/** A cgroup (v2) of the test's own, so that programs attached to it touch nobody else. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cgroupMount } from '../../src/drivers/linux/socket/cgroup.ts';
+
+export interface TestCgroup {
+  path: string;
+  /** Moves this process, all its threads, in; sockets that it makes from now on belong to the cgroup. */
+  enter(): void;
+  /** Moves this process back, and its children, and removes the cgroup with everything attached to it. */
+  remove(): void;
+}
+
+let made = 0;
+
+/** Why no cgroup can be made here, for the title of a skipped suite; undefined when it can. */
+export function cgroupProblem(): string | undefined {
+  try {
+    createTestCgroup().remove();
+    return undefined;
+  } catch (error) {
+    return `a cgroup of version 2 needs root and a mount (${(error as Error).message})`;
+  }
+}
+
+export function createTestCgroup(): TestCgroup {
+  const root = cgroupMount(readFileSync('/proc/self/mountinfo', 'utf8'));
+  if (root === undefined) throw new Error('no cgroup v2 is mounted');
+  removeOrphans(root);
+  const path = join(root, `hale-test-${process.pid}-${made++}`);
+  mkdirSync(path);
+  const home = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
+  const remove = () => {
+    process.off('exit', remove);
+    if (!existsSync(path)) return;
+    for (const pid of readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean))
+      writeFileSync(join(root, home, 'cgroup.procs'), pid);
+    rmdirSync(path);
+  };
+  process.on('exit', remove);
+  return { path, enter: () => writeFileSync(join(path, 'cgroup.procs'), `${process.pid}`), remove };
+}
+
+/** Those of test processes that were killed before they could clean up. */
+function removeOrphans(root: string): void {
+  for (const name of readdirSync(root)) {
+    const owner = /^hale-test-(\d+)-\d+$/.exec(name)?.[1];
+    if (owner !== undefined && !existsSync(`/proc/${owner}`)) rmdirSync(join(root, name));
+  }
+}
