@@ -95,6 +95,16 @@ describe.skipIf(labImpossible !== undefined)(`faults ${labImpossible ?? ''}`, ()
     expect(lab.faults()).toEqual([]);
   });
 
+  test('a partition of five hosts strikes two of them, and the drill is told which', async () => {
+    const five = await createLab({ name: 'five', hosts: 5, services: [] });
+    const { record } = await five.inject('partition', 'cp3', { undoAfterMs: 60_000 });
+    expect(record.struck).toHaveLength(2);
+    expect(record.struck).toContain('cp3');
+    const isolated = await five.inject('isolate', 'cp5', { undoAfterMs: 60_000 });
+    expect(isolated.record.struck).toEqual(['cp5']);
+    await five.down();
+  });
+
   test('taking the lab down ends what does harm', async () => {
     const doomed = await createLab({ name: 'doomed', services: [] });
     const { record } = await doomed.inject('link-flap', 'cp1', { undoAfterMs: 60_000 });

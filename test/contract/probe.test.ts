@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -6,6 +7,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { ConnectionRecord } from '../../src/core/drill/record.ts';
 import { createAuthority } from '../../src/drivers/pki/authority.ts';
 import type { ProbeOptions } from '../../src/lab/probe/options.ts';
 import { type Probe, startProbe } from '../../src/lab/probe/process.ts';
@@ -15,8 +17,10 @@ const dir = mkdtempSync(join(tmpdir(), 'hale-probe-'));
 const probes: Probe[] = [];
 /** Plain sockets by the client's port; a TLS socket cannot be reset. */
 const accepted = new Map<number, Socket>();
-/** Ports of the connections that asked for keep-alive, in order of their first request. */
-const longLived = new Set<number>();
+/** By their client's port: how often each connection that asked for keep-alive was used, in order of their first request. */
+const longLived = new Map<number, number>();
+/** Of six the fourth says nothing after its first answer. */
+const IDLE = 3;
 let answer: (request: IncomingMessage, response: ServerResponse) => void;
 let server: Server;
 let port: number;
@@ -30,7 +34,10 @@ beforeAll(async () => {
   const pair = await authority.issue({ commonName: 'api', dnsNames: ['api.test'], ipAddresses: [], usages: ['server'], validityDays: 1 });
   writeFileSync(join(dir, 'ca.crt'), authority.certPem);
   server = createServer({ cert: pair.certPem, key: pair.keyPem }, (request, response) => {
-    if (request.headers.connection === 'keep-alive') longLived.add(request.socket.remotePort as number);
+    if (request.headers.connection === 'keep-alive') {
+      const clientPort = request.socket.remotePort as number;
+      longLived.set(clientPort, (longLived.get(clientPort) ?? 0) + 1);
+    }
     answer(request, response);
   });
   server.on('connection', (socket: Socket) => accepted.set(socket.remotePort as number, socket));
@@ -66,6 +73,12 @@ async function start(change: Partial<ProbeOptions> = {}): Promise<Probe> {
   return probe;
 }
 
+/** What is left of the kernel's keep-alive timer on the client's side, in seconds. */
+function keepAliveSeconds(clientPort: number): number {
+  const said = execFileSync('ss', ['-Htno', 'state', 'established', `sport = :${clientPort}`], { encoding: 'utf8' });
+  return Number(/timer:\(keepalive,(\d+)sec/.exec(said)?.[1]);
+}
+
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('probe', () => {
@@ -94,7 +107,7 @@ describe('probe', () => {
     answer = answerOk;
     const probe = await start();
     await pause(100);
-    const [first, second] = [...longLived].map((clientPort) => accepted.get(clientPort)) as [Socket, Socket];
+    const [first, second] = [...longLived.keys()].map((clientPort) => accepted.get(clientPort)) as [Socket, Socket];
     first.resetAndDestroy();
     second.end();
     await pause(1500);
@@ -104,6 +117,39 @@ describe('probe', () => {
     expect(connections.filter(({ resetMs, waitingSinceMs }) => resetMs === undefined && waitingSinceMs === undefined)).toHaveLength(
       CONNECTIONS - 2,
     );
+  });
+
+  test('an idle connection says nothing until it is asked at the end, and neither does its kernel', async () => {
+    answer = answerOk;
+    const probe = await start({ intervalMs: null });
+    const idlePort = [...longLived.keys()][IDLE] as number;
+    const heard = (accepted.get(idlePort) as Socket).bytesRead;
+    await pause(2500);
+    const uses = [...longLived.values()];
+    expect((accepted.get(idlePort) as Socket).bytesRead).toBe(heard);
+    expect(keepAliveSeconds(idlePort)).toBeGreaterThan(20);
+    const { connections } = await probe.stop();
+    expect(uses.map((count) => count > 1)).toEqual(uses.map((_, i) => i !== IDLE));
+    expect(longLived.get(idlePort)).toBe(2);
+    expect(connections.map(({ idle }) => idle === true)).toEqual(uses.map((_, i) => i === IDLE));
+    for (const connection of connections) expect(connection).not.toHaveProperty('waitingSinceMs');
+  });
+
+  test('an idle connection that is told is noted at that moment, and one that is not by its last question', async () => {
+    const seen = async (whenIdle: (socket: Socket) => void): Promise<ConnectionRecord> => {
+      answer = answerOk;
+      longLived.clear();
+      const probe = await start({ intervalMs: null });
+      whenIdle(accepted.get([...longLived.keys()][IDLE] as number) as Socket);
+      await pause(700);
+      return (await probe.stop()).connections[IDLE] as ConnectionRecord;
+    };
+    for (const told of [await seen((socket) => socket.resetAndDestroy()), await seen((socket) => void socket.end())]) {
+      expect(told).toHaveProperty('resetMs');
+      expect(told).not.toHaveProperty('waitingSinceMs');
+    }
+    const untold = await seen(() => void (answer = (request) => void request.socket.destroy()));
+    expect(untold.resetMs).toBeGreaterThanOrEqual(untold.waitingSinceMs as number);
   });
 
   test('a server that falls silent neither delays the next requests nor looks like a reset', async () => {

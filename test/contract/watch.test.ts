@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { holdersOf } from '../../src/core/drill/holders.ts';
+import { provenAnswers } from '../../src/core/drill/proof.ts';
 import type { WatchRecord } from '../../src/core/drill/record.ts';
 import { startWatch, type Watch } from '../../src/lab/probe/process.ts';
 
@@ -145,6 +146,37 @@ describe.each([
     const record = await watching.stop();
     expect([...seen(record)].filter((sight) => sight.startsWith('h2'))).toEqual(['h2 tcp']);
     expect(holdersOf(record).maxSimultaneous).toBe(2);
+  });
+
+  test('tells who was asked from who answered: a holder that steers to another host proves itself, and leaves that host nothing to wait for', async () => {
+    add('h1', address);
+    add('h2', address, 'lo');
+    const family = link === 'arp' ? 'ip' : 'ip6';
+    const steer = `ether saddr set ${macOf('h1')} ether daddr set ${macOf('h2')} fwd to eth0`;
+    const onlySteered = `ether saddr != ${macOf('h1')} drop`;
+    for (const [host, rule] of Object.entries({ h1: steer, h2: onlySteered })) {
+      const chain = 'chain in { type filter hook ingress device eth0 priority 0;';
+      inside(host, 'nft', `table netdev steer { ${chain} ${family} daddr ${address} tcp dport 6443 ${rule}; }; }`);
+    }
+    inside('h2', 'sysctl', '-qw', 'net.ipv4.conf.all.arp_ignore=1');
+    // On an address of lo the kernel answers solicitations too; what keeps it from that with dsr is not at stake here.
+    inside('h2', 'nft', 'add rule netdev steer in icmpv6 type nd-neighbor-solicit drop');
+    try {
+      const watching = await start(address);
+      await pause(400);
+      const record = await watching.stop();
+      await pause(50);
+      const halfOpen = inside('h2', 'ss', '-Htn', 'state', 'syn-recv');
+      expect(new Set(record.answers.map(({ how, asked, host }) => `${how} ${asked ?? 'all'} ${host}`))).toEqual(
+        new Set([`${link} all h1`, 'tcp h1 h2']),
+      );
+      const holders = (datapath: 'dsr' | 'nat') => holdersOf(provenAnswers(record, { datapath, plannedHandOver: false }));
+      expect(holders('dsr')).toMatchObject({ maxSimultaneous: 1, intervals: [{ host: 'h1' }] });
+      expect(holdersOf(record).maxSimultaneous).toBe(2);
+      expect(halfOpen).toBe('');
+    } finally {
+      for (const host of ['h1', 'h2']) inside(host, 'nft', 'delete table netdev steer');
+    }
   });
 
   test('sees nobody when nobody holds the address', async () => {
