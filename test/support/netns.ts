@@ -40,9 +40,31 @@ export function netnsProblem(): string | undefined {
 
 /** Interfaces are called eth0 on both sides, up, with 10.77.0.x/24 and fd77::x/64. */
 export function createTestLink(): TestLink {
+  const { hosts, remove } = createHosts(['host', 'peer'], ([host, peer]) => {
+    execFileSync('ip', ['-n', host as string, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', peer as string]);
+  });
+  return { host: hosts[0] as TestHost, peer: hosts[1] as TestHost, remove };
+}
+
+/** As many hosts as there are roles on one switch, with interfaces as in `createTestLink`. */
+export function createTestLan(roles: readonly string[]): { hosts: TestHost[]; remove(): void } {
+  return createHosts([...roles, 'switch'], (names) => {
+    const lan = names.at(-1) as string;
+    execFileSync('ip', ['-n', lan, 'link', 'add', 'br0', 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0', 'mcast_snooping', '0']);
+    execFileSync('ip', ['-n', lan, 'link', 'set', 'br0', 'up']);
+    for (const [i, host] of names.slice(0, -1).entries()) {
+      execFileSync('ip', ['-n', host, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', `port${i}`, 'netns', lan]);
+      execFileSync('ip', ['-n', lan, 'link', 'set', `port${i}`, 'master', 'br0', 'up']);
+    }
+    return names.slice(0, -1);
+  });
+}
+
+/** `join` connects the namespaces, and returns those that are hosts where not all are. */
+function createHosts(roles: readonly string[], join: (names: string[]) => string[] | void): { hosts: TestHost[]; remove(): void } {
   removeOrphans();
   const children = new Set<ChildProcess>();
-  const names = [nextName('host'), nextName('peer')] as const;
+  const names = roles.map(nextName);
   const remove = (): void => {
     process.off('exit', remove);
     for (const child of children) child.kill('SIGKILL');
@@ -51,9 +73,8 @@ export function createTestLink(): TestLink {
   process.on('exit', remove);
   try {
     for (const name of names) execFileSync('ip', ['netns', 'add', name]);
-    execFileSync('ip', ['-n', names[0], 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', names[1]]);
-    const [host, peer] = names.map((namespace, i) => testHost({ namespace, number: i + 1, children }));
-    return { host: host as TestHost, peer: peer as TestHost, remove };
+    const joined = join(names) ?? names;
+    return { hosts: joined.map((namespace, i) => testHost({ namespace, number: i + 1, children })), remove };
   } catch (error) {
     remove();
     throw error;

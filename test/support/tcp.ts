@@ -6,10 +6,10 @@ import { socketAddress } from '../../src/drivers/linux/socket-address.ts';
 import type { TestHost } from './netns.ts';
 
 /** A server on all addresses of the host, IPv4 and IPv6, as an API server listens; it keeps its half of a connection open until told. */
-export function listenIn(host: TestHost, onConnection: (socket: Socket) => void): Server {
+export function listenIn(host: TestHost, onConnection: (socket: Socket) => void, port = 0): Server {
   const server = createServer({ allowHalfOpen: true }, onConnection);
   // With an address or a name Node would make the socket later, outside the namespace.
-  host.inside(() => server.listen(0));
+  host.inside(() => server.listen(port));
   return server;
 }
 

@@ -24,6 +24,9 @@ export const setFilter: (fd: number, level: number, name: number, program: { len
 export const send: (fd: number, bytes: Uint8Array, length: number, flags: number) => number = libc.func(
   'intptr_t send(int, const uint8_t *, size_t, int)',
 );
+export const sendto: (fd: number, bytes: Uint8Array, length: number, flags: number, to: Uint8Array, toLength: number) => number = libc.func(
+  'intptr_t sendto(int, const uint8_t *, size_t, int, const uint8_t *, uint32_t)',
+);
 export const recv: (fd: number, bytes: Uint8Array, length: number, flags: number) => number = libc.func(
   'intptr_t recv(int, uint8_t *, size_t, int)',
 );

@@ -97,6 +97,17 @@ describe.skipIf(problem !== undefined)(
       expect(list({ family: 4, local: { port }, established: true })).toHaveLength(700);
     });
 
+    test('a connection in TIME_WAIT is destroyed too', async () => {
+      const socket = await client(link.host.address4);
+      const accepted = sockets.find((other) => other.localPort === port) as Socket;
+      accepted.end();
+      socket.end();
+      const waiting = () => list({ family: 4, local: { port } }).filter(({ state }) => state === 'TIME_WAIT');
+      await expect.poll(waiting).toHaveLength(1);
+      expect(link.host.inside(() => diag.destroy(waiting()[0] as NonNullable<ReturnType<typeof waiting>[0]>))).toEqual({ ok: true });
+      expect(waiting()).toEqual([]);
+    });
+
     test.for(['address4', 'address6'] as const)('a destroyed connection (%s) is reset at its peer, and gone', async (family) => {
       const socket = await client(link.host[family]);
       const failed = once(socket, 'error');

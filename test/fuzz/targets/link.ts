@@ -4,7 +4,8 @@ import { formatIp, formatMac, parseIp, parseMac } from '../../../src/base/addres
 import { arpAnnouncement, arpGratuitousReply, arpProbe, arpRequest, parseArp } from '../../../src/core/neighbor/arp.ts';
 import { claimOfFrame } from '../../../src/core/neighbor/claim.ts';
 import { duplicateAddressSolicitation, neighborSolicitation, parseNdp, unsolicitedAdvertisement } from '../../../src/core/neighbor/ndp.ts';
-import { checksum, parseSynAck, synFrame } from '../../../src/lab/probe/syn.ts';
+import { checksum } from '../../../src/core/balancer/segment.ts';
+import { parseSynAck, synFrame } from '../../../src/lab/probe/syn.ts';
 import type { Target } from '../target.ts';
 
 const mac = '02:00:5e:10:00:01';

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { checksum, parseSynAck, rstFrame, synFrame, synTemplate } from '../../../src/lab/probe/syn.ts';
+import { checksum } from '../../../src/core/balancer/segment.ts';
+import { parseSynAck, rstFrame, synFrame, synTemplate } from '../../../src/lab/probe/syn.ts';
 
 const ends = { sourceMac: '02:68:61:00:00:01', targetMac: '02:00:00:00:00:02', sourcePort: 61_001, targetPort: 6443 };
 const ipv4 = { ...ends, source: '10.0.0.250', target: '10.0.0.100' };
