@@ -1,13 +1,48 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { measure, type Measurement } from '../../src/core/drill/measure.ts';
 import { agentStatus, awaitSteady } from '../../src/lab/drill/agents.ts';
+import { startInstruments } from '../../src/lab/drill/instruments.ts';
 import type { LabHost } from '../../src/lab/host.ts';
 import type { Lab } from '../../src/lab/lab.ts';
+import { datapathOf } from '../../src/lab/plan.ts';
+import { stopDaemon } from '../../src/lab/stop.ts';
 import { until } from '../support/hale.ts';
 import { hostsWithAddress, labImpossible, restingLab, statuses } from '../support/lab.ts';
 
 const STEADY = { timeoutMs: 30_000 };
+/** Long-lived connections beside requests over new ones. */
+const LOAD = 60;
+const MENDED = /mended/;
+
+/** What clients and the watch see while something is done to a lab. */
+async function underLoad(lab: Lab, act: () => Promise<void>, how: { plannedHandOver?: boolean } = {}): Promise<Measurement> {
+  const instruments = await startInstruments(lab, { connections: LOAD });
+  try {
+    await pause(500);
+    const faultMs = lab.now();
+    await act();
+    await pause(2500);
+    const seen = await instruments.stop();
+    const course = { datapath: datapathOf(lab.plan), struck: [], plannedHandOver: how.plannedHandOver ?? false };
+    return measure({ ...seen, course, marks: [{ timeMs: faultMs, label: 'a bad day', kind: 'fault' }] });
+  } finally {
+    await instruments.abandon();
+  }
+}
+
+/** Names of the tables, chains and sets that a host's kernel has; what is in the sets comes and goes with the lease. */
+async function rulesOf(host: LabHost): Promise<string[]> {
+  const { stdout } = await host.exec(['nft', '--json', '--stateless', 'list', 'ruleset']);
+  const { nftables } = JSON.parse(stdout) as { nftables: Record<string, { family?: string; table?: string; name?: string }>[] };
+  return nftables
+    .flatMap((entry) => Object.entries(entry).map(([kind, { family, table, name }]) => [kind, family, table, name].join(' ')))
+    .sort();
+}
+
+const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe.skipIf(labImpossible !== undefined)(`bad days ${labImpossible ?? ''}`, () => {
   let lab: Lab;
@@ -29,14 +64,7 @@ describe.skipIf(labImpossible !== undefined)(`bad days ${labImpossible ?? ''}`, 
   };
   const log = (host: LabHost) => readFileSync(join(host.folder, 'log', 'agent.log'), 'utf8');
 
-  const stopAgent = async (host: LabHost) => {
-    host.signal('agent', 'TERM');
-    await until(
-      () => host.running('agent'),
-      (running) => !running,
-      'the agent has stopped',
-    );
-  };
+  const stopAgent = (host: LabHost) => stopDaemon(host, 'agent');
 
   test('kill -9 of the agent: the address leaves its host before another host takes it, and its next start leaves none', async () => {
     const holder = await awaitSteady(lab, STEADY);
@@ -164,6 +192,49 @@ describe.skipIf(labImpossible !== undefined)(`bad days ${labImpossible ?? ''}`, 
     expect((await agentStatus(holder))?.whyNotHolding).toMatch(/holds the lease|drained/);
     for (const record of lab.faults()) await lab.undo(record);
     await awaitSteady(lab, STEADY);
+  });
+
+  describe('under load', () => {
+    test.each<{ where: string; pick: (holder: LabHost) => LabHost }>([
+      { where: 'the holder', pick: (holder) => holder },
+      { where: 'a backend', pick: (holder) => lab.controlPlane.find((host) => host.name !== holder.name) as LabHost },
+    ])('`nft flush ruleset` on $where: mended and logged, no second holder', async ({ pick }) => {
+      const holder = await awaitSteady(lab, STEADY);
+      const host = pick(holder);
+      const before = await rulesOf(host);
+      const logged = log(host).length;
+      const { holders, connections } = await underLoad(lab, async () => {
+        await host.exec(['nft', 'flush', 'ruleset']);
+        await until(
+          () => rulesOf(host),
+          (rules) => same(rules, before),
+          'the rules are back',
+        );
+      });
+      expect(log(host).slice(logged)).toMatch(MENDED);
+      expect(holders).toMatchObject({ maxSimultaneous: 1, overlapMs: 0 });
+      expect(new Set(holders.intervals.map((interval) => interval.host))).toEqual(new Set([holder.name]));
+      expect(connections).toMatchObject({ hung: 0 });
+    });
+
+    test.each<{ where: string; pick: (holder: LabHost) => LabHost }>([
+      { where: 'a backend', pick: (holder) => lab.controlPlane.find((host) => host.name !== holder.name) as LabHost },
+      { where: 'the holder', pick: (holder) => holder },
+    ])('the agent of $where is restarted: no established connection is lost', async ({ where, pick }) => {
+      const host = pick(await awaitSteady(lab, STEADY));
+      const { connections, requests, holders } = await underLoad(
+        lab,
+        async () => {
+          await stopDaemon(host, 'agent');
+          await host.restart('agent');
+          await awaitSteady(lab, STEADY);
+        },
+        { plannedHandOver: where === 'the holder' },
+      );
+      expect(connections).toMatchObject({ total: LOAD, kept: LOAD, reset: 0, hung: 0 });
+      expect(requests.failed).toBe(0);
+      expect(holders).toMatchObject({ maxSimultaneous: 1, overlapMs: 0 });
+    });
   });
 
   describe('an agent that cannot start says why in one sentence and claims nothing', () => {

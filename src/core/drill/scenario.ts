@@ -26,7 +26,7 @@ export interface Expectation {
   /** No request that begins later than this after the fault may fail. */
   failingForMs: number;
   failedMax?: number;
-  hungMax?: number;
+  hungMax: number;
   /** Connections to API servers on hosts that were not struck, of which so many may be lost with a datapath; one that is not named may lose any. */
   survivorsLostMax?: Partial<Record<DatapathName, number>>;
   /** `either`: both are right, as the fault may or may not last until the lease ends. */

@@ -82,7 +82,7 @@ function serviceReasons({ expect }: Scenario, measurement: Measurement, boundMs:
   if (expect.failedMax !== undefined && requests.failed > expect.failedMax) {
     reasons.push(`${requests.failed} requests failed; at most ${expect.failedMax} were allowed`);
   }
-  if (expect.hungMax !== undefined && connections.hung > expect.hungMax) {
+  if (connections.hung > expect.hungMax) {
     reasons.push(`${connections.hung} connections hung; at most ${expect.hungMax} were allowed`);
   }
   const lostMax = expect.survivorsLostMax?.[measurement.datapath];

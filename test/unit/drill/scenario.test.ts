@@ -19,6 +19,15 @@ describe('drills as data', () => {
     },
   );
 
+  test.each(SCENARIOS)(
+    '$name: no connection may hang, and with dsr, or where the address stays, none is lost but on the struck host',
+    (scenario) => {
+      const { hungMax, survivorsLostMax, holder } = scenario.expect;
+      expect(hungMax).toBe(0);
+      expect(survivorsLostMax).toEqual(holder === 'stays' ? { dsr: 0, nat: 0, ipvs: 0, proxy: 0 } : { dsr: 0 });
+    },
+  );
+
   test.each(SCENARIOS)('$name: an address that stays costs no lease, one that moves without its holder’s help at most one', (scenario) => {
     const { holder, outage } = scenario.expect;
     const leases = holder === 'stays' || scenario.fault === 'drain' ? 0 : scenario.fault === 'agent-kill' ? 0.5 : 1;
