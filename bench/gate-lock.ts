@@ -3,6 +3,7 @@ import { assert } from '../src/base/assert.ts';
 import { boottime } from '../src/drivers/linux/boottime.ts';
 import { type Deadline, openDeadline } from '../src/drivers/linux/deadline.ts';
 import { type Gate, installGate } from '../src/drivers/linux/gate.ts';
+import { passingTable } from '../src/drivers/linux/ruleset.ts';
 import { linkByName } from '../src/drivers/linux/links.ts';
 import { done } from '../src/ports/effect.ts';
 
@@ -25,7 +26,7 @@ export function openLock(lock: Lock): Pick<Gate, 'open' | 'remove'> {
       remove: () => deadline.close(),
     };
   }
-  const installed = installGate({ interfaceName: link.name, mac: link.mac, addresses: [ADDRESS], clock: boottime, deadline });
+  const installed = installGate({ table: passingTable({ interfaceName: link.name, mac: link.mac, addresses: [ADDRESS] }), addresses: [ADDRESS], clock: boottime, deadline });
   assert(installed.ok, `this machine has nftables: ${installed.ok ? '' : installed.reason}`);
   return installed.gate;
 }

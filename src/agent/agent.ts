@@ -145,7 +145,7 @@ export class Agent {
     guardian.arm({
       linkIndex: host.link.index,
       addresses: cluster.endpoint.addresses,
-      gated: host.enforced,
+      gate: host.gate,
       leaseMs: timingProfiles[cluster.agent.profile].leaseMs,
       from: members[self.index] as string,
       port: cluster.agent.port,

@@ -231,7 +231,7 @@ describe.skipIf(problem)(`the guardian${problem ? `: skipped, ${problem}` : ''}`
     const lastWords: LastWords[] = [{ to: net.peer.address4, datagrams: ['cmVsZWFzZQ=='] }];
     const { index } = net.host.inside(() => linkByName('eth0'));
     const addresses = [SHARED4, SHARED6];
-    const common = { linkIndex: index, addresses, gated: true, leaseMs: 100, from: net.host.address4, port: PORT, lastWords };
+    const common = { linkIndex: index, addresses, gate: 'passing' as const, leaseMs: 100, from: net.host.address4, port: PORT, lastWords };
     const will: Will = { agentPid: process.pid, ...common };
     guardian.stdin.end(`${JSON.stringify(will)}\n${STAND_DOWN.slice(0, 5)}`);
     await once(guardian, 'close');

@@ -33,7 +33,7 @@ const open = () =>
 const endpoint = options.holds ? open() : undefined;
 const { addresses, leaseMs, from, to, port } = options;
 const datagrams = options.lastWords.map((word) => Buffer.from(word).toString('base64'));
-guardian.arm({ linkIndex: link.index, addresses, gated: true, leaseMs, from, port, lastWords: [{ to, datagrams }] });
+guardian.arm({ linkIndex: link.index, addresses, gate: 'passing', leaseMs, from, port, lastWords: [{ to, datagrams }] });
 
 if (options.holds) createServer(() => {}).listen({ fd: listenFreebind({ address: addresses[0] as string, port: 8443 }) });
 

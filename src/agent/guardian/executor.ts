@@ -25,7 +25,7 @@ export class Executor {
     const { from, port } = will;
     this.#will = will;
     this.#log = log;
-    this.#netfilter = will.gated ? openNetlink(NETLINK_NETFILTER) : undefined;
+    this.#netfilter = will.gate !== null ? openNetlink(NETLINK_NETFILTER) : undefined;
     this.#addresses = openAddresses();
     this.#peers = will.lastWords.map(({ to, datagrams }) => ({
       sender: openUdpSender({ from, to, port }),
@@ -67,7 +67,8 @@ export class Executor {
   }
 
   #withdraw(): Effect {
-    const closed = this.#netfilter === undefined ? done : closeGate(this.#netfilter);
+    const { gate } = this.#will;
+    const closed = this.#netfilter === undefined || gate === null ? done : closeGate(this.#netfilter, gate);
     const removed = this.#will.addresses.map((address) => this.#addresses.remove({ linkIndex: this.#will.linkIndex, address }));
     return [closed, ...removed].find((effect) => !effect.ok) ?? done;
   }

@@ -1,11 +1,13 @@
+import type { GateKind } from '../../drivers/linux/gate.ts';
+
 /** What the agent leaves to its guardian: everything that is needed to put its host right when it is dead, and no key. */
 export interface Will {
   agentPid: number;
   linkIndex: number;
   /** The shared addresses. */
   addresses: readonly string[];
-  /** Whether there is a gate to be closed. */
-  gated: boolean;
+  /** The gate to be closed; null when there is none. */
+  gate: GateKind | null;
   /** How long the kernel may go on answering after the agent's death: so long it is worth to try again. */
   leaseMs: number;
   /** This member's own address, which its peers know it by. */

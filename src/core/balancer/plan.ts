@@ -6,6 +6,14 @@ export interface Target {
   port: number;
 }
 
+export interface Backend extends Target {
+  state: BackendState;
+  /** Hardware address of its host's interface towards the address; undefined while unknown. */
+  mac?: string | undefined;
+  /** Its host takes packets for the address that another host steers to it. */
+  serves?: boolean;
+}
+
 /** What a datapath is to do, as data: the one thing that every datapath is given. */
 export interface DatapathPlan {
   /** Index of this host's own API server among the backends. */
@@ -13,7 +21,7 @@ export interface DatapathPlan {
   /** Where clients connect to. */
   frontends: readonly { address: string; port: number }[];
   /** Takes new connections while `ready`, keeps established ones while `draining`, loses them when `dead`. */
-  backends: readonly (Target & { state: BackendState })[];
+  backends: readonly Backend[];
 }
 
 /** Best first. A draining backend may still serve, and when etcd has no leader all are draining; a dead one only costs time. */

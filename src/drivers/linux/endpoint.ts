@@ -6,9 +6,10 @@ import { done, type Effect } from '../../ports/effect.ts';
 import type { EndpointAddress } from '../../ports/endpoint.ts';
 import type { Log } from '../../ports/log.ts';
 import { openAddresses } from './addresses.ts';
-import { type DeadlineOpened, openDeadline } from './deadline.ts';
-import { type GateInstalled, installGate } from './gate.ts';
+import { type Deadline, type DeadlineOpened, openDeadline } from './deadline.ts';
+import { type GateInstalled, type GateTable, installGate } from './gate.ts';
 import type { Link } from './links.ts';
+import { passingTable } from './ruleset.ts';
 import { joinGroup } from './multicast.ts';
 import { overrideSysctl } from './sysctl.ts';
 
@@ -25,6 +26,10 @@ export interface EndpointOptions {
   log: Log;
   /** How long connections under way may go on with the host that handed over. */
   graceMs: number;
+  /** What the gate opens and closes; without it, a table for connections that end on this host. */
+  table?: GateTable;
+  /** With direct server return: whose frames this host serves from the first moment on. Connections go on after `close`, and with them the gate. */
+  members?: readonly Uint8Array[];
 }
 
 export interface LinuxEndpoint extends EndpointAddress {
@@ -35,16 +40,22 @@ export interface LinuxEndpoint extends EndpointAddress {
   readonly enforced: boolean;
   /** What the kernel does not enforce here, in words, and why; undefined when it enforces all. */
   readonly weakness: string | undefined;
-  /** Withdraws, and takes the gate down. */
+  /** The eBPF lock in front of the gate; undefined where there is none. */
+  readonly deadline: Deadline | undefined;
+  /** Mends what somebody else changed in the kernel; what that was, in words. */
+  reconcile(): string[];
+  /** Withdraws, and takes the gate down unless others hold the address for connections that end here. */
   close(): Effect;
 }
 
 /** Closes the gate and removes an address that an earlier process left behind. Throws HaleError `netlink_unavailable`. */
-export function openEndpoint({ link, addresses: shared, neighbors, clock, log, graceMs }: EndpointOptions): LinuxEndpoint {
+export function openEndpoint(options: EndpointOptions): LinuxEndpoint {
+  const { link, addresses: shared, neighbors, clock, log, graceMs, members } = options;
+  const table = options.table ?? passingTable({ interfaceName: link.name, mac: link.mac, addresses: shared });
   const addresses = openAddresses();
-  const locked = openDeadline({ linkIndex: link.index, addresses: shared });
+  const locked = openDeadline({ linkIndex: link.index, addresses: shared, ...(members && { members }) });
   const deadline = locked.ok ? locked.deadline : undefined;
-  const installed = installGate({ interfaceName: link.name, mac: link.mac, addresses: shared, clock, deadline });
+  const installed = installGate({ table, addresses: shared, clock, deadline });
   // Without the table there would be no hand-over.
   if (!installed.ok) deadline?.close();
   const gate = installed.ok ? installed.gate : undefined;
@@ -71,6 +82,8 @@ export function openEndpoint({ link, addresses: shared, neighbors, clock, log, g
   if (!left.ok) log.error({ interface: link.name, reason: left.reason }, 'leftover of an earlier run not removed');
   return {
     enforced,
+    deadline,
+    reconcile: () => gate?.reconcile() ?? [],
     weakness: weaknessOf(installed, locked),
     hold(untilMs) {
       if (clock.now() >= untilMs) return { ok: false, reason: 'the lease has ended' };
@@ -96,9 +109,10 @@ export function openEndpoint({ link, addresses: shared, neighbors, clock, log, g
       if (!said.ok) log.warn({ interface: link.name, reason: said.reason }, 'announcement not sent');
     },
     close() {
-      const closed = firstFailure([withdraw(), gate?.remove() ?? done]);
+      const stays = table.kind === 'steering';
+      const closed = firstFailure([withdraw(), (stays ? gate?.leave() : gate?.remove()) ?? done]);
       addresses.close();
-      undoPreparation();
+      if (!stays) undoPreparation();
       return closed;
     },
   };

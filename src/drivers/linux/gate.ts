@@ -14,18 +14,33 @@ import type { Deadline } from './deadline.ts';
 import * as libc from './libc.ts';
 import { type Netlink, type NetlinkAnswer, type NetlinkMessage, NETLINK_NETFILTER, openNetlink } from './netlink.ts';
 import { runNft } from './nft-program.ts';
-import { addElement, deleteElement, deleteTable, type Element, flushSet, transaction } from './nft-sets.ts';
-import { ruleset, TABLE } from './ruleset.ts';
+import { addElement, countRules, deleteElement, deleteTable, type Element, flushSet, transaction } from './nft-sets.ts';
+import { TABLE } from './ruleset.ts';
 
 const flushAll = (sets: readonly string[]) => sets.map((set) => flushSet({ table: TABLE, set }));
 const FLUSH_LEASE = flushAll(['lease4', 'lease6', 'target6']);
-const FLUSH_HANDOVER = flushAll([
-  'partner',
-  ...[4, 6].flatMap((v) => [`yielding${v}`, `successor${v}`, `inheriting${v}`, `predecessor${v}`]),
-]);
+const FLUSH_HANDOVER: Record<GateKind, NetlinkMessage[]> = {
+  passing: flushAll(['partner', ...[4, 6].flatMap((v) => [`yielding${v}`, `successor${v}`, `inheriting${v}`, `predecessor${v}`])]),
+  steering: flushAll(['yielding4', 'yielding6']),
+};
 /** The kernel rounds a timeout to its tick, 10 ms at most and towards the past; this is the room for a late write as well. */
 const MARGIN_MS = 8;
 const ATTEMPTS = 4;
+
+/**
+ * What goes on in a hand-over. `passing`: connections end on the host that holds the address, so both hosts pass on what belongs to the
+ * other. `steering`: they end on any backend (dsr/ruleset.ts), and for the grace time both hosts steer alike.
+ */
+export type GateKind = 'passing' | 'steering';
+
+/** The nftables table that the gate opens and closes. */
+export interface GateTable {
+  kind: GateKind;
+  /** All of it as a script of nft, closed; without chains for what leaves where the kernel or nft lacks the hook. */
+  script(options: { outgoing: boolean }): string;
+  /** The table was made anew: what the script leaves out comes back now. */
+  onMade?(): void;
+}
 
 export interface Gate {
   /** Lets the address be answered for until `untilMs` of the clock and no later. After a failure the gate is closed. */
@@ -36,16 +51,19 @@ export interface Gate {
   inherit(mac: string, forMs: number): Effect;
   /** Closed for new connections at the same instant at which they begin to be passed on to `mac`; those under way stay. */
   yieldTo(mac: string, forMs: number): Effect;
+  /** Makes the table and the deadline anew when somebody else changed or deleted them; says in words what was mended. */
+  reconcile(): string[];
   /** Deletes the table and takes the deadline away, so that the address is guarded no more; gives the socket back. */
   remove(): Effect;
+  /** Closes, and gives the sockets back; table and deadline stay, for connections that end on this host. */
+  leave(): Effect;
 }
 
 /** `weakness` says what a gate without outgoing rules does not promise. */
 export type GateInstalled = { ok: true; gate: Gate; weakness: string | undefined } | { ok: false; reason: string };
 
 export interface GateOptions {
-  interfaceName: string;
-  mac: string;
+  table: GateTable;
   addresses: readonly string[];
   clock: Clock;
   /** Of CLOCK_BOOTTIME, as the clock is; belongs to the gate from then on. */
@@ -71,14 +89,28 @@ function gateOf(options: GateOptions): Gate {
   let handoverUntilMs = Number.NEGATIVE_INFINITY;
   // While a hand-over runs, the table alone ends the lease. It goes first: what it has closed by then cannot be opened by a later deadline.
   const setDeadline = () => options.deadline?.set(Math.max(openUntilMs, handoverUntilMs));
+  const { kind } = options.table;
+  let expectedRules = countRules(netfilter, { table: TABLE });
+  const remake = (): TableMade => {
+    const made = makeTable(options);
+    expectedRules = countRules(netfilter, { table: TABLE });
+    return made;
+  };
+  const remade = (): string => {
+    const made = remake();
+    if (!made.ok) return `the table netdev ${TABLE} was changed and cannot be made anew: ${made.reason}`;
+    const timeoutMs = Math.floor(openUntilMs - options.clock.now() - MARGIN_MS);
+    if (timeoutMs > 0) replace(timeoutMs);
+    return `the table netdev ${TABLE} was changed by somebody else: made anew`;
+  };
   const close = (): Effect => {
     openUntilMs = handoverUntilMs = Number.NEGATIVE_INFINITY;
     setDeadline();
-    return closeGate(netfilter);
+    return closeGate(netfilter, kind);
   };
-  const handOver = ({ sets, flush, mac, forMs }: HandOver): Effect => {
+  const handOver = ({ elements: sets, flush, forMs }: HandOver): Effect => {
     const untilMs = options.clock.now() + forMs;
-    const added = handoverElements({ sets, mac, addresses: options.addresses }).map((element) => addElement(element, forMs));
+    const added = sets.map((element) => addElement(element, forMs));
     const answer = transaction(netfilter, [...flush, ...added]);
     if (!answer.ok) return effectOf(answer, 'hand the gate over');
     handoverUntilMs = untilMs;
@@ -88,7 +120,7 @@ function gateOf(options: GateOptions): Gate {
   return {
     open(untilMs) {
       const first = options.clock.now() < openUntilMs ? renew : replace;
-      const opened = openBefore(untilMs, { clock: options.clock, first, replace, remake: () => makeTable(options) });
+      const opened = openBefore(untilMs, { clock: options.clock, first, replace, remake });
       if (!opened.ok) {
         close();
         return opened;
@@ -98,10 +130,29 @@ function gateOf(options: GateOptions): Gate {
       return done;
     },
     close,
-    inherit: (mac, forMs) => handOver({ sets: ['inheriting', 'predecessor'], flush: FLUSH_HANDOVER, mac, forMs }),
+    reconcile() {
+      const rules = countRules(netfilter, { table: TABLE });
+      const whole = rules === undefined || rules === expectedRules;
+      return [...(whole ? [] : [remade()]), ...(options.deadline?.reconcile() ?? [])];
+    },
+    inherit(mac, forMs) {
+      if (kind === 'steering') return done;
+      const inheriting = passingElements({ sets: ['inheriting', 'predecessor'], mac, addresses: options.addresses });
+      return handOver({ elements: inheriting, flush: FLUSH_HANDOVER.passing, forMs });
+    },
     yieldTo(mac, forMs) {
       openUntilMs = Number.NEGATIVE_INFINITY;
-      return handOver({ sets: ['yielding', 'successor'], flush: [...FLUSH_LEASE, ...FLUSH_HANDOVER], mac, forMs });
+      const yielding =
+        kind === 'steering'
+          ? options.addresses.map((address) => elementOf('yielding', address))
+          : passingElements({ sets: ['yielding', 'successor'], mac, addresses: options.addresses });
+      return handOver({ elements: yielding, flush: [...FLUSH_LEASE, ...FLUSH_HANDOVER[kind]], forMs });
+    },
+    leave() {
+      const closed = close();
+      netfilter.close();
+      options.deadline?.leave();
+      return closed;
     },
     remove() {
       const removed = goneIsDone(transaction(netfilter, [deleteTable(TABLE)]), 'remove the gate');
@@ -113,9 +164,8 @@ function gateOf(options: GateOptions): Gate {
 }
 
 interface HandOver {
-  sets: readonly [set: string, map: string];
+  elements: readonly Element[];
   flush: readonly NetlinkMessage[];
-  mac: string;
   forMs: number;
 }
 
@@ -123,8 +173,8 @@ interface HandOver {
  * Closes the gate at once, hand-overs included; also one that another process made and left. Success when there is none. The table is
  * enough: a packet must pass it whatever the deadline says.
  */
-export function closeGate(netfilter: Netlink): Effect {
-  return goneIsDone(transaction(netfilter, [...FLUSH_LEASE, ...FLUSH_HANDOVER]), 'close the gate');
+export function closeGate(netfilter: Netlink, kind: GateKind): Effect {
+  return goneIsDone(transaction(netfilter, [...FLUSH_LEASE, ...FLUSH_HANDOVER[kind]]), 'close the gate');
 }
 
 interface Writes {
@@ -155,20 +205,20 @@ function openBefore(untilMs: number, { clock, first, replace, remake }: Writes):
 }
 
 /** Elements of a hand-over with the host at `mac`: its frames are served, and each address is in a set and has that MAC in a map. */
-function handoverElements(options: Pick<HandOver, 'sets' | 'mac'> & Pick<GateOptions, 'addresses'>): Element[] {
+function passingElements(options: { sets: readonly [set: string, map: string]; mac: string; addresses: readonly string[] }): Element[] {
   const { addresses, mac } = options;
   const [set, map] = options.sets;
   const macBytes = parseMac(mac);
   assert(macBytes !== undefined, `${mac} is a MAC address`);
-  const elements = addresses.flatMap((address) => {
-    const key = parseIp(address) as Uint8Array;
-    const family = key.length === 4 ? 4 : 6;
-    return [
-      { table: TABLE, set: `${set}${family}`, key },
-      { table: TABLE, set: `${map}${family}`, key, data: macBytes },
-    ];
-  });
+  const elements = addresses.flatMap((address) => [elementOf(set, address), { ...elementOf(map, address), data: macBytes }]);
   return [{ table: TABLE, set: 'partner', key: macBytes }, ...elements];
+}
+
+/** In the set of the address's family. */
+function elementOf(set: string, address: string): Element {
+  const key = parseIp(address);
+  assert(key !== undefined, `${address} is an IP address`);
+  return { table: TABLE, set: `${set}${key.length === 4 ? 4 : 6}`, key };
 }
 
 function effectOf(answer: NetlinkAnswer, what: string): Effect {
@@ -180,18 +230,23 @@ function goneIsDone(answer: NetlinkAnswer, what: string): Effect {
 }
 
 function elementsOf(address: string): Element[] {
-  const key = parseIp(address);
-  assert(key !== undefined, `${address} is an IP address`);
-  return (key.length === 4 ? ['lease4'] : ['lease6', 'target6']).map((set) => ({ table: TABLE, set, key }));
+  const element = elementOf('lease', address);
+  return element.key.length === 4 ? [element] : [element, { ...element, set: 'target6' }];
 }
 
 type TableMade = { ok: true; weakness: string | undefined } | { ok: false; reason: string };
 
-function makeTable({ interfaceName, mac, addresses }: GateOptions): TableMade {
-  const full = runNft(ruleset({ interfaceName, mac, addresses, outgoing: true }));
+function makeTable(options: GateOptions): TableMade {
+  const made = runScript(options.table);
+  if (made.ok) options.table.onMade?.();
+  return made;
+}
+
+function runScript(table: GateTable): TableMade {
+  const full = runNft(table.script({ outgoing: true }));
   if (full.ok) return { ok: true, weakness: undefined };
   if (full.nftMissing) return full;
-  const incoming = runNft(ruleset({ interfaceName, mac, addresses, outgoing: false }));
+  const incoming = runNft(table.script({ outgoing: false }));
   if (!incoming.ok) return incoming;
   return { ok: true, weakness: `outgoing packets of the address are not gated (needs Linux 5.16 and nft 1.0.1): ${full.reason}` };
 }

@@ -1,4 +1,5 @@
 /** Set elements of an nftables table by nfnetlink (include/uapi/linux/netfilter/nf_tables.h), without starting a process. */
+import * as libc from './libc.ts';
 import {
   attribute,
   nested,
@@ -7,6 +8,7 @@ import {
   type NetlinkMessage,
   NLM_F_ACK,
   NLM_F_CREATE,
+  NLM_F_DUMP,
   zeroTerminated,
 } from './netlink.ts';
 
@@ -28,6 +30,13 @@ const NFTA_SET_ELEM_KEY = 1;
 const NFTA_SET_ELEM_DATA = 2;
 const NFTA_SET_ELEM_TIMEOUT = 4;
 const NFTA_DATA_VALUE = 1;
+const NFTA_DATA_VERDICT = 2;
+const NFTA_VERDICT_CODE = 1;
+const NFTA_VERDICT_CHAIN = 2;
+const NFT_GOTO = -4;
+const NFT_MSG_NEWRULE = 6;
+const NFT_MSG_GETRULE = 7;
+const NFTA_RULE_TABLE = 1;
 
 /** A set or map; `family` is that of the table, `netdev` unless told. */
 export interface SetPlace {
@@ -36,11 +45,13 @@ export interface SetPlace {
   set: string;
 }
 
-export interface Element extends SetPlace {
+export interface KeyAndData {
   key: Uint8Array;
-  /** What a map gives for the key; absent in a set. */
-  data?: Uint8Array;
+  /** What a map gives for the key: bytes, or a chain to go to; absent in a set. */
+  data?: Uint8Array | { goto: string } | undefined;
 }
+
+export interface Element extends SetPlace, KeyAndData {}
 
 export function addElement({ key, data, ...set }: Element, timeoutMs: number): NetlinkMessage {
   const timeout = Buffer.alloc(8);
@@ -49,7 +60,7 @@ export function addElement({ key, data, ...set }: Element, timeoutMs: number): N
 }
 
 /** Elements that stay until they are deleted. */
-export function addElements(set: SetPlace, elements: readonly { key: Uint8Array; data?: Uint8Array }[]): NetlinkMessage {
+export function addElements(set: SetPlace, elements: readonly KeyAndData[]): NetlinkMessage {
   return newElements(
     set,
     elements.map(({ key, data }) => encodeElement({ key, data })),
@@ -65,9 +76,16 @@ function newElements(set: SetPlace, elements: readonly Uint8Array[]): NetlinkMes
   });
 }
 
-function encodeElement({ key, data }: { key: Uint8Array; data?: Uint8Array | undefined }, more: readonly Uint8Array[] = []): Buffer {
-  const value = data === undefined ? [] : [valueAttribute(NFTA_SET_ELEM_DATA, data)];
+function encodeElement({ key, data }: KeyAndData, more: readonly Uint8Array[] = []): Buffer {
+  const value = data === undefined ? [] : [data instanceof Uint8Array ? valueAttribute(NFTA_SET_ELEM_DATA, data) : gotoAttribute(data.goto)];
   return nested(NFTA_LIST_ELEM, [valueAttribute(NFTA_SET_ELEM_KEY, key), ...value, ...more]);
+}
+
+function gotoAttribute(chain: string): Buffer {
+  const code = Buffer.alloc(4);
+  code.writeInt32BE(NFT_GOTO);
+  const verdict = [attribute(NFTA_VERDICT_CODE, code), attribute(NFTA_VERDICT_CHAIN, zeroTerminated(chain))];
+  return nested(NFTA_SET_ELEM_DATA, [nested(NFTA_DATA_VERDICT, verdict)]);
 }
 
 /** Refused with ENOENT when the element is not there, or not any more. */
@@ -87,6 +105,14 @@ export function flushSet(set: SetPlace): NetlinkMessage {
 
 export function deleteTable(table: string, family?: number): NetlinkMessage {
   return tableMessage({ family, type: NFT_MSG_DELTABLE, flags: 0, attributes: [attribute(NFTA_TABLE_NAME, zeroTerminated(table))] });
+}
+
+/** How many rules a table has; 0 when there is none. Undefined when the kernel does not say. */
+export function countRules(netfilter: Netlink, { table, family = NFPROTO_NETDEV }: Omit<SetPlace, 'set'>): number | undefined {
+  const payload = Buffer.concat([genericHeader(family, 0), attribute(NFTA_RULE_TABLE, zeroTerminated(table))]);
+  const answer = netfilter.request([{ type: (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETRULE, flags: NLM_F_DUMP, payload }]);
+  if (!answer.ok) return answer.errno === libc.ENOENT ? 0 : undefined;
+  return answer.messages.filter(({ type }) => (type & 0xff) === NFT_MSG_NEWRULE).length;
 }
 
 /** All of the messages take effect at one instant, or none. */

@@ -16,6 +16,7 @@
  */
 import { assert } from '../../base/assert.ts';
 import { parseIp } from '../../base/address.ts';
+import type { GateTable } from './gate.ts';
 
 export const TABLE = 'hale';
 /** How long `moved` remembers a connection after its first packet; longer than any grace time. */
@@ -31,10 +32,14 @@ export interface RulesetOptions {
   outgoing: boolean;
 }
 
+export function passingTable(options: Omit<RulesetOptions, 'outgoing'>): GateTable {
+  return { kind: 'passing', script: ({ outgoing }) => ruleset({ ...options, outgoing }) };
+}
+
 /** Three statements, one transaction: declaring the table first lets the deletion succeed when there is none. */
-export function ruleset(options: RulesetOptions): string {
+function ruleset(options: RulesetOptions): string {
   const { interfaceName, addresses, outgoing } = options;
-  const hook = (name: string) => `type filter hook ${name} device "${interfaceName}" priority -200; policy accept;`;
+  const hook = (name: 'ingress' | 'egress') => hookOf(name, interfaceName);
   const rules = (of: (address: string) => string[]) => addresses.flatMap(of).join('\n    ');
   return `table netdev ${TABLE}
 delete table netdev ${TABLE}
@@ -87,18 +92,29 @@ function familyPart(family: 4 | 6, { interfaceName, mac }: RulesetOptions): stri
   }`;
 }
 
-function incomingRules(address: string): string[] {
+/** Behind the filters of tc, before whatever other programs have at the usual priorities. */
+export function hookOf(name: 'ingress' | 'egress', interfaceName: string): string {
+  return `type filter hook ${name} device "${interfaceName}" priority -200; policy accept;`;
+}
+
+/** Drops questions for the address without the lease. */
+export function neighborGate(address: string): string[] {
   const bytes = parseIp(address);
   assert(bytes !== undefined, `${address} is an IP address`);
-  if (bytes.length === 4) {
-    return [
-      `arp operation request arp saddr ip != ${address} arp daddr ip ${address} arp daddr ip != @lease4 drop`,
-      `ip daddr ${address} goto to4`,
-    ];
-  }
+  if (bytes.length === 4) return [`arp operation request arp saddr ip != ${address} arp daddr ip ${address} arp daddr ip != @lease4 drop`];
   // `icmpv6 taddr` came with nft 1.0.8; the target is 8 bytes into the message (RFC 4861 section 4.3). A raw field has a type of its own, hence its own set.
   const target = `@th,64,128 0x${Buffer.from(bytes).toString('hex')} @th,64,128 != @target6`;
-  return [`icmpv6 type nd-neighbor-solicit ${target} drop`, `ip6 daddr ${address} goto to6`];
+  return [`icmpv6 type nd-neighbor-solicit ${target} drop`];
+}
+
+/** Drops what leaves in the address's name without the lease. */
+export function outgoingGate(address: string): string[] {
+  if (address.includes(':')) return [`ip6 saddr ${address} ip6 saddr != @lease6 drop`];
+  return [`ip saddr ${address} ip saddr != @lease4 drop`, `arp saddr ip ${address} arp saddr ip != @lease4 drop`];
+}
+
+function incomingRules(address: string): string[] {
+  return [...neighborGate(address), address.includes(':') ? `ip6 daddr ${address} goto to6` : `ip daddr ${address} goto to4`];
 }
 
 /**
@@ -109,10 +125,8 @@ function incomingRules(address: string): string[] {
 function outgoingRules(address: string): string[] {
   const [ip, family] = address.includes(':') ? ['ip6', 6] : ['ip', 4];
   return [
-    `${ip} saddr ${address} ${ip} saddr @lease${family} accept`,
     `${ip} saddr ${address} ${ip} saddr @inheriting${family} accept`,
     `${ip} saddr ${address} ${ip} saddr @yielding${family} meta l4proto tcp accept`,
-    `${ip} saddr ${address} drop`,
-    ...(family === 4 ? [`arp saddr ip ${address} arp saddr ip != @lease4 drop`] : []),
+    ...outgoingGate(address),
   ];
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { arpAnnouncement, arpGratuitousReply, arpProbe, arpRequest } from '../../../src/core/neighbor/arp.ts';
 import { duplicateAddressSolicitation, neighborSolicitation, unsolicitedAdvertisement } from '../../../src/core/neighbor/ndp.ts';
 import { createCell, loadClassifier } from '../../../src/drivers/linux/bpf/calls.ts';
-import { incomingProgram, outgoingProgram } from '../../../src/drivers/linux/bpf/deadline-program.ts';
+import { CELL_WORDS, incomingProgram, outgoingProgram } from '../../../src/drivers/linux/bpf/deadline-program.ts';
 import { boottime } from '../../../src/drivers/linux/boottime.ts';
 import * as libc from '../../../src/drivers/linux/libc.ts';
 import { synFrame } from '../../../src/lab/probe/syn.ts';
@@ -56,12 +56,12 @@ describe.skipIf(problem)(`the deadline's programs in the kernel${problem ? `: sk
 
   beforeEach(() => {
     fds = [];
-    const map = createCell('hale_test');
-    const mapped = map.ok ? libc.mapShared(map.fd, 8) : undefined;
+    const map = createCell('hale_test', CELL_WORDS);
+    const mapped = map.ok ? libc.mapShared(map.fd, 8 * CELL_WORDS) : undefined;
     if (!map.ok || mapped === undefined) throw new Error('no map');
     deadlineNs = new BigUint64Array(mapped.memory);
     unmap = mapped.unmap;
-    const options = { addresses: SHARED, mapFd: map.fd };
+    const options = { addresses: SHARED, mapFd: map.fd, steering: false };
     const programs = [incomingProgram(options), outgoingProgram(options)].map((instructions) => loadClassifier('hale_test', instructions));
     fds = [map.fd, ...programs.map((program) => (program.ok ? program.fd : -1))];
     expect(programs).toEqual([expect.objectContaining({ ok: true }), expect.objectContaining({ ok: true })]);

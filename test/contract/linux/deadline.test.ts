@@ -9,6 +9,7 @@ import { ETHERTYPE_ARP } from '../../../src/core/neighbor/ethernet.ts';
 import { boottime } from '../../../src/drivers/linux/boottime.ts';
 import { type Deadline, type DeadlineOpened, openDeadline } from '../../../src/drivers/linux/deadline.ts';
 import { installGate } from '../../../src/drivers/linux/gate.ts';
+import { passingTable } from '../../../src/drivers/linux/ruleset.ts';
 import { linkByName } from '../../../src/drivers/linux/links.ts';
 import { openPacketSocket } from '../../../src/drivers/linux/packet.ts';
 import type { Effect } from '../../../src/ports/effect.ts';
@@ -173,7 +174,7 @@ describe.skipIf(problem)(`the deadline on an interface${problem ? `: skipped, ${
   test('the deadline is the later of the lease and a hand-over, and a withdrawal ends both', async () => {
     const deadline = open();
     const { name: interfaceName, mac } = net.host.inside(() => linkByName('eth0'));
-    const installed = net.host.inside(() => installGate({ interfaceName, mac, addresses: [SHARED4, SHARED6], clock: boottime, deadline }));
+    const installed = net.host.inside(() => installGate({ table: passingTable({ interfaceName, mac, addresses: [SHARED4, SHARED6] }), addresses: [SHARED4, SHARED6], clock: boottime, deadline }));
     if (!installed.ok) throw new Error(installed.reason);
     const { gate } = installed;
     for (const chain of ['incoming', 'outgoing']) net.host.run('nft', 'flush', 'chain', 'netdev', 'hale', chain);

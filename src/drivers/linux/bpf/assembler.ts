@@ -129,6 +129,8 @@ export const jumpIfNegative = (dst: Register, target: string): Line => [{ opcode
 export function jumpIfAtLeast(dst: Register, src: Register, target: string): Line {
   return [{ opcode: BPF_JMP | BPF_JGE | BPF_X, dst, src, target }];
 }
+/** Compares 64 bits. */
+export const jumpIfSame = (dst: Register, src: Register, target: string): Line => [{ opcode: BPF_JMP | BPF_JEQ | BPF_X, dst, src, target }];
 /** Calls a helper by its number (include/uapi/linux/bpf.h, enum bpf_func_id). */
 export const call = (helper: number): Line => [{ opcode: BPF_JMP | BPF_CALL, imm: helper }];
 export const exit: Line = [{ opcode: BPF_JMP | BPF_EXIT }];

@@ -18,9 +18,9 @@ const INSTRUCTION_BYTES = 8;
 
 export type Opened = { ok: true; fd: number } | { ok: false; reason: string };
 
-/** An array map of one 8-byte value that can be mapped into memory (Linux 5.5). The value is zero. */
-export function createCell(name: string): Opened {
-  return createMap(name, [BPF_MAP_TYPE_ARRAY, 4, 8, 1, BPF_F_MMAPABLE]);
+/** An array map of one value of so many 8-byte words that can be mapped into memory (Linux 5.5). All are zero. */
+export function createCell(name: string, words = 1): Opened {
+  return createMap(name, [BPF_MAP_TYPE_ARRAY, 4, 8 * words, 1, BPF_F_MMAPABLE]);
 }
 
 /** A hash map that takes memory only for what is in it. */

@@ -73,6 +73,11 @@ export function attachPrograms({ route, linkIndex, programs }: AttachOptions): A
   return { ok: true, detach: () => hooks.clear(made.ours) };
 }
 
+/** Whether both filters are there. */
+export function areAttached(route: Netlink, linkIndex: number): boolean {
+  return hooksOf(route, linkIndex).ourFilters() === 2;
+}
+
 /** Removes the filters that an earlier process left, and its qdisc; done when there are none. */
 export function removeLeftover(route: Netlink, linkIndex: number): Effect {
   const hooks = hooksOf(route, linkIndex);
@@ -98,6 +103,7 @@ function hooksOf(route: Netlink, linkIndex: number) {
       return answer.ok ? answer.messages.map(decodeFilter).filter((found) => found !== undefined) : [];
     });
   const ourFilter = (): string | undefined => filters().find(({ ours }) => ours)?.name;
+  const ourFilters = (): number => filters().filter(({ ours }) => ours).length;
   const kindThere = (): string | undefined => {
     const answer = ask(RTM_GETQDISC, { flags: NLM_F_DUMP, header: { handle: 0, parent: 0, info: 0 } });
     const found = answer.ok ? answer.messages.map(({ payload }) => Buffer.from(payload)) : [];
@@ -109,6 +115,7 @@ function hooksOf(route: Netlink, linkIndex: number) {
 
   return {
     ourFilter,
+    ourFilters,
     makeQdisc(): QdiscMade {
       const kind = [attribute(TCA_KIND, zeroTerminated('clsact'))];
       const answer = ask(RTM_NEWQDISC, { flags: NLM_F_CREATE | NLM_F_EXCL, header: qdisc, options: kind });

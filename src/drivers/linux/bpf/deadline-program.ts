@@ -1,7 +1,8 @@
 /**
  * The programs behind deadline.ts. Incoming: ARP requests and neighbour solicitations for an address, and packets to it. Outgoing: ARP
  * and packets in its name. They are dropped when the boot-time clock is at or past the deadline; everything else goes on to whatever
- * comes next at the hook.
+ * comes next at the hook. Where every host serves the address (direct server return), packets from a member's MAC pass, as the holder has
+ * steered them here, and TCP may leave in the address's name.
  *
  * Fields are read with bpf_skb_load_bytes, which also finds what a driver left outside the linear part of a packet. A packet too short
  * for the field is not one that the kernel would answer.
@@ -19,12 +20,14 @@ import {
   jumpIfEqual,
   jumpIfNegative,
   jumpIfNotEqual,
+  jumpIfSame,
   label,
   type Line,
   load,
   loadFromStack,
   mapValueAddress,
   set,
+  shiftLeft,
   stackAddress,
 } from './assembler.ts';
 
@@ -39,44 +42,79 @@ const TC_ACT_SHOT = 2;
 const SKB_VLAN_TCI = 24;
 const VLAN_ID_MASK = 0xfff;
 
+const ETHER_SOURCE = 6;
 const ETHER_TYPE = { offset: 12, arp: 0x0806, ipv4: 0x0800, ipv6: 0x86dd } as const;
 const IP = 14;
 /** RFC 826, Ethernet and IPv4. */
 const ARP = { operation: IP + 6, sender: IP + 14, target: IP + 24, request: 1 } as const;
-const IPV4 = { source: IP + 12, destination: IP + 16 } as const;
+const PROTOCOL_TCP = 6;
+const IPV4 = { protocol: IP + 9, source: IP + 12, destination: IP + 16 } as const;
 const IPV6 = { nextHeader: IP + 6, source: IP + 8, destination: IP + 24, icmp: 58 } as const;
 /** RFC 4861 section 4.3, right behind the IPv6 header. */
 const SOLICITATION = { type: IP + 40, target: IP + 48, number: 135 } as const;
 
 const CONTEXT = 6;
+/** Survives calls. */
+const SENDER = 7;
 const FIELD = -16;
 
 export interface DeadlineProgramOptions {
   addresses: readonly string[];
-  /** An array map whose first value is the deadline: nanoseconds of boot time, 64 bits. */
+  /** An array map of one value of `CELL_WORDS` words: the deadline in nanoseconds of boot time, then the members' MACs as `macWord` has them. */
   mapFd: number;
+  /** Whether members serve the address that one of them holds. */
+  steering: boolean;
 }
 
-export function incomingProgram({ addresses, mapFd }: DeadlineProgramOptions): Buffer {
+const MEMBERS_MAX = 7;
+export const CELL_WORDS = 1 + MEMBERS_MAX;
+/** Equal to no sender. */
+export const NO_MEMBER = 1n;
+
+/** The sender as the program has it: the first 8 bytes from the sender's MAC on, as a little-endian number without what is behind the MAC. */
+export function macWord(mac: Uint8Array): bigint {
+  return mac.reduceRight((word, byte) => (word << 8n) | BigInt(byte), 0n) << 16n;
+}
+
+export function incomingProgram({ addresses, mapFd, steering }: DeadlineProgramOptions): Buffer {
   const [v4, v6] = byFamily(addresses);
+  const packet = steering ? 'steered' : 'guarded';
   return program(mapFd, {
     arp: v4.length === 0 ? [] : requestOfAnother(v4),
-    ipv4: wanted(IPV4.destination, v4, 'guarded'),
-    ipv6: v6.length === 0 ? [] : [...wanted(IPV6.destination, v6, 'guarded'), ...solicitation(v6)],
+    ipv4: wanted(IPV4.destination, v4, packet),
+    ipv6: v6.length === 0 ? [] : [...wanted(IPV6.destination, v6, packet), ...solicitation(v6)],
+    exception: steering ? [label('steered'), ...fromMember(mapFd), jump('guarded')] : [],
   });
 }
 
-export function outgoingProgram({ addresses, mapFd }: DeadlineProgramOptions): Buffer {
+export function outgoingProgram({ addresses, mapFd, steering }: DeadlineProgramOptions): Buffer {
   const [v4, v6] = byFamily(addresses);
   return program(mapFd, {
     arp: wanted(ARP.sender, v4, 'guarded'),
-    ipv4: wanted(IPV4.source, v4, 'guarded'),
-    ipv6: wanted(IPV6.source, v6, 'guarded'),
+    ipv4: wanted(IPV4.source, v4, steering ? 'served4' : 'guarded'),
+    ipv6: wanted(IPV6.source, v6, steering ? 'served6' : 'guarded'),
+    exception: steering
+      ? [label('served4'), ...tcp(IPV4.protocol), jump('guarded'), label('served6'), ...tcp(IPV6.nextHeader), jump('guarded')]
+      : [],
   });
 }
 
+/** What another member has steered to this host passes. */
+function fromMember(mapFd: number): Line[] {
+  const compare = Array.from({ length: MEMBERS_MAX }, (_, i) => [
+    load(2, 8, { base: 1, offset: 8 * (1 + i) }),
+    jumpIfSame(SENDER, 2, 'pass'),
+  ]).flat();
+  return [...field(ETHER_SOURCE, 8), loadFromStack(SENDER, 8, FIELD), shiftLeft(SENDER, 16), mapValueAddress(1, mapFd), ...compare];
+}
+
+/** TCP passes; with IPv6 extension headers it is left to the deadline. */
+function tcp(protocolAt: number): Line[] {
+  return [...field(protocolAt, 1), loadFromStack(1, 1, FIELD), jumpIfEqual(1, PROTOCOL_TCP, 'pass')];
+}
+
 /** What a part does not jump away with passes. Frames of a VLAN are not for this interface, except those of number 0, which only carry a priority. */
-function program(mapFd: number, parts: { arp: Line[]; ipv4: Line[]; ipv6: Line[] }): Buffer {
+function program(mapFd: number, parts: { arp: Line[]; ipv4: Line[]; ipv6: Line[]; exception: Line[] }): Buffer {
   return assemble([
     copy(CONTEXT, 1),
     load(1, 4, { base: CONTEXT, offset: SKB_VLAN_TCI }),
@@ -97,6 +135,7 @@ function program(mapFd: number, parts: { arp: Line[]; ipv4: Line[]; ipv6: Line[]
     label('ipv6'),
     ...parts.ipv6,
     jump('pass'),
+    ...parts.exception,
     label('guarded'),
     call(KTIME_GET_BOOT_NS),
     mapValueAddress(1, mapFd),

@@ -1,0 +1,67 @@
+/**
+ * Where the holder of the address steers packets to, as two sets of backends (bit masks by index). A packet that opens a connection goes
+ * to a backend of `opening`, any other to one of `established`, by the slot of its client (slots.ts).
+ *
+ * A backend that dies leaves both at once: only its own connections then meet another backend, which resets them. One that comes, or
+ * drains, changes `opening` first; `established` follows when every connection that lives elsewhere than the new set says is known
+ * as an exception, so that none moves. Meanwhile the kernel learns the connections that it sees opening.
+ */
+import type { BackendState } from './health.ts';
+
+/** Members tell their connections four times a second; lost datagrams and long lists take longer. */
+export const SETTLE_MS = 1500;
+
+export interface Steering {
+  opening: number;
+  established: number;
+  /** When `established` follows `opening`; infinity when they are one. */
+  settleAt: number;
+}
+
+export interface Masks {
+  opening: number;
+  established: number;
+}
+
+/** A start without connections that one could break. */
+export function createSteering(): Steering {
+  return settledOn(0);
+}
+
+const PREFERENCE: readonly BackendState[] = ['ready', 'draining', 'unknown'];
+
+/** Backends for new connections: all in the best state that any is in. A draining one may still serve, and when etcd has no leader all are draining. */
+export function wantedBackends(states: readonly BackendState[]): number {
+  const best = PREFERENCE.find((state) => states.includes(state));
+  return maskOf(states, (state) => state === best);
+}
+
+export function livingBackends(states: readonly BackendState[]): number {
+  return maskOf(states, (state) => state !== 'dead');
+}
+
+function maskOf(states: readonly BackendState[], chosen: (state: BackendState) => boolean): number {
+  return states.reduce((mask, state, i) => (chosen(state) ? mask | (1 << i) : mask), 0);
+}
+
+/** Follows the health of the backends; to be called at each change and at `settleAt`. */
+export function steer(steering: Steering, states: readonly BackendState[], now: number): Steering {
+  const living = livingBackends(states);
+  const wanted = wantedBackends(states);
+  const { settleAt } = steering;
+  const opening = steering.opening & living;
+  const established = (now >= settleAt ? steering.opening : steering.established) & living;
+  if (opening === 0 || established === 0) return settledOn(wanted);
+  // One change at a time: what the kernel has learned belongs to the `opening` of that time.
+  if (now < settleAt && settleAt !== Number.POSITIVE_INFINITY) return { opening, established, settleAt };
+  return wanted === established ? settledOn(wanted) : { opening: wanted, established, settleAt: now + SETTLE_MS };
+}
+
+function settledOn(mask: number): Steering {
+  return { opening: mask, established: mask, settleAt: Number.POSITIVE_INFINITY };
+}
+
+/** Takes over what the holder said, so that the next holder steers as it did. */
+export function adopt(masks: Masks, now: number): Steering {
+  return masks.opening === masks.established ? settledOn(masks.opening) : { ...masks, settleAt: now + SETTLE_MS };
+}
