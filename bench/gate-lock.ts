@@ -26,7 +26,13 @@ export function openLock(lock: Lock): Pick<Gate, 'open' | 'remove'> {
       remove: () => deadline.close(),
     };
   }
-  const installed = installGate({ table: passingTable({ interfaceName: link.name, mac: link.mac, addresses: [ADDRESS] }), addresses: [ADDRESS], clock: boottime, deadline });
+  const installed = installGate({
+    table: passingTable({ interfaceName: link.name, addresses: [ADDRESS] }),
+    mac: link.mac,
+    addresses: [ADDRESS],
+    clock: boottime,
+    deadline,
+  });
   assert(installed.ok, `this machine has nftables: ${installed.ok ? '' : installed.reason}`);
   return installed.gate;
 }

@@ -1,11 +1,17 @@
+import { SILENT_MASKS } from '../core/balancer/steering.ts';
 import { DRAIN_GRACE_MS } from '../core/balancer/timing.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
-import { openEndpoint } from '../drivers/linux/endpoint.ts';
-import { linkByName } from '../drivers/linux/links.ts';
-import { openNeighbors } from '../drivers/linux/neighbors.ts';
+import { steeringRuleset } from '../drivers/linux/dsr/ruleset.ts';
+import { putUpServing, takeDownServing } from '../drivers/linux/dsr/serving.ts';
+import { type DsrOptions, DsrTable } from '../drivers/linux/dsr/table.ts';
+import { type LinuxEndpoint, openEndpoint } from '../drivers/linux/endpoint.ts';
+import { type Link, linkByName } from '../drivers/linux/links.ts';
+import { neighborMacs } from '../drivers/linux/neighbor-table.ts';
+import { type LinuxNeighbors, openNeighbors } from '../drivers/linux/neighbors.ts';
 import { becomeRealtime } from '../drivers/linux/scheduling.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import { chooseHere } from './choice.ts';
 import type { Self } from './self.ts';
 import type { Host } from './world.ts';
 
@@ -15,33 +21,98 @@ const RESET_MARGIN_MS = 500;
 /** Above ordinary work, below the kernel's own threads at 99. */
 const REALTIME_PRIORITY = 50;
 
+export interface HostOptions {
+  cluster: Cluster;
+  self: Self;
+  clock: Clock;
+  log: Log;
+}
+
 /** Opens this Linux machine for the agent, and removes what an earlier run left on the interface. */
-export function openHost(options: { cluster: Cluster; self: Self; clock: Clock; log: Log }): Host {
+export function openHost(options: HostOptions): Host {
   const { cluster, self, clock, log } = options;
+  const { addresses } = cluster.endpoint;
   const link = linkByName(self.interfaceName);
-  const neighbors = openNeighbors(link, cluster.endpoint.addresses);
+  const dsrOptions = dsrOptionsOf({ cluster, self, link });
+  const script = steeringRuleset({ ...dsrOptions, mac: link.mac, outgoing: false, masks: SILENT_MASKS });
+  const choice = chooseHere({ cluster, scripts: { dsr: script }, log });
+  const dsr = choice.datapath === 'dsr' ? new DsrTable(dsrOptions) : undefined;
+  const neighbors = openNeighbors(link, addresses);
+  const serve = (): string[] => serveOrNot({ dsr, link, addresses, log });
+  serve();
   const endpoint = openEndpoint({
     link,
-    addresses: cluster.endpoint.addresses,
+    addresses,
     neighbors,
     clock,
     log,
     graceMs: DRAIN_GRACE_MS + RESET_MARGIN_MS,
+    ...(dsr && { table: dsr.gateTable, members: dsr.memberMacs() }),
   });
+  dsr?.guardWith(endpoint.deadline);
   if (endpoint.weakness !== undefined) log.warn({ weakness: endpoint.weakness }, 'the lease is enforced in part only');
   const realtime = becomeRealtime(REALTIME_PRIORITY);
   if (!realtime.ok) log.warn({ reason: realtime.reason }, 'no real-time scheduling: under load the lease may be renewed late and move');
+  let { mac } = link;
   return {
     endpoint,
     neighbors,
     link,
-    mac: link.mac,
-    enforced: endpoint.enforced,
-    weaker: endpoint.weakness,
-    realtime: realtime.ok,
-    close: () => {
-      const closed = endpoint.close();
-      if (!closed.ok) log.error({ reason: closed.reason }, 'the gate could not be taken down');
+    get mac() {
+      return mac;
     },
+    gate: endpoint.enforced ? (dsr === undefined ? 'passing' : 'steering') : null,
+    weaker: endpoint.weakness,
+    choice,
+    steering: dsr,
+    realtime: realtime.ok,
+    reconcile() {
+      const now = linkByName(link.name).mac;
+      if (now !== mac) followMac({ mac: now, neighbors, self });
+      mac = now;
+      return [...endpoint.reconcile(mac), ...serve()];
+    },
+    close: () => close(endpoint, { dsr, log }),
   };
+}
+
+function dsrOptionsOf({ cluster, self, link }: { cluster: Cluster; self: Self; link: Link }): DsrOptions {
+  const { hosts } = cluster.controlPlane;
+  // An agent that starts anew serves connections at once, before it hears the others.
+  const known = neighborMacs(link.index);
+  const stations = hosts.map(({ addresses }) => addresses.map(({ address }) => known.get(address)).find((mac) => mac !== undefined));
+  return {
+    interfaceName: link.name,
+    addresses: cluster.endpoint.addresses,
+    port: cluster.endpoint.port,
+    backends: hosts.length,
+    self: self.index,
+    stations: stations.map((mac, index) => (index === self.index ? link.mac : mac)),
+  };
+}
+
+/** With dsr the address is on this host whether or not it holds it; otherwise nothing of that may be left from an earlier run. */
+function serveOrNot(options: { dsr: DsrTable | undefined; link: Link; addresses: readonly string[]; log: Log }): string[] {
+  const { dsr, link, addresses, log } = options;
+  if (dsr === undefined) {
+    const down = takeDownServing(addresses);
+    if (!down.ok) log.error({ reason: down.reason }, 'leftover of an earlier run not removed');
+    return [];
+  }
+  const { missing, problems } = putUpServing({ interfaceName: link.name, addresses });
+  for (const reason of problems) log.warn({ reason }, 'this host may not serve the address, or answer for it unasked');
+  return missing;
+}
+
+/** Others must learn the new MAC of this host's own addresses as well. */
+function followMac(options: { mac: string; neighbors: LinuxNeighbors; self: Self }): void {
+  const { mac, neighbors, self } = options;
+  neighbors.setMac(mac);
+  for (const { address } of self.host.addresses) neighbors.announce(address);
+}
+
+function close(endpoint: LinuxEndpoint, { dsr, log }: { dsr: DsrTable | undefined; log: Log }): void {
+  const closed = endpoint.close();
+  dsr?.close();
+  if (!closed.ok) log.error({ reason: closed.reason }, 'the gate could not be taken down');
 }

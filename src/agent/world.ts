@@ -1,5 +1,8 @@
+import type { Choice } from '../core/balancer/choice.ts';
+import type { GateKind } from '../drivers/linux/gate.ts';
 import type { EndpointAddress } from '../ports/endpoint.ts';
 import type { NeighborWatch } from '../ports/neighbors.ts';
+import type { SteeringTable } from '../ports/steering.ts';
 
 /** What the agent needs of the machine it runs on, beside the network between agents. */
 export interface Host {
@@ -7,13 +10,19 @@ export interface Host {
   neighbors: NeighborWatch;
   /** Name and index of the interface that carries the shared address. */
   link: { name: string; index: number };
-  /** Hardware address of the interface that carries the shared address. */
-  mac: string;
-  /** Whether the kernel ends the lease by itself. */
-  enforced: boolean;
+  /** Hardware address of the interface that carries the shared address, as `reconcile` last found it. */
+  readonly mac: string;
+  /** What the kernel ends the lease with; null when it does not by itself. */
+  gate: GateKind | null;
   /** What the kernel does not enforce here, in words, and why; undefined when it enforces all. */
   weaker: string | undefined;
+  /** Which datapath this host uses, and why. */
+  choice: Choice;
+  /** With datapath dsr. */
+  steering: SteeringTable | undefined;
   /** Whether timers run in a real-time scheduling class. */
   realtime: boolean;
+  /** Mends what somebody else changed in the kernel; what that was, in words. */
+  reconcile(): string[];
   close(): void;
 }

@@ -12,6 +12,9 @@ export interface HealthEngineOptions {
   onChange: (target: Target, health: BackendHealth) => void;
 }
 
+/** On one link a kernel answers within a millisecond, however busy its host is. */
+const SUSPECT_TIMEOUT_MS = 50;
+
 /** Probes every backend in turn, and at once when something hints that it has died. */
 export class HealthEngine {
   readonly #options: HealthEngineOptions;
@@ -44,6 +47,18 @@ export class HealthEngine {
     else void this.#probe(target);
   }
 
+  /** This backend's host is no longer heard: dead at once, unless its kernel answers. */
+  async suspect(name: string): Promise<void> {
+    const target = this.#options.targets.find((t) => t.name === name);
+    if (target === undefined || this.of(name).state === 'dead') return;
+    const reached = await this.#options.probe.reaches(target, SUSPECT_TIMEOUT_MS);
+    const result: ProbeResult = {
+      outcome: 'unreachable',
+      reason: `its host is silent, and does not answer within ${SUSPECT_TIMEOUT_MS} ms`,
+    };
+    if (!reached && !this.#stopped) this.#receive(target, result, { ...this.#options.timing, fall: 1 });
+  }
+
   stop(): void {
     this.#stopped = true;
     for (const timer of this.#timers.values()) timer.cancel();
@@ -72,9 +87,9 @@ export class HealthEngine {
     this.#later(target, hinted ? 0 : Math.max(0, startedAt + timing.intervalMs - clock.now()));
   }
 
-  #receive(target: Target, result: ProbeResult): void {
+  #receive(target: Target, result: ProbeResult, timing = this.#options.timing): void {
     const before = this.of(target.name);
-    const after = receiveProbe(before, result, { now: this.#options.clock.now(), timing: this.#options.timing });
+    const after = receiveProbe(before, result, { now: this.#options.clock.now(), timing });
     this.#health.set(target.name, after);
     if (before.state !== after.state && !this.#stopped) this.#options.onChange(target, after);
   }

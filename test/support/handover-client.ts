@@ -1,4 +1,4 @@
-/** Child of handover.test.ts, run inside the client of a lab: `open N` opens connection N, `ask N` asks over it; answers with the server's name, or why there is none. */
+/** Child of handover.test.ts, run inside the client of a lab: `open N [PORT]` (from that port) opens connection N, `ask N` asks over it; answers with the server's name, or why there is none. */
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 
@@ -23,8 +23,9 @@ function answerOf(socket: Socket, start: () => void): Promise<string> {
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const [order, id] = line.split(' ') as [string, string];
-  const socket = order === 'open' ? connect({ host: address, port: 8443 }) : (sockets.get(id) as Socket);
+  const [order, id, port] = line.split(' ') as [string, string, string?];
+  const socket =
+    order === 'open' ? connect({ host: address, port: 8443, ...(port && { localPort: Number(port) }) }) : (sockets.get(id) as Socket);
   sockets.set(id, socket);
   process.stdout.write(`${await answerOf(socket, () => socket.write('?'))}\n`);
 }

@@ -39,12 +39,12 @@ export function assignSlots(backends: number, mask: number): (number | undefined
 
 /** What the kernel computes for `jhash saddr . tcp sport mod slots` (net/netfilter/nft_hash.c). */
 export function slotOf({ address, port }: Flow, backends: number): number {
-  const hash = jhash(flowKey({ address, port }), SEED);
+  const hash = jhash(setKeyOf({ address, port }), SEED);
   return Math.floor((hash * slotCount(backends)) / 2 ** 32);
 }
 
 /** The key of a flow in a set or map of nftables: the address, then the port in a field of 4 bytes. */
-export function flowKey({ address, port }: Flow): Uint8Array {
+export function setKeyOf({ address, port }: Flow): Uint8Array {
   const bytes = parseIp(address) as Uint8Array;
   const key = new Uint8Array(bytes.length + 4);
   key.set(bytes);

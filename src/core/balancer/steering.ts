@@ -23,6 +23,9 @@ export interface Masks {
   established: number;
 }
 
+/** Nothing is steered. */
+export const SILENT_MASKS: Masks = { opening: 0, established: 0 };
+
 /** A start without connections that one could break. */
 export function createSteering(): Steering {
   return settledOn(0);

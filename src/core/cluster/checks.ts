@@ -17,6 +17,7 @@ export function clusterFindings(cluster: Cluster, isWritten: (path: Path) => boo
     ...cluster.controlPlane.hosts.flatMap(hostAddresses),
     ...cluster.endpoint.addresses.flatMap((address, i) => endpointAddress(cluster, address, ['endpoint', 'address', i])),
     ...heldPort(cluster, isWritten),
+    ...unservedPort(cluster, isWritten),
     ...sharedPorts(cluster, isWritten),
     ...etcdEndpoints(cluster),
   ];
@@ -154,6 +155,20 @@ function heldPort({ endpoint, apiserver, datapath }: Cluster, isWritten: (path: 
   return [finding('cluster_port_held', { path, at: 'value' }, { port: endpoint.port })];
 }
 
+/** Steered packets keep address and port, so the API server itself must listen there. */
+function unservedPort({ endpoint, apiserver, datapath }: Cluster, isWritten: (path: Path) => boolean): Finding[] {
+  if (datapath !== 'dsr' || listensOnEndpoint({ endpoint, apiserver })) return [];
+  const facts = { endpointPort: endpoint.port, port: apiserver.port, bind: apiserver.bind };
+  const path = [APISERVER_BIND, ENDPOINT_PORT, APISERVER_PORT].find(isWritten) ?? ENDPOINT_PORT;
+  return [finding('cluster_port_not_served', { path, at: 'value' }, facts)];
+}
+
+/** Whether the API servers accept connections to the shared address as it stands. */
+export function listensOnEndpoint({ endpoint, apiserver }: Pick<Cluster, 'endpoint' | 'apiserver'>): boolean {
+  return apiserver.bind === 'all' && endpoint.port === apiserver.port;
+}
+
+const APISERVER_BIND: Path = ['apiserver', 'bind'];
 const ENDPOINT_PORT: Path = ['endpoint', 'port'];
 const APISERVER_PORT: Path = ['apiserver', 'port'];
 const ETCD_PORT: Path = ['etcd', 'clientPort'];

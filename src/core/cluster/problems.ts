@@ -97,6 +97,10 @@ export const wordings = {
     message: `the API server holds port ${f.port} on all addresses (apiserver.bind: all), so the endpoint cannot listen on it`,
     remedy: `Set endpoint.port to another port such as ${f.port === 8443 ? 9443 : 8443}, or apiserver.bind to host.`,
   }),
+  cluster_port_not_served: (f: { endpointPort: number; port: number; bind: string }) => ({
+    message: `with datapath dsr the API servers must listen on port ${f.endpointPort} of the endpoint on all addresses; they listen on port ${f.port} (apiserver.bind: ${f.bind})`,
+    remedy: `Set endpoint.port and apiserver.port to one number and apiserver.bind to all, or choose datapath: nat.`,
+  }),
   cluster_port_shared: (f: { key: string; other: string; port: number }) => ({
     message: `${f.key} takes TCP port ${f.port} on every host, which ${f.other} takes already`,
     remedy: 'Give one of the two another port.',

@@ -27,7 +27,7 @@ const endpoint = z
     port: port
       .default(6443)
       .describe(
-        'TCP port that clients connect to. Where the API server listens on all addresses (`apiserver.bind: all`) it must differ from `apiserver.port`.',
+        'TCP port that clients connect to. With `datapath: dsr` it must be `apiserver.port`; with `datapath: proxy` it must differ from it where the API server listens on all addresses (`apiserver.bind: all`).',
       ),
     interface: interfaceName
       .exactOptional()
@@ -116,6 +116,8 @@ const etcd = z
   .prefault({})
   .describe('The etcd cluster behind the API servers.');
 
+const DATAPATHS = ['auto', 'dsr', 'nat', 'ipvs', 'proxy'] as const;
+
 export const clusterSchema = z
   .strictObject({
     apiVersion: z.literal('hale.dev/v1alpha1').describe('Version of this format.'),
@@ -127,10 +129,10 @@ export const clusterSchema = z
     apiserver,
     agent,
     datapath: z
-      .enum(['proxy'])
-      .default('proxy')
+      .enum(DATAPATHS)
+      .default('auto')
       .describe(
-        'How connections to the address reach an API server: `proxy` passes them on in one process on the host that holds the address.',
+        'How connections to the address reach an API server. `dsr`: the holder steers packets to the API servers, which answer the client directly, and connections outlive their holder; needs that the API servers listen on the port of the endpoint on all addresses. `nat`: the holder translates addresses in its kernel. `ipvs`: the same by IPVS. `proxy`: a process on the holder passes bytes on. `auto`: the first of dsr, nat and proxy that is possible; `hale status` says which and why.',
       ),
     etcd,
   })

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { Agent, request } from 'node:https';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { printable } from '../../base/printable.ts';
 import type { ProbeResult } from '../../core/balancer/health.ts';
 import type { Target } from '../../core/balancer/plan.ts';
@@ -59,6 +59,20 @@ export class HttpsReadiness implements ReadinessProbe {
       req.on('error', (error) => resolve(failure(error)));
       req.on('socket', (socket) => this.#watch(socket, target.name));
       req.end();
+    });
+  }
+
+  reaches({ address: host, port }: Target, timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const socket = connect({ host, port });
+      const settle = (reached: boolean) => {
+        clearTimeout(timer);
+        socket.destroy();
+        resolve(reached);
+      };
+      const timer = setTimeout(() => settle(false), timeoutMs);
+      socket.once('connect', () => settle(true));
+      socket.once('error', ({ code }: NodeJS.ErrnoException) => settle(code === 'ECONNREFUSED'));
     });
   }
 

@@ -42,8 +42,8 @@ export interface LinuxEndpoint extends EndpointAddress {
   readonly weakness: string | undefined;
   /** The eBPF lock in front of the gate; undefined where there is none. */
   readonly deadline: Deadline | undefined;
-  /** Mends what somebody else changed in the kernel; what that was, in words. */
-  reconcile(): string[];
+  /** Mends what somebody else changed in the kernel, or what does not fit the interface's MAC any more; what that was, in words. */
+  reconcile(mac: string): string[];
   /** Withdraws, and takes the gate down unless others hold the address for connections that end here. */
   close(): Effect;
 }
@@ -51,11 +51,11 @@ export interface LinuxEndpoint extends EndpointAddress {
 /** Closes the gate and removes an address that an earlier process left behind. Throws HaleError `netlink_unavailable`. */
 export function openEndpoint(options: EndpointOptions): LinuxEndpoint {
   const { link, addresses: shared, neighbors, clock, log, graceMs, members } = options;
-  const table = options.table ?? passingTable({ interfaceName: link.name, mac: link.mac, addresses: shared });
+  const table = options.table ?? passingTable({ interfaceName: link.name, addresses: shared });
   const addresses = openAddresses();
   const locked = openDeadline({ linkIndex: link.index, addresses: shared, ...(members && { members }) });
   const deadline = locked.ok ? locked.deadline : undefined;
-  const installed = installGate({ table, addresses: shared, clock, deadline });
+  const installed = installGate({ table, mac: link.mac, addresses: shared, clock, deadline });
   // Without the table there would be no hand-over.
   if (!installed.ok) deadline?.close();
   const gate = installed.ok ? installed.gate : undefined;
@@ -83,7 +83,7 @@ export function openEndpoint(options: EndpointOptions): LinuxEndpoint {
   return {
     enforced,
     deadline,
-    reconcile: () => gate?.reconcile() ?? [],
+    reconcile: (mac) => gate?.reconcile(mac) ?? [],
     weakness: weaknessOf(installed, locked),
     hold(untilMs) {
       if (clock.now() >= untilMs) return { ok: false, reason: 'the lease has ended' };

@@ -36,8 +36,8 @@ export type GateKind = 'passing' | 'steering';
 /** The nftables table that the gate opens and closes. */
 export interface GateTable {
   kind: GateKind;
-  /** All of it as a script of nft, closed; without chains for what leaves where the kernel or nft lacks the hook. */
-  script(options: { outgoing: boolean }): string;
+  /** All of it as a script of nft, closed; without chains for what leaves where the kernel or nft lacks the hook. Frames that are passed on carry `mac` as their source. */
+  script(options: { outgoing: boolean; mac: string }): string;
   /** The table was made anew: what the script leaves out comes back now. */
   onMade?(): void;
 }
@@ -51,8 +51,8 @@ export interface Gate {
   inherit(mac: string, forMs: number): Effect;
   /** Closed for new connections at the same instant at which they begin to be passed on to `mac`; those under way stay. */
   yieldTo(mac: string, forMs: number): Effect;
-  /** Makes the table and the deadline anew when somebody else changed or deleted them; says in words what was mended. */
-  reconcile(): string[];
+  /** Makes the table and the deadline anew when somebody else changed or deleted them, or the interface has another MAC; says in words what was mended. */
+  reconcile(mac: string): string[];
   /** Deletes the table and takes the deadline away, so that the address is guarded no more; gives the socket back. */
   remove(): Effect;
   /** Closes, and gives the sockets back; table and deadline stay, for connections that end on this host. */
@@ -64,6 +64,8 @@ export type GateInstalled = { ok: true; gate: Gate; weakness: string | undefined
 
 export interface GateOptions {
   table: GateTable;
+  /** The interface's own. */
+  mac: string;
   addresses: readonly string[];
   clock: Clock;
   /** Of CLOCK_BOOTTIME, as the clock is; belongs to the gate from then on. */
@@ -91,17 +93,18 @@ function gateOf(options: GateOptions): Gate {
   const setDeadline = () => options.deadline?.set(Math.max(openUntilMs, handoverUntilMs));
   const { kind } = options.table;
   let expectedRules = countRules(netfilter, { table: TABLE });
+  let { mac } = options;
   const remake = (): TableMade => {
-    const made = makeTable(options);
+    const made = makeTable({ ...options, mac });
     expectedRules = countRules(netfilter, { table: TABLE });
     return made;
   };
-  const remade = (): string => {
+  const remade = (what: string): string => {
     const made = remake();
-    if (!made.ok) return `the table netdev ${TABLE} was changed and cannot be made anew: ${made.reason}`;
+    if (!made.ok) return `${what}, and the table netdev ${TABLE} cannot be made anew: ${made.reason}`;
     const timeoutMs = Math.floor(openUntilMs - options.clock.now() - MARGIN_MS);
     if (timeoutMs > 0) replace(timeoutMs);
-    return `the table netdev ${TABLE} was changed by somebody else: made anew`;
+    return `${what}: the table netdev ${TABLE} made anew`;
   };
   const close = (): Effect => {
     openUntilMs = handoverUntilMs = Number.NEGATIVE_INFINITY;
@@ -130,22 +133,26 @@ function gateOf(options: GateOptions): Gate {
       return done;
     },
     close,
-    reconcile() {
+    reconcile(macNow) {
+      const moved = macNow !== mac;
+      mac = macNow;
       const rules = countRules(netfilter, { table: TABLE });
-      const whole = rules === undefined || rules === expectedRules;
-      return [...(whole ? [] : [remade()]), ...(options.deadline?.reconcile() ?? [])];
+      const mended: string[] = [];
+      if (moved) mended.push(remade(`the interface has another MAC address, ${mac}`));
+      else if (rules !== undefined && rules !== expectedRules) mended.push(remade('somebody else changed the rules'));
+      return [...mended, ...(options.deadline?.reconcile() ?? [])];
     },
-    inherit(mac, forMs) {
+    inherit(predecessorMac, forMs) {
       if (kind === 'steering') return done;
-      const inheriting = passingElements({ sets: ['inheriting', 'predecessor'], mac, addresses: options.addresses });
+      const inheriting = passingElements({ sets: ['inheriting', 'predecessor'], mac: predecessorMac, addresses: options.addresses });
       return handOver({ elements: inheriting, flush: FLUSH_HANDOVER.passing, forMs });
     },
-    yieldTo(mac, forMs) {
+    yieldTo(successorMac, forMs) {
       openUntilMs = Number.NEGATIVE_INFINITY;
       const yielding =
         kind === 'steering'
           ? options.addresses.map((address) => elementOf('yielding', address))
-          : passingElements({ sets: ['yielding', 'successor'], mac, addresses: options.addresses });
+          : passingElements({ sets: ['yielding', 'successor'], mac: successorMac, addresses: options.addresses });
       return handOver({ elements: yielding, flush: [...FLUSH_LEASE, ...FLUSH_HANDOVER[kind]], forMs });
     },
     leave() {
@@ -236,17 +243,19 @@ function elementsOf(address: string): Element[] {
 
 type TableMade = { ok: true; weakness: string | undefined } | { ok: false; reason: string };
 
-function makeTable(options: GateOptions): TableMade {
-  const made = runScript(options.table);
-  if (made.ok) options.table.onMade?.();
+function makeTable({ table, mac }: Pick<GateOptions, 'table' | 'mac'>): TableMade {
+  const full = runNft(table.script({ outgoing: true, mac }));
+  const made: TableMade = full.ok
+    ? { ok: true, weakness: undefined }
+    : full.nftMissing
+      ? full
+      : withoutOutgoing({ table, mac }, full.reason);
+  if (made.ok) table.onMade?.();
   return made;
 }
 
-function runScript(table: GateTable): TableMade {
-  const full = runNft(table.script({ outgoing: true }));
-  if (full.ok) return { ok: true, weakness: undefined };
-  if (full.nftMissing) return full;
-  const incoming = runNft(table.script({ outgoing: false }));
+function withoutOutgoing({ table, mac }: Pick<GateOptions, 'table' | 'mac'>, reason: string): TableMade {
+  const incoming = runNft(table.script({ outgoing: false, mac }));
   if (!incoming.ok) return incoming;
-  return { ok: true, weakness: `outgoing packets of the address are not gated (needs Linux 5.16 and nft 1.0.1): ${full.reason}` };
+  return { ok: true, weakness: `outgoing packets of the address are not gated (needs Linux 5.16 and nft 1.0.1): ${reason}` };
 }

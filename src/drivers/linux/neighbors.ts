@@ -16,11 +16,13 @@ export interface LinuxNeighbors extends NeighborWatch {
    * learn from (RFC 5227 section 3), or an unsolicited neighbour advertisement (RFC 4861 section 7.2.6).
    */
   announce(address: string): Effect;
+  /** The interface has another MAC address from now on. */
+  setMac(mac: string): void;
 }
 
 /** Hears claims for the addresses, and answers and probes for all, except those of the interface's own MAC. Throws HaleError `raw_socket_refused`. */
 export function openNeighbors(link: Link, addresses: readonly string[]): LinuxNeighbors {
-  const { mac } = link;
+  let { mac } = link;
   let handler: ((claim: NeighborClaim) => void) | undefined;
   const onFrame = (frame: Uint8Array): void => {
     const claim = claimOfFrame(frame);
@@ -39,6 +41,9 @@ export function openNeighbors(link: Link, addresses: readonly string[]): LinuxNe
       const request = arp.send(arpAnnouncement({ mac, address }));
       const reply = arp.send(arpGratuitousReply({ mac, address }));
       return request.ok && reply.ok ? done : request.ok ? reply : request;
+    },
+    setMac(next) {
+      mac = next;
     },
     onClaim(next) {
       handler = next;

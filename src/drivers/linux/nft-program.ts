@@ -5,7 +5,16 @@ export type NftRun = { ok: true } | { ok: false; reason: string; nftMissing: boo
 
 /** Carries out the script as one transaction. */
 export function runNft(script: string): NftRun {
-  const run = spawnSync('nft', ['-f', '-'], { input: script, encoding: 'utf8' });
+  return run(script, ['-f', '-']);
+}
+
+/** Has the kernel look at the script as if it were carried out, and changes nothing. */
+export function checkNft(script: string): NftRun {
+  return run(script, ['--check', '-f', '-']);
+}
+
+function run(input: string, argv: readonly string[]): NftRun {
+  const run = spawnSync('nft', argv, { input, encoding: 'utf8' });
   if (run.error !== undefined) return { ok: false, reason: `nft cannot be started: ${run.error.message}`, nftMissing: true };
   if (run.status === 0) return { ok: true };
   const firstLine = run.stderr.split('\n').find((line) => line !== '');

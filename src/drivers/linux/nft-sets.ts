@@ -77,7 +77,8 @@ function newElements(set: SetPlace, elements: readonly Uint8Array[]): NetlinkMes
 }
 
 function encodeElement({ key, data }: KeyAndData, more: readonly Uint8Array[] = []): Buffer {
-  const value = data === undefined ? [] : [data instanceof Uint8Array ? valueAttribute(NFTA_SET_ELEM_DATA, data) : gotoAttribute(data.goto)];
+  const value =
+    data === undefined ? [] : [data instanceof Uint8Array ? valueAttribute(NFTA_SET_ELEM_DATA, data) : gotoAttribute(data.goto)];
   return nested(NFTA_LIST_ELEM, [valueAttribute(NFTA_SET_ELEM_KEY, key), ...value, ...more]);
 }
 

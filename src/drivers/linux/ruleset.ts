@@ -32,8 +32,9 @@ export interface RulesetOptions {
   outgoing: boolean;
 }
 
-export function passingTable(options: Omit<RulesetOptions, 'outgoing'>): GateTable {
-  return { kind: 'passing', script: ({ outgoing }) => ruleset({ ...options, outgoing }) };
+/** For connections that end on the host that holds the address. */
+export function passingTable(options: Omit<RulesetOptions, 'outgoing' | 'mac'>): GateTable {
+  return { kind: 'passing', script: ({ outgoing, mac }) => ruleset({ ...options, outgoing, mac }) };
 }
 
 /** Three statements, one transaction: declaring the table first lets the deletion succeed when there is none. */

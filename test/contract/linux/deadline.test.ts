@@ -174,7 +174,15 @@ describe.skipIf(problem)(`the deadline on an interface${problem ? `: skipped, ${
   test('the deadline is the later of the lease and a hand-over, and a withdrawal ends both', async () => {
     const deadline = open();
     const { name: interfaceName, mac } = net.host.inside(() => linkByName('eth0'));
-    const installed = net.host.inside(() => installGate({ table: passingTable({ interfaceName, mac, addresses: [SHARED4, SHARED6] }), addresses: [SHARED4, SHARED6], clock: boottime, deadline }));
+    const installed = net.host.inside(() =>
+      installGate({
+        table: passingTable({ interfaceName, addresses: [SHARED4, SHARED6] }),
+        mac,
+        addresses: [SHARED4, SHARED6],
+        clock: boottime,
+        deadline,
+      }),
+    );
     if (!installed.ok) throw new Error(installed.reason);
     const { gate } = installed;
     for (const chain of ['incoming', 'outgoing']) net.host.run('nft', 'flush', 'chain', 'netdev', 'hale', chain);

@@ -1,33 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { createInterface, type Interface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createLab, type Lab } from '../../../src/lab/lab.ts';
 import type { LabHost } from '../../../src/lab/host.ts';
+import { Inside } from '../../support/inside.ts';
 import { labImpossible } from '../../support/lab.ts';
-
-/** A program in a host of the lab that answers each line with a line. */
-class Inside {
-  readonly #child: ChildProcess;
-  readonly #lines: Interface;
-
-  constructor(host: LabHost, program: string, args: string[]) {
-    const [file, ...rest] = host.command([process.execPath, join(import.meta.dirname, '../../support', program), ...args]);
-    this.#child = spawn(file as string, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.#lines = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream });
-  }
-
-  async ask(line: string): Promise<string> {
-    this.#child.stdin?.write(`${line}\n`);
-    return ((await once(this.#lines, 'line')) as [string])[0];
-  }
-
-  async end(): Promise<void> {
-    this.#child.stdin?.end();
-    if (this.#child.exitCode === null) await once(this.#child, 'close');
-  }
-}
 
 describe.skipIf(labImpossible !== undefined).each(['4', '6'] as const)(
   `hand-over in the kernels of two hosts, IPv%s ${labImpossible ?? ''}`,

@@ -51,7 +51,9 @@ table netdev ${TABLE} {
   set members { type ether_addr; ${elements(memberElements(options))} }
   set learning { type ether_type; ${elements(masks.opening === masks.established ? [] : ['ip', 'ip6'])} }
   ${others.map((backend) => `map station${backend} { type ether_type : ether_addr; ${elements(stationElements(options, backend))} }`).join('\n  ')}
-  ${range(backends).map((backend) => backendChain(options, backend)).join('\n  ')}
+  ${range(backends)
+    .map((backend) => backendChain(options, backend))
+    .join('\n  ')}
   map opening { typeof numgen inc mod 2 : verdict; ${elements(slotElements(backends, masks.opening))} }
   map established { typeof numgen inc mod 2 : verdict; ${elements(slotElements(backends, masks.established))} }
   chain everyone {

@@ -18,7 +18,11 @@ export interface ServingOptions {
 /** Puts it up where it is missing; says what was. An interface that refuses a parameter is one on which others may find the address: a problem, in words. */
 export function putUpServing({ interfaceName, addresses }: ServingOptions): { missing: string[]; problems: string[] } {
   const loopback = linkByName('lo').index;
-  const there = new Set(listAddresses().filter(({ linkIndex }) => linkIndex === loopback).map(({ address }) => address));
+  const there = new Set(
+    listAddresses()
+      .filter(({ linkIndex }) => linkIndex === loopback)
+      .map(({ address }) => address),
+  );
   const missing = addresses.filter((address) => !there.has(address));
   const problems: string[] = [];
   if (missing.length > 0) {

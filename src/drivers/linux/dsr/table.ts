@@ -1,7 +1,7 @@
 /** Changes the steering of ruleset.ts in place, by nfnetlink, each change at one instant. */
 import { parseIp, parseMac } from '../../../base/address.ts';
 import type { Masks } from '../../../core/balancer/steering.ts';
-import { assignSlots, flowKey } from '../../../core/balancer/slots.ts';
+import { assignSlots, setKeyOf } from '../../../core/balancer/slots.ts';
 import { done, type Effect } from '../../../ports/effect.ts';
 import type { SteeringException, SteeringTable } from '../../../ports/steering.ts';
 import type { Deadline } from '../deadline.ts';
@@ -18,7 +18,7 @@ const ETHER_TYPES = [Uint8Array.of(0x08, 0x00), Uint8Array.of(0x86, 0xdd)];
 
 type Stations = readonly (string | undefined)[];
 
-export type DsrOptions = Pick<SteeringRulesetOptions, 'interfaceName' | 'mac' | 'addresses' | 'port' | 'backends' | 'self' | 'stations'>;
+export type DsrOptions = Pick<SteeringRulesetOptions, 'interfaceName' | 'addresses' | 'port' | 'backends' | 'self' | 'stations'>;
 
 export class DsrTable implements SteeringTable {
   readonly #options: DsrOptions;
@@ -37,7 +37,7 @@ export class DsrTable implements SteeringTable {
   get gateTable(): GateTable {
     return {
       kind: 'steering',
-      script: ({ outgoing }) => steeringRuleset({ ...this.#options, outgoing, masks: this.#masks, stations: this.#stations }),
+      script: ({ outgoing, mac }) => steeringRuleset({ ...this.#options, outgoing, mac, masks: this.#masks, stations: this.#stations }),
       onMade: () => void this.#write([...this.#exceptions.values()].map((exception) => add(exception))),
     };
   }
@@ -62,7 +62,17 @@ export class DsrTable implements SteeringTable {
       ...this.#slotChanges('established', before.established, masks.established),
     ];
     if (changed.length === 0) return done;
-    const flags = [flushSet({ table: TABLE, set: 'learning' }), ...(settled ? [] : [addElements({ table: TABLE, set: 'learning' }, ETHER_TYPES.map((key) => ({ key })))])];
+    const flags = [
+      flushSet({ table: TABLE, set: 'learning' }),
+      ...(settled
+        ? []
+        : [
+            addElements(
+              { table: TABLE, set: 'learning' },
+              ETHER_TYPES.map((key) => ({ key })),
+            ),
+          ]),
+    ];
     return this.#write([...changed, ...flags]);
   }
 
@@ -88,7 +98,14 @@ export class DsrTable implements SteeringTable {
     const members = new Set(this.memberMacs().map((bytes) => Buffer.from(bytes).toString('hex')));
     return this.#write([
       flushSet({ table: TABLE, set: 'members' }),
-      addElements({ table: TABLE, set: 'members' }, [...members].map((hex) => ({ key: Buffer.from(hex, 'hex') }))),
+      ...(members.size === 0
+        ? []
+        : [
+            addElements(
+              { table: TABLE, set: 'members' },
+              [...members].map((hex) => ({ key: Buffer.from(hex, 'hex') })),
+            ),
+          ]),
       ...macs.flatMap((mac, backend) => this.#stationMessages(backend, mac)),
     ]);
   }
@@ -97,13 +114,27 @@ export class DsrTable implements SteeringTable {
     if (backend === this.#options.self) return [];
     const set = `station${backend}`;
     const data = mac === undefined ? undefined : parseMac(mac);
-    return [flushSet({ table: TABLE, set }), ...(data === undefined ? [] : [addElements({ table: TABLE, set }, ETHER_TYPES.map((key) => ({ key, data })))])];
+    return [
+      flushSet({ table: TABLE, set }),
+      ...(data === undefined
+        ? []
+        : [
+            addElements(
+              { table: TABLE, set },
+              ETHER_TYPES.map((key) => ({ key, data })),
+            ),
+          ]),
+    ];
   }
 
   except(exceptions: readonly SteeringException[]): Effect {
     const wanted = new Map(exceptions.map((exception) => [`${exception.flow.address} ${exception.flow.port}`, exception]));
-    const gone = [...this.#exceptions].filter(([key, { backend }]) => wanted.get(key)?.backend !== backend).map(([, exception]) => deleteElement(elementOf(exception)));
-    const come = [...wanted].filter(([key, { backend }]) => this.#exceptions.get(key)?.backend !== backend).map(([, exception]) => add(exception));
+    const gone = [...this.#exceptions]
+      .filter(([key, { backend }]) => wanted.get(key)?.backend !== backend)
+      .map(([, exception]) => deleteElement(elementOf(exception)));
+    const come = [...wanted]
+      .filter(([key, { backend }]) => this.#exceptions.get(key)?.backend !== backend)
+      .map(([, exception]) => add(exception));
     this.#exceptions = wanted;
     return this.#write([...gone, ...come]);
   }
@@ -133,7 +164,7 @@ function add(exception: SteeringException): NetlinkMessage {
 
 function elementOf({ flow, backend }: SteeringException): Element {
   const set = `exceptions${(parseIp(flow.address) as Uint8Array).length === 4 ? 4 : 6}`;
-  return { table: TABLE, set, key: flowKey(flow), data: { goto: chainOf(backend) } };
+  return { table: TABLE, set, key: setKeyOf(flow), data: { goto: chainOf(backend) } };
 }
 
 /** As a register of nftables holds the slot; hosts are little-endian (netlink.ts). */
