@@ -2,7 +2,8 @@
  * The `dsr` datapath: feeds the steering (core/balancer/steering.ts) from health, from the connections that members tell, and from what the
  * holder says, and writes it into this host's kernel. Every host keeps its table as the holder's, so that whoever is next steers alike.
  */
-import type { Flow } from '../core/balancer/flow.ts';
+import { type Flow, flowKey } from '../core/balancer/flow.ts';
+import type { FlowDelta } from '../core/balancer/flow-book.ts';
 import type { BackendState } from '../core/balancer/health.ts';
 import type { DatapathPlan } from '../core/balancer/plan.ts';
 import { assignSlots, slotOf } from '../core/balancer/slots.ts';
@@ -19,7 +20,7 @@ export interface SteeringEngineOptions {
   /** What a member said of the connections that end on its host. */
   flowsOf: (backend: number) => readonly Flow[];
   /** Tells the other members how this host steers. */
-  tell: (masks: Masks) => void;
+  tell: () => void;
   /** A change of the kernel failed; what is missing comes back with `reconcile`. */
   onFailure: (reason: string) => void;
 }
@@ -28,6 +29,9 @@ export class SteeringEngine implements Datapath {
   readonly #options: SteeringEngineOptions;
   #steering: Steering = createSteering();
   #states: BackendState[] = [];
+  /** By the masks, the backend of each slot for connections under way. */
+  #assigned: readonly (number | undefined)[] = [];
+  #exceptions = new Map<string, SteeringException>();
   #holding = false;
   #timer: Timer | undefined;
 
@@ -55,15 +59,22 @@ export class SteeringEngine implements Datapath {
   }
 
   /** The holder said how it steers. */
-  follow(masks: Masks): void {
-    if (this.#holding) return;
-    this.#steering = adopt(masks, this.#options.clock.now());
+  follow({ opening, established }: Masks): void {
+    const same = opening === this.#steering.opening && established === this.#steering.established;
+    if (this.#holding || same) return;
+    this.#steering = adopt({ opening, established }, this.#options.clock.now());
     this.#write();
   }
 
-  /** What members told of their connections changed. */
-  reviewFlows(): void {
-    this.#note(this.#options.table.except(this.#exceptions()));
+  /** A member told which connections it has by now. */
+  flowsChanged(backend: number, { added, removed }: FlowDelta): void {
+    const before = this.#exceptions.size;
+    for (const flow of removed) {
+      const key = flowKey(flow);
+      if (this.#exceptions.get(key)?.backend === backend) this.#exceptions.delete(key);
+    }
+    const changed = this.#addExceptions(backend, added) || this.#exceptions.size !== before;
+    if (changed) this.#note(this.#options.table.except(this.#exceptions));
   }
 
   /** Connections end on other hosts too, and nothing of them passes through this process. */
@@ -98,30 +109,29 @@ export class SteeringEngine implements Datapath {
     const { clock, tell } = this.#options;
     this.#steering = steer(this.#steering, this.#states, clock.now());
     this.#write();
-    tell(this.masks);
+    tell();
     this.#timer?.cancel();
     if (this.#steering.settleAt !== Number.POSITIVE_INFINITY) this.#timer = clock.at(this.#steering.settleAt, () => this.#step());
   }
 
   /** Exceptions first: when a slot changes its backend, its connections must be known as living elsewhere. */
   #write(): void {
-    this.reviewFlows();
-    this.#note(this.#options.table.steer(this.masks));
+    const { backends, flowsOf, table } = this.#options;
+    this.#assigned = assignSlots(backends, this.#steering.established);
+    this.#exceptions = new Map();
+    for (let backend = 0; backend < backends; backend++) this.#addExceptions(backend, flowsOf(backend));
+    this.#note(table.except(this.#exceptions));
+    this.#note(table.steer(this.masks));
   }
 
-  #exceptions(): SteeringException[] {
-    const { backends, flowsOf } = this.#options;
-    const { established } = this.#steering;
-    const assigned = assignSlots(backends, established);
-    const exceptions: SteeringException[] = [];
-    for (let backend = 0; backend < backends; backend++) {
-      // What lived on a dead host must not be led there: whoever meets it resets it.
-      if (!this.#lives(backend)) continue;
-      for (const flow of flowsOf(backend)) {
-        if (assigned[slotOf(flow, backends)] !== backend) exceptions.push({ flow, backend });
-      }
+  /** What lived on a dead host must not be led there: whoever meets it resets it. */
+  #addExceptions(backend: number, flows: readonly Flow[]): boolean {
+    const before = this.#exceptions.size;
+    if (!this.#lives(backend)) return false;
+    for (const flow of flows) {
+      if (this.#assigned[slotOf(flow, this.#options.backends)] !== backend) this.#exceptions.set(flowKey(flow), { flow, backend });
     }
-    return exceptions;
+    return this.#exceptions.size !== before;
   }
 
   #lives(backend: number): boolean {

@@ -13,8 +13,8 @@ export interface SteeringTable {
   steer(masks: Masks): Effect;
   /** Hardware addresses of the backends, by index; undefined while unknown. Frames from one of them are served here, and never steered again. */
   setStations(macs: readonly (string | undefined)[]): Effect;
-  /** Connections that live elsewhere than their slot says. Replaces the former ones. */
-  except(exceptions: readonly SteeringException[]): Effect;
+  /** Connections that live elsewhere than their slot says, by `flowKey`. Replaces the former ones. */
+  except(exceptions: ReadonlyMap<string, SteeringException>): Effect;
   /** Mends what somebody else took out of the kernel; what that was, in words. */
   reconcile(): string[];
 }

@@ -2,6 +2,7 @@
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { familyOf } from '../../src/base/address.ts';
+import { flowKey } from '../../src/core/balancer/flow.ts';
 import { boottime } from '../../src/drivers/linux/boottime.ts';
 import { putUpServing } from '../../src/drivers/linux/dsr/serving.ts';
 import { DsrTable } from '../../src/drivers/linux/dsr/table.ts';
@@ -52,8 +53,11 @@ const orders: Record<string, (...words: string[]) => unknown> = {
   withdraw: () => endpoint.withdraw(),
   steer: (opening, established) => table.steer({ opening: Number(opening), established: Number(established) }),
   stations: (...stations) => table.setStations(stations),
-  except: (client, port, backend) =>
-    table.except(backend === undefined ? [] : [{ flow: { address: client as string, port: Number(port) }, backend: Number(backend) }]),
+  except(client, port, backend) {
+    if (client === undefined || port === undefined) return table.except(new Map());
+    const flow = { address: client, port: Number(port) };
+    return table.except(new Map([[flowKey(flow), { flow, backend: Number(backend) }]]));
+  },
   reconcile() {
     const { mac } = linkByName('eth0');
     neighbors.setMac(mac);

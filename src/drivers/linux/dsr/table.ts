@@ -127,15 +127,14 @@ export class DsrTable implements SteeringTable {
     ];
   }
 
-  except(exceptions: readonly SteeringException[]): Effect {
-    const wanted = new Map(exceptions.map((exception) => [`${exception.flow.address} ${exception.flow.port}`, exception]));
+  except(wanted: ReadonlyMap<string, SteeringException>): Effect {
     const gone = [...this.#exceptions]
       .filter(([key, { backend }]) => wanted.get(key)?.backend !== backend)
       .map(([, exception]) => deleteElement(elementOf(exception)));
     const come = [...wanted]
       .filter(([key, { backend }]) => this.#exceptions.get(key)?.backend !== backend)
       .map(([, exception]) => add(exception));
-    this.#exceptions = wanted;
+    this.#exceptions = new Map(wanted);
     return this.#write([...gone, ...come]);
   }
 

@@ -1,0 +1,174 @@
+/** The datapath of this host, with what members tell each other of clients' connections and of steering. */
+import type { BackendState } from '../core/balancer/health.ts';
+import type { DatapathPlan } from '../core/balancer/plan.ts';
+import { DRAIN_GRACE_MS } from '../core/balancer/timing.ts';
+import { decodeBalancerMessage, encodeBalancerMessage } from '../core/balancer/wire.ts';
+import { localFlows } from '../drivers/linux/local-flows.ts';
+import { openClientProd } from '../drivers/linux/prod.ts';
+import { openSockDiag } from '../drivers/linux/sock-diag.ts';
+import { FlowEngine } from '../engine/flows.ts';
+import type { SteeringEngine } from '../engine/steering.ts';
+import type { Clock, Timer } from '../ports/clock.ts';
+import type { Datapath } from '../ports/datapath.ts';
+import type { ClientProd, FlowSource } from '../ports/flows.ts';
+import type { Log } from '../ports/log.ts';
+import { type Carrier, openCarrier } from './carrier.ts';
+import type { Host } from './world.ts';
+
+/** How often a host says how it steers, or whom it follows, and so that it serves what is steered to it. */
+const TELL_MS = 1000;
+/** A member that is heard, but not of this, serves nothing: it uses another datapath. */
+const TOLD_MS = 3 * TELL_MS;
+/** After a hand-over, connections under way have had their time with the host that had the address before. */
+const AFTER_GRACE_MS = DRAIN_GRACE_MS + 500;
+
+export interface HostDatapathOptions {
+  self: number;
+  members: number;
+  plan: DatapathPlan;
+  clock: Clock;
+  log: Log;
+  host: Host;
+  send: (to: number, payload: Uint8Array) => void;
+  /** Who holds the address, as far as this host knows. */
+  holder: () => number | undefined;
+  /** Whether a member has been heard of late. */
+  isAlive: (member: number) => boolean;
+  /** The datapath cannot go on. */
+  onCrash: (error: Error) => void;
+}
+
+export class HostDatapath {
+  readonly #options: HostDatapathOptions;
+  readonly #datapath: Datapath;
+  readonly #steering: SteeringEngine | undefined;
+  readonly #flows: FlowEngine;
+  readonly #prod: ClientProd;
+  readonly #diag = openSockDiag();
+  /** When a member last said how it steers. */
+  readonly #toldAt: number[];
+  #states: BackendState[] = [];
+  #holding = false;
+  #telling: Timer | undefined;
+  #afterGrace: Timer | undefined;
+
+  private constructor(options: HostDatapathOptions, carrier: Carrier) {
+    const { self, members, clock, log, send, plan } = options;
+    const { frontends } = plan;
+    this.#options = options;
+    this.#datapath = carrier.datapath;
+    this.#steering = carrier.steering;
+    this.#toldAt = Array.from({ length: members }, () => Number.NEGATIVE_INFINITY);
+    this.#prod = openClientProd({ frontends, clock });
+    const source: FlowSource = carrier.flows ?? localFlows({ diag: this.#diag, frontends });
+    this.#flows = new FlowEngine({
+      self,
+      members,
+      clock,
+      log,
+      send,
+      source,
+      onChange: (member, delta) => this.#steering?.flowsChanged(member, delta),
+    });
+    if (this.#steering !== undefined) this.#tell();
+  }
+
+  /** Throws a HaleError when the datapath cannot be had. */
+  static async open(options: HostDatapathOptions): Promise<HostDatapath> {
+    const opened: { datapath?: HostDatapath } = {};
+    const carrier = await openCarrier({
+      ...options,
+      flowsOf: (member) => opened.datapath?.flowsOf(member) ?? [],
+      tell: () => opened.datapath?.tell(),
+    });
+    opened.datapath = new HostDatapath(options, carrier);
+    return opened.datapath;
+  }
+
+  get carrier(): Datapath {
+    return this.#datapath;
+  }
+
+  flowsOf(member: number) {
+    return this.#flows.flowsOf(member);
+  }
+
+  /** How the backends are by now; `macs` as their hosts tell them. */
+  apply(plan: DatapathPlan): void {
+    const { clock, isAlive, self } = this.#options;
+    const now = clock.now();
+    const serves = (member: number): boolean =>
+      member === self || now - (this.#toldAt[member] as number) < TOLD_MS || !isAlive(member);
+    this.#datapath.apply({ ...plan, backends: plan.backends.map((backend, i) => ({ ...backend, serves: serves(i) })) });
+    const died = plan.backends.flatMap(({ state }, i) => (state === 'dead' && this.#states[i] !== 'dead' ? [i] : []));
+    this.#states = plan.backends.map(({ state }) => state);
+    if (this.#holding && this.#steering !== undefined) this.#tellClientsOf(died);
+  }
+
+  /** `handedOver`: the host that held it before serves its connections for a while. */
+  hold({ handedOver }: { handedOver: boolean }): void {
+    this.#holding = true;
+    this.#steering?.setHolding({ now: true });
+    const { clock, self } = this.#options;
+    if (this.#steering !== undefined) {
+      this.#tellClientsOf(this.#states.flatMap((state, member) => (state === 'dead' ? [member] : [])));
+      return;
+    }
+    // Connections end where the address was, and nobody is there any more.
+    const others = Array.from({ length: this.#options.members }, (_, member) => member).filter((member) => member !== self);
+    if (!handedOver) return this.#tellClientsOf(others);
+    this.#afterGrace = clock.at(clock.now() + AFTER_GRACE_MS, () => this.#tellClientsOf(others));
+  }
+
+  release(): void {
+    this.#holding = false;
+    this.#steering?.setHolding({ now: false });
+    this.#afterGrace?.cancel();
+  }
+
+  /** A message of another member that is not about the lease. */
+  receive(from: number, payload: Uint8Array): 'malformed' | undefined {
+    const decoded = decodeBalancerMessage(payload);
+    if (!decoded.ok) return 'malformed';
+    const { message } = decoded;
+    if (message.kind !== 'table') this.#flows.receive(from, message);
+    else {
+      this.#toldAt[from] = this.#options.clock.now();
+      if (from === this.#options.holder()) this.#steering?.follow(message);
+    }
+    return undefined;
+  }
+
+  /** Says at once how this host steers. */
+  tell(): void {
+    const { self, members, send } = this.#options;
+    if (this.#steering === undefined) return;
+    const payload = encodeBalancerMessage({ kind: 'table', term: 0, ...this.#steering.masks });
+    for (let member = 0; member < members; member++) if (member !== self) send(member, payload);
+  }
+
+  async close(): Promise<void> {
+    this.#telling?.cancel();
+    this.#afterGrace?.cancel();
+    this.#flows.stop();
+    this.#prod.close();
+    this.#diag.close();
+    await this.#datapath.close();
+  }
+
+  #tell(): void {
+    const { clock } = this.#options;
+    this.tell();
+    this.#telling = clock.at(clock.now() + TELL_MS, () => this.#tell());
+  }
+
+  /** A client that waits would not find out for minutes that its connection is gone. */
+  #tellClientsOf(members: readonly number[]): void {
+    const flows = members.flatMap((member) => this.#flows.flowsOf(member));
+    if (flows.length === 0) return;
+    const { log } = this.#options;
+    const told = this.#prod.prod(flows);
+    if (told.ok) log.info({ members, connections: flows.length }, 'clients of connections that are gone are told');
+    else log.warn({ members, connections: flows.length, reason: told.reason }, 'clients of connections that are gone cannot be told');
+  }
+}
