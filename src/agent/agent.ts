@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Server } from 'node:http';
 import { macNumber, macText } from '../base/address.ts';
+import { isBalancerPayload } from '../core/balancer/wire.ts';
 import { DRAIN_GRACE_MS, healthProfiles } from '../core/balancer/timing.ts';
 import type { DatapathPlan, Target } from '../core/balancer/plan.ts';
 import { agreement } from '../core/cluster/agreement.ts';
@@ -12,18 +13,19 @@ import { timingProfiles } from '../core/lease/timing.ts';
 import { randomNonce, readKeyFile } from '../drivers/datagram/keys.ts';
 import { openUdp } from '../drivers/datagram/udp.ts';
 import { HttpsReadiness } from '../drivers/kubernetes/readiness.ts';
-import { ProxyDatapath } from '../drivers/proxy/proxy.ts';
 import { ConflictEngine } from '../engine/conflict.ts';
 import { type Rejection, SealedDatagram } from '../engine/datagram.ts';
 import { HealthEngine } from '../engine/health.ts';
 import { type LeaseEvent, LeaseEngine } from '../engine/lease.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { AgentStatus } from '../ports/control.ts';
-import type { Datapath } from '../ports/datapath.ts';
+import type { Datagram } from '../ports/datagram.ts';
 import type { Log } from '../ports/log.ts';
+import { HostDatapath } from './datapath.ts';
 import type { Guardian } from './guardian/guardian.ts';
 import { createMetrics, type Metrics, openMetrics } from './metrics.ts';
 import type { Self } from './self.ts';
+import { Upkeep } from './upkeep.ts';
 import { knownHolder, membersStatus, whyNotHolding } from './status.ts';
 import type { Host } from './world.ts';
 
@@ -50,9 +52,10 @@ export class Agent {
   #lease!: LeaseEngine;
   #health!: HealthEngine;
   #conflict!: ConflictEngine;
-  #datapath!: Datapath;
+  #datapath!: HostDatapath;
   #datagram!: SealedDatagram;
   #metricsServer!: Server;
+  #upkeep!: Upkeep;
 
   private constructor(options: AgentOptions) {
     const { cluster } = options;
@@ -92,18 +95,14 @@ export class Agent {
       onRejected: (reason, from) => this.#onRejected(reason, from),
     });
     this.#armGuardian(addresses);
-    this.#datapath = await ProxyDatapath.open(this.#plan(), (error) => {
-      log.error({ error: error.message }, 'the proxy thread died; this agent ends so that its supervisor starts it anew');
-      process.exit(1);
-    });
-    this.#datapath.onRefused((backend) => this.#health.probeNow(backend));
+    this.#datapath = await this.#openDatapath();
     this.#lease = new LeaseEngine({
       self: self.index,
       members,
       timing: timingProfiles[profile],
       boot,
       clock,
-      datagram: this.#datagram,
+      datagram: this.#leaseDatagram(),
       endpoint: host.endpoint,
       onEvent: (event) => this.#onLease(event),
     });
@@ -114,7 +113,7 @@ export class Agent {
       probe: new HttpsReadiness({ caFile: cluster.apiserver.caFile }),
       onChange: (target, health) => {
         log.info({ backend: target.name, state: health.state, reason: health.reason }, 'backend changed');
-        this.#datapath.apply(this.#plan());
+        this.#applyPlan();
         this.#updateFitness();
       },
     });
@@ -136,6 +135,53 @@ export class Agent {
       refresh,
     });
     this.#updateFitness();
+    this.#upkeep = new Upkeep({
+      clock,
+      log,
+      host,
+      datapath: this.#datapath.carrier,
+      lease: () => this.#lease.state,
+      onSilent: (member) => void this.#health.suspect(this.#names[member] as string),
+      onLook: () => this.#applyPlan(),
+      onMended: () => this.#metrics.repairs.inc(),
+    });
+  }
+
+  #openDatapath(): Promise<HostDatapath> {
+    const { self, clock, log, host } = this.#options;
+    return HostDatapath.open({
+      self: self.index,
+      members: this.#names.length,
+      plan: this.#plan(),
+      clock,
+      log,
+      host,
+      send: (to, payload) => this.#datagram.send(to, payload),
+      holder: () => knownHolder(this.#lease.state, clock.now())?.member,
+      isAlive: (member) => isFresh(this.#lease.state, member, clock.now()),
+      onServing: () => this.#applyPlan(),
+      onCrash: (error) => {
+        log.error({ error: error.message }, 'the datapath died; this agent ends so that its supervisor starts it anew');
+        process.exit(1);
+      },
+    });
+  }
+
+  #applyPlan(): void {
+    this.#datapath.apply(this.#plan());
+  }
+
+  /** One channel to the members carries two kinds of messages. */
+  #leaseDatagram(): Datagram {
+    return {
+      send: (to, payload) => this.#datagram.send(to, payload),
+      onReceive: (handler) =>
+        this.#datagram.onReceive((from, payload) => {
+          if (!isBalancerPayload(payload)) handler(from, payload);
+          else if (this.#datapath.receive(from, payload) === 'malformed') this.#metrics.rejected.inc({ reason: 'malformed' });
+        }),
+      close: () => this.#datagram.close(),
+    };
   }
 
   /** Before the first lease: whatever happens to this process from then on, somebody knows what to do. */
@@ -174,7 +220,8 @@ export class Agent {
     this.#lease.drain();
     const until = clock.now() + SHUTDOWN_LEASES * leaseMs;
     while (this.#isHolding() && clock.now() < until) await new Promise((resolve) => clock.at(clock.now() + 2, () => resolve(undefined)));
-    if (held) await this.#datapath.drain(DRAIN_GRACE_MS);
+    this.#upkeep.stop();
+    if (held) await this.#datapath.carrier.drain(DRAIN_GRACE_MS);
     this.#lease.stop();
     this.#health.stop();
     this.#conflict.stop();
@@ -203,14 +250,18 @@ export class Agent {
     return {
       self: this.#options.self.index,
       frontends: endpoint.addresses.map((address) => ({ address, port: endpoint.port })),
-      backends: this.#targets.map((target) => ({ ...target, state: this.#health?.of(target.name).state ?? 'unknown' })),
+      backends: this.#targets.map((target, member) => ({
+        ...target,
+        state: this.#health?.of(target.name).state ?? 'unknown',
+        mac: this.#macOf(member),
+      })),
     };
   }
 
   /** The grace time of a hand-over is over: what has not ended by itself is reset, and the address leaves this host. */
   async #endGrace(): Promise<void> {
     if (this.#isInvolved()) return;
-    await this.#datapath.resetConnections();
+    await this.#datapath.carrier.resetConnections();
     if (this.#isInvolved()) return;
     const withdrawn = this.#options.host.endpoint.withdraw();
     if (!withdrawn.ok) this.#options.log.error({ reason: withdrawn.reason }, 'the address could not be removed');
@@ -236,13 +287,15 @@ export class Agent {
           { term: event.term, after: event.predecessor === undefined ? null : this.#names[event.predecessor] },
           'holding the address',
         );
+        this.#datapath.hold({ handedOver: event.predecessor !== undefined });
         return this.#conflict.setHolding({ now: true });
       case 'lost':
         this.#metrics.losses.inc({ reason: event.reason });
         log.info({ term: event.term, reason: event.reason }, 'no longer holding the address');
         this.#conflict.setHolding({ now: false });
+        this.#datapath.release();
         if (event.reason === 'handed-over') clock.at(clock.now() + DRAIN_GRACE_MS, () => void this.#endGrace());
-        else void this.#datapath.resetConnections();
+        else void this.#datapath.carrier.resetConnections();
         return;
       case 'malformed':
         this.#metrics.rejected.inc({ reason: 'malformed' });
@@ -258,6 +311,14 @@ export class Agent {
     const ready = this.#targets.reduce((mask, t, i) => (this.#health.of(t.name).state === 'ready' ? mask | (1 << i) : mask), 0);
     const fitness: Fitness = this.#conflict?.occupant !== undefined ? 'unable' : ready === 0 ? 'poor' : 'good';
     this.#lease.setFitness({ fitness, readyBackends: ready, mac: macNumber(this.#options.host.mac) });
+  }
+
+  /** As its own agent says; before that, as this machine knew it. */
+  #macOf(member: number): string | undefined {
+    const { host, self } = this.#options;
+    if (member === self.index) return host.mac;
+    const told = this.#lease?.state.peers[member]?.heartbeat?.mac ?? 0;
+    return told === 0 ? host.stations[member] : macText(told);
   }
 
   *#memberMacs(): Iterable<string> {
@@ -284,8 +345,8 @@ export class Agent {
     this.#metrics.term.set(state.term);
     this.#metrics.leaseRemaining.set((knownHolder(state, now)?.remainingMs ?? 0) / 1000);
     this.#metrics.membersAlive.set(this.#names.filter((_, m) => m === state.config.self || isFresh(state, m, now)).length);
-    this.#metrics.connections.set(this.#datapath.connections());
-    this.#metrics.enforced.set(host.enforced ? 1 : 0);
+    this.#metrics.connections.set(this.#datapath.carrier.connections());
+    this.#metrics.enforced.set(host.gate !== null ? 1 : 0);
     this.#metrics.guarded.set(guardian.guarded ? 1 : 0);
     for (const { name } of this.#targets)
       this.#metrics.backendReady.set({ backend: name }, this.#health.of(name).state === 'ready' ? 1 : 0);
@@ -312,7 +373,7 @@ export class Agent {
         addresses: cluster.endpoint.addresses,
         port: cluster.endpoint.port,
         interface: self.interfaceName,
-        enforced: host.enforced,
+        enforced: host.gate !== null,
         weaker: host.weaker ?? null,
         conflict: unfit ?? null,
       },
@@ -322,7 +383,8 @@ export class Agent {
         const { state: backend, reason, since } = this.#health.of(target.name);
         return { name: target.name, address: target.address, state: backend, reason, sinceMs: Math.round(now - since) };
       }),
-      connections: this.#datapath.connections(),
+      datapath: host.choice,
+      connections: this.#datapath.carrier.connections(),
       realtime: host.realtime,
       guarded: guardian.guarded,
     };

@@ -34,6 +34,8 @@ export interface HostDatapathOptions {
   holder: () => number | undefined;
   /** Whether a member has been heard of late. */
   isAlive: (member: number) => boolean;
+  /** A member serves, or does not any more: worth a new plan. */
+  onServing: () => void;
   /** The datapath cannot go on. */
   onCrash: (error: Error) => void;
 }
@@ -95,11 +97,7 @@ export class HostDatapath {
 
   /** How the backends are by now; `macs` as their hosts tell them. */
   apply(plan: DatapathPlan): void {
-    const { clock, isAlive, self } = this.#options;
-    const now = clock.now();
-    const serves = (member: number): boolean =>
-      member === self || now - (this.#toldAt[member] as number) < TOLD_MS || !isAlive(member);
-    this.#datapath.apply({ ...plan, backends: plan.backends.map((backend, i) => ({ ...backend, serves: serves(i) })) });
+    this.#datapath.apply({ ...plan, backends: plan.backends.map((backend, i) => ({ ...backend, serves: this.#serves(i) })) });
     const died = plan.backends.flatMap(({ state }, i) => (state === 'dead' && this.#states[i] !== 'dead' ? [i] : []));
     this.#states = plan.backends.map(({ state }) => state);
     if (this.#holding && this.#steering !== undefined) this.#tellClientsOf(died);
@@ -133,7 +131,9 @@ export class HostDatapath {
     const { message } = decoded;
     if (message.kind !== 'table') this.#flows.receive(from, message);
     else {
+      const served = this.#serves(from);
       this.#toldAt[from] = this.#options.clock.now();
+      if (!served) this.#options.onServing();
       if (from === this.#options.holder()) this.#steering?.follow(message);
     }
     return undefined;
@@ -154,6 +154,11 @@ export class HostDatapath {
     this.#prod.close();
     this.#diag.close();
     await this.#datapath.close();
+  }
+
+  #serves(member: number): boolean {
+    const { clock, isAlive, self } = this.#options;
+    return member === self || clock.now() - (this.#toldAt[member] as number) < TOLD_MS || !isAlive(member);
   }
 
   #tell(): void {

@@ -65,6 +65,7 @@ export function openHost(options: HostOptions): Host {
     weaker: endpoint.weakness,
     choice,
     steering: dsr,
+    stations: dsrOptions.stations,
     realtime: realtime.ok,
     reconcile() {
       const now = linkByName(link.name).mac;

@@ -20,6 +20,8 @@ export interface Host {
   choice: Choice;
   /** With datapath dsr. */
   steering: SteeringTable | undefined;
+  /** Hardware addresses of the members, by index, as this machine knew them at the start. */
+  stations: readonly (string | undefined)[];
   /** Whether timers run in a real-time scheduling class. */
   realtime: boolean;
   /** Mends what somebody else changed in the kernel; what that was, in words. */

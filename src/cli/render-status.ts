@@ -24,6 +24,7 @@ function summary(status: Status): string {
   lines.push(`here     ${status.host}: ${status.role}${status.whyNotHolding === null ? '' : `, ${status.whyNotHolding}`}`);
   const how = endpoint.enforced ? 'the kernel ends the lease by itself' : 'only the agent ends the lease';
   lines.push(`lease    ${status.leaseMs} ms (profile ${status.profile}); ${how}; real-time scheduling ${status.realtime ? 'on' : 'off'}`);
+  lines.push(`datapath ${status.datapath.datapath} (${status.datapath.because}); ${status.connections} connections`);
   if (endpoint.weaker !== null) lines.push(`weaker   ${endpoint.weaker}`);
   const unguarded = styleText('yellow', 'none: should the agent die, the address moves only when its lease has ended');
   lines.push(`guardian ${status.guarded ? 'stands by' : unguarded}`);

@@ -1,3 +1,4 @@
+import type { Choice } from '../core/balancer/choice.ts';
 import type { BackendState } from '../core/balancer/health.ts';
 import type { Fitness } from '../core/lease/message.ts';
 
@@ -26,6 +27,8 @@ export interface AgentStatus {
   silentMs: number;
   members: MemberStatus[];
   backends: { name: string; address: string; state: BackendState; reason: string; sinceMs: number }[];
+  /** How connections reach a backend from this host when it holds the address, and why so. */
+  datapath: Choice;
   connections: number;
   realtime: boolean;
   /** Whether a guardian process stands by, so that the address moves at once should only the agent die. */

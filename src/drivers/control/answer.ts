@@ -56,6 +56,7 @@ const agentStatus: z.ZodType<AgentStatus> = z.object({
   backends: z.array(
     z.object({ name, address: name, state: z.enum(['unknown', 'ready', 'draining', 'dead']), reason: name, sinceMs: number }),
   ),
+  datapath: z.object({ datapath: z.enum(['dsr', 'nat', 'ipvs', 'proxy']), because: name }),
   connections: number,
   realtime: flag,
   guarded: flag,
