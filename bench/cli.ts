@@ -1,9 +1,10 @@
-/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|faults|datapath|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
+/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|faults|datapath|datapath-loss|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { EXIT_FINDING, EXIT_USAGE, HaleError } from '../src/base/error.ts';
 import { interruptible } from '../src/cli/interrupt.ts';
 import { requireLab } from '../src/cli/lab-options.ts';
 import { datapath, renderDatapath } from './datapath.ts';
+import { datapathLoss, renderLoss } from './datapath-loss.ts';
 import { faults, type FaultsResult, overlapping, renderFaults } from './faults.ts';
 import { failover, type FailoverResult, renderFailover } from './failover.ts';
 import { gate, type GateResult, renderGate } from './gate.ts';
@@ -37,6 +38,7 @@ async function main(): Promise<void> {
   program.addCommand(bench('gate', 'the lease in the kernel: cost of a renewal, lateness of its end, cost of a packet', ['gate']));
   program.addCommand(faultsCommand());
   program.addCommand(datapathCommand());
+  program.addCommand(lossCommand());
   program.addCommand(withMinutes(withRuns(bench('all', 'failover, steady, idle and gate, one after another', BENCHES))));
   for (const command of [program, ...program.commands]) command.exitOverride();
   await program.parseAsync();
@@ -80,6 +82,20 @@ function datapathCommand(): Command {
       const result = await interruptible((signal) => datapath({ runs: options.runs, say, signal }));
       const text = `${renderMachine(machine)}\n${renderDatapath(result)}`;
       process.stdout.write(options.json ? `${JSON.stringify({ ...result, machine })}\n` : text);
+    });
+}
+
+function lossCommand(): Command {
+  return new Command('datapath-loss')
+    .description('what connections go through when the holder or an API server dies: every datapath, and keepalived with HAProxy')
+    .option('--runs <n>', 'runs of each subject', whole, 10)
+    .option('--json', 'print one JSON document')
+    .action(async (options: { runs: number; json?: true }) => {
+      await requireLab();
+      const machine = await machineFacts();
+      const result = await interruptible((signal) => datapathLoss({ runs: options.runs, say, signal }));
+      const text = `${renderMachine(machine)}\n${renderLoss(result)}`;
+      process.stdout.write(options.json ? `${JSON.stringify({ machine, ...result })}\n` : text);
     });
 }
 

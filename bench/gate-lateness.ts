@@ -2,15 +2,14 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { join } from 'node:path';
 import { holdMs, timingProfiles } from '../src/core/lease/timing.ts';
 import { HaleError } from '../src/base/error.ts';
 import { boottime } from '../src/drivers/linux/boottime.ts';
-import { packageFolder } from '../src/drivers/program.ts';
 import type { TestLink } from '../test/support/netns.ts';
 import { LOCK_NAMES, type Lock } from './gate-lock.ts';
 import { openProber, PROBE_EVERY_MS } from './gate-prober.ts';
 import { type Summary, summarize, tenths } from './machine.ts';
+import { benchFile } from './program.ts';
 
 const PORT = 6443;
 /** Watched after the lease's end. */
@@ -59,8 +58,7 @@ interface Subject {
 async function measure(link: TestLink, { lock, profile, runs, signal }: Subject): Promise<LatenessSubject> {
   const timing = timingProfiles[profile];
   const leaseMs = holdMs(timing);
-  const file = import.meta.filename.endsWith('.js') ? 'build/bench/gate-holder.js' : 'bench/gate-holder.ts';
-  const holder = link.host.node(join(packageFolder, file), lock, String(leaseMs), String(timing.renewMs), String(PORT));
+  const holder = link.host.node(benchFile('gate-holder'), lock, String(leaseMs), String(timing.renewMs), String(PORT));
   const ends: number[] = [];
   createInterface({ input: holder.stdout as NodeJS.ReadableStream }).on('line', (line) => ends.push(Number(line)));
   const prober = openProber(link, { port: PORT });

@@ -18,7 +18,10 @@ const sources = [
 ];
 const programs = [
   ...sources.map((path) => ({ in: join(root, 'src', `${path}.ts`), out: path })),
-  ...['cli', 'gate-holder', 'datapath/driver'].map((path) => ({ in: join(root, 'bench', `${path}.ts`), out: `bench/${path}` })),
+  ...['cli', 'gate-holder', 'datapath/driver', 'loss/clients', 'loss/connects'].map((path) => ({
+    in: join(root, 'bench', `${path}.ts`),
+    out: `bench/${path}`,
+  })),
 ];
 /** Chunks of earlier builds stay this long, because programs that still run may load them late. */
 const KEEP_MS = 24 * 3600 * 1000;

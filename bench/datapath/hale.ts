@@ -1,9 +1,9 @@
-/** hale's own datapaths, opened by their drivers in a process of the host where an agent would open them. */
-import { existsSync, rmSync } from 'node:fs';
+/** hale's own datapaths, opened by their drivers in processes of the hosts where agents would open them. */
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatapathPlan } from '../../src/core/balancer/plan.ts';
-import { packageFolder } from '../../src/drivers/program.ts';
 import type { LabHost } from '../../src/lab/host.ts';
+import { benchFile } from '../program.ts';
 import type { DriverName, DriverOptions } from './driver-options.ts';
 import { holdAddress, leaveAddress, shared } from './peers.ts';
 import { awaitFile, endDaemon, ownAddress, type Rig } from './rig.ts';
@@ -23,6 +23,18 @@ export const proxy: Subject = {
     await endDriver(rig.holder);
     await leaveAddress(rig);
   },
+};
+
+/** On the client itself; the address is on no wire. */
+export const socket: Subject = {
+  name: 'socket',
+  problem: () =>
+    process.geteuid?.() === 0 && readFileSync('/proc/self/uid_map', 'utf8').includes('4294967295') ? undefined : 'eBPF needs root',
+  async up(rig, service) {
+    await startDriver(rig.client, { name: 'socket', plan: planOf(rig, service) });
+    return shared(rig, service);
+  },
+  down: (rig) => endDriver(rig.client),
 };
 
 /** What the kernel of this machine lacks is not measured in another one: the numbers would not be of one machine. */
@@ -49,15 +61,10 @@ function planOf(rig: Rig, { port, frontendPort, backends }: Service): DatapathPl
 async function startDriver(host: LabHost, options: { name: DriverName; plan: DatapathPlan }): Promise<void> {
   rmSync(join(host.folder, READY), { force: true });
   const driver: DriverOptions = { ...options, readyFile: `/${READY}` };
-  await host.spawn(DAEMON, [process.execPath, driverFile(), JSON.stringify(driver)]);
+  await host.spawn(DAEMON, [process.execPath, benchFile('datapath/driver'), JSON.stringify(driver)]);
   await awaitFile(host, DAEMON, READY);
 }
 
 async function endDriver(host: LabHost): Promise<void> {
   await endDaemon(host, DAEMON);
-}
-
-function driverFile(): string {
-  const built = import.meta.filename.endsWith('.js');
-  return join(packageFolder, built ? 'build/bench/datapath/driver.js' : 'bench/datapath/driver.ts');
 }

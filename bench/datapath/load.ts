@@ -1,7 +1,6 @@
 /** Debian's load programs, run on the client's host: iperf3 for throughput, wrk for connections and latency. */
 import { readFileSync } from 'node:fs';
 import { HaleError } from '../../src/base/error.ts';
-import { CLEAN_ENVIRONMENT, run } from '../../src/lab/command.ts';
 import { CLIENT_CORE, type Rig, writeConfig } from './rig.ts';
 import type { Target } from './subject.ts';
 
@@ -29,7 +28,7 @@ export interface Requests {
 /** One TCP connection that sends as fast as it can. */
 export async function throughput(rig: Rig, target: Target): Promise<Throughput> {
   const argv = ['iperf3', '-J', '-c', target.addresses[0] as string, '-p', String(target.port), '-t', String(THROUGHPUT_S)];
-  const { stdout, cpuPercent } = await onClient(rig, { target, argv });
+  const { stdout, cpuPercent } = await onClient(rig, argv);
   const report = JSON.parse(stdout) as { error?: string; end?: { sum_received?: { bits_per_second: number } } };
   const bits = report.end?.sum_received?.bits_per_second;
   if (bits === undefined) throw failed(argv, report.error ?? stdout);
@@ -51,7 +50,7 @@ async function wrk(rig: Rig, options: { target: Target; argv: readonly string[] 
   const { target } = options;
   const script = writeConfig(rig.client, 'load.lua', wrkScript(target));
   const argv = [...options.argv, '-s', script, `http://${target.addresses[0]}:${target.port}/`];
-  const { stdout, cpuPercent } = await onClient(rig, { target, argv });
+  const { stdout, cpuPercent } = await onClient(rig, argv);
   const last = stdout.trim().split('\n').at(-1) ?? '';
   if (!last.startsWith('{')) throw failed(argv, stdout);
   const { requests, durationUs, ...rest } = JSON.parse(last) as { requests: number; durationUs: number } & Omit<
@@ -78,20 +77,14 @@ end
 `;
 }
 
-async function onClient(rig: Rig, options: { target: Target; argv: readonly string[] }): Promise<{ stdout: string; cpuPercent: number }> {
-  const { target, argv } = options;
+async function onClient(rig: Rig, argv: readonly string[]): Promise<{ stdout: string; cpuPercent: number }> {
   const before = cpuTimes();
-  const result = await run(within(target.cgroup, rig.client.command(argv)), { env: CLEAN_ENVIRONMENT, signal: rig.signal });
+  const result = await rig.client.exec(argv, { signal: rig.signal });
   rig.signal.throwIfAborted();
   const after = cpuTimes();
   if (result.code !== 0 && result.stdout === '') throw failed(argv, result.stderr);
   const [busy, total] = [after.busy - before.busy, after.total - before.total];
   return { stdout: result.stdout, cpuPercent: (100 * busy) / total };
-}
-
-/** The process enters the cgroup before it enters the host, where that cgroup is not to be seen. */
-function within(cgroup: string | undefined, argv: readonly string[]): readonly string[] {
-  return cgroup === undefined ? argv : ['sh', '-c', 'echo $$ >"$0/cgroup.procs" && exec "$@"', cgroup, ...argv];
 }
 
 /** Of all cores together, since boot: user, nice, system, idle, iowait, irq, softirq, steal (proc_stat(5)). */

@@ -15,8 +15,6 @@ export interface Target {
   /** Several where clients choose for themselves. */
   addresses: readonly string[];
   port: number;
-  /** Folder of the cgroup v2 that the client's programs run in. */
-  cgroup?: string;
 }
 
 /** A way from the client to the backends. */

@@ -23,22 +23,27 @@ export type Watch = Instrument<WatchRecord>;
 
 /** `prefix` is the command that enters the client's host, for example `['ip', 'netns', 'exec', 'client']`; empty for this host. Resolves when the traffic runs. */
 export function startProbe(prefix: readonly string[], options: ProbeOptions): Promise<Probe> {
-  return startInstrument(prefix, { program: 'lab/probe/main', options, read: readRecording });
+  return startInstrument(prefix, { file: programFile('lab/probe/main'), options, read: readRecording });
 }
 
 /** Like `startProbe`, for the watch over who answers for the address. */
 export function startWatch(prefix: readonly string[], options: WatchOptions): Promise<Watch> {
-  return startInstrument(prefix, { program: 'lab/probe/watcher', options, read: readWatch });
+  return startInstrument(prefix, { file: programFile('lab/probe/watcher'), options, read: readWatch });
 }
 
 interface Start<Record> {
-  program: string;
+  /** Of a program that runs `serve`. */
+  file: string;
   options: { outFile: string };
   read: (text: string) => Record;
 }
 
-async function startInstrument<Record>(prefix: readonly string[], { program, options, read }: Start<Record>): Promise<Instrument<Record>> {
-  const argv = [...prefix, process.execPath, ...REALTIME_NODE_FLAGS, programFile(program)];
+/** Like `startProbe`, for a program of the caller's own. */
+export async function startInstrument<Record>(
+  prefix: readonly string[],
+  { file, options, read }: Start<Record>,
+): Promise<Instrument<Record>> {
+  const argv = [...prefix, process.execPath, ...REALTIME_NODE_FLAGS, file];
   const child = spawn(argv[0] as string, argv.slice(1), { stdio: ['pipe', 'pipe', 'pipe'] });
   let complaint = '';
   child.stderr.on('data', (chunk: Buffer) => (complaint = `${complaint}${chunk.toString()}`.slice(-4000)));
