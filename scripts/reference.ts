@@ -1,7 +1,7 @@
 /** Writes the pages of docs/reference/ from the code they describe; test/unit/docs.test.ts fails when one is out of date. */
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createMetrics } from '../src/agent/metrics.ts';
+import { createMetrics, createNodeMetrics } from '../src/agent/metrics.ts';
 import { createProgram } from '../src/cli/main.ts';
 import { renderReference } from '../src/core/cluster/reference.ts';
 import { readErrors } from './error-facts.ts';
@@ -25,7 +25,7 @@ export async function renderPages(): Promise<Record<string, string>> {
     'cluster.md': renderReference(),
     'cli.md': renderCli(await createProgram()),
     'errors.md': renderErrors(readErrorSources()),
-    'metrics.md': renderMetrics(createMetrics()),
+    'metrics.md': renderMetrics(createMetrics(), createNodeMetrics()),
   };
 }
 

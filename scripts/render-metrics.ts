@@ -1,4 +1,4 @@
-import type { Metrics } from '../src/agent/metrics.ts';
+import type { Metrics, NodeMetrics } from '../src/agent/metrics.ts';
 import { cell } from './markdown.ts';
 
 /** Fields that every metric of the library has and its types leave out. */
@@ -9,8 +9,11 @@ interface MetricFacts {
   help: string;
 }
 
-/** The page docs/reference/metrics.md, made from the metrics of the agent. */
-export function renderMetrics({ registry, ...metrics }: Metrics): string {
+/** The page docs/reference/metrics.md, made from the metrics of the agent, with those that a node's has too. */
+export function renderMetrics({ registry, ...metrics }: Metrics, node: NodeMetrics): string {
+  const ofNode = (Object.values({ ...node, registry: {} }) as unknown as Partial<MetricFacts>[])
+    .flatMap(({ name }) => (name === undefined ? [] : [`\`${name}\``]))
+    .toSorted();
   const rows = (Object.values(metrics) as unknown as MetricFacts[])
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map(({ name, type, labelNames, help }) => {
@@ -22,7 +25,7 @@ export function renderMetrics({ registry, ...metrics }: Metrics): string {
 # Metrics
 
 The agent serves these at \`http://ADDRESS:PORT/metrics\` (\`agent.metricsAddress\` in [cluster.yaml](cluster.md)), in the Prometheus text format
-(\`${registry.contentType}\`).
+(\`${registry.contentType}\`). The agent of a node (\`hale agent --node\`) has only ${ofNode.join(', ')}.
 
 | Metric | Type | Labels | Meaning |
 | --- | --- | --- | --- |

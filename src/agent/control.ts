@@ -3,25 +3,28 @@ import { createServer, type Server } from 'node:http';
 import { dirname } from 'node:path';
 import { HaleError } from '../base/error.ts';
 import { callControl } from '../drivers/control/client.ts';
-import type { AgentStatus } from '../ports/control.ts';
+import type { AgentStatus, NodeStatus } from '../ports/control.ts';
 
 export interface ControlHandlers {
-  status(): AgentStatus | null;
-  drain(): void;
-  resume(): void;
+  status(): AgentStatus | NodeStatus | null;
+  /** Absent where there is nothing that could be handed over. */
+  drain?(): void;
+  resume?(): void;
 }
 
 /** The local control socket: HTTP over a Unix socket that only the agent's user may open. */
 export async function openControl(path: string, handlers: ControlHandlers): Promise<Server> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  await refuseIfAlive(path);
+  await refuseIfRunning(path);
   rmSync(path, { force: true });
   const server = createServer((req, res) => {
     const answer = (code: number, body: object) => res.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     const route = `${req.method} ${req.url}`;
     if (route === 'GET /status') return answer(200, handlers.status() ?? {});
-    if (route === 'POST /drain') return (handlers.drain(), answer(202, {}));
-    if (route === 'POST /resume') return (handlers.resume(), answer(202, {}));
+    const act = { 'POST /drain': handlers.drain, 'POST /resume': handlers.resume }[route];
+    if (act !== undefined) return (act(), answer(202, {}));
+    if (route === 'POST /drain' || route === 'POST /resume')
+      return answer(409, { error: 'this machine is a node: it never holds the address' });
     return answer(404, { error: `no such request: ${route}` });
   });
   // The socket is made with the mode it keeps: nobody else can connect in between.
@@ -30,7 +33,8 @@ export async function openControl(path: string, handlers: ControlHandlers): Prom
   return server;
 }
 
-async function refuseIfAlive(path: string): Promise<void> {
+/** Throws HaleError `agent_running` when an agent answers at the control socket. */
+export async function refuseIfRunning(path: string): Promise<void> {
   // Whatever answers, also what is not understood, is somebody's.
   const alive = await callControl(path, 'GET', '/status').then(
     () => true,

@@ -2,16 +2,36 @@ import { createServer, type Server } from 'node:http';
 import { Counter, Gauge, Registry } from '@prometheus-io/client';
 import { HaleError } from '../base/error.ts';
 
-/** Every metric of the agent; docs/reference/metrics.md lists the same names, held together by a test. */
-export function createMetrics() {
-  const registry = new Registry();
+function metricsOf(registry: Registry) {
   const registers = [registry];
-  const gauge = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
-    new Gauge({ name, help, labelNames, registers });
-  const counter = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
-    new Counter({ name, help, labelNames, registers });
+  return {
+    gauge: <L extends string = never>(name: string, help: string, labelNames: L[] = []) => new Gauge({ name, help, labelNames, registers }),
+    counter: <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
+      new Counter({ name, help, labelNames, registers }),
+  };
+}
+
+/** Every metric of the agent of a node; the agent of a control-plane host has them too. */
+export function createNodeMetrics() {
+  const registry = new Registry();
+  const { gauge, counter } = metricsOf(registry);
   return {
     registry,
+    backendReady: gauge('hale_backend_ready', '1 while the API server of the host is ready for new connections, otherwise 0.', ['backend']),
+    steered: gauge('hale_steered_connections', 'Open connections of this machine that were sent straight to an API server.'),
+    steeredEnded: counter('hale_steered_connections_ended_total', 'Of those, the ones ended because their API server had died.'),
+    // The library's own process metrics keep a 10 ms timer for the event loop's delay, which alone costs more than the agent.
+    residentMemory: gauge('process_resident_memory_bytes', 'Resident memory of the agent.'),
+    cpu: counter('process_cpu_seconds_total', 'User and system CPU time of the agent.'),
+  };
+}
+
+/** Every metric of the agent; docs/reference/metrics.md lists the same names, held together by a test. */
+export function createMetrics() {
+  const common = createNodeMetrics();
+  const { gauge, counter } = metricsOf(common.registry);
+  return {
+    ...common,
     holding: gauge('hale_holding', '1 while this agent holds the address, otherwise 0.'),
     term: gauge('hale_lease_term', 'Term of the lease: grows with every new holder.'),
     leaseRemaining: gauge(
@@ -19,7 +39,6 @@ export function createMetrics() {
       'Time left of the lease of the holder that this agent knows; 0 when it knows none.',
     ),
     membersAlive: gauge('hale_members_alive', 'Members heard within three heartbeats, this one included.'),
-    backendReady: gauge('hale_backend_ready', '1 while the API server of the host is ready for new connections, otherwise 0.', ['backend']),
     connections: gauge('hale_connections', 'Connections to the address that this host knows of.'),
     repairs: counter('hale_repairs_total', 'Times that something was put back into the kernel that another program had taken out.'),
     enforced: gauge('hale_lease_enforced', '1 when the kernel ends the lease by itself, 0 when only the agent does.'),
@@ -28,17 +47,26 @@ export function createMetrics() {
     losses: counter('hale_losses_total', 'Times that this agent stopped holding, by reason.', ['reason']),
     rejected: counter('hale_datagrams_rejected_total', 'Datagrams that were not acted on, by reason.', ['reason']),
     conflicts: counter('hale_address_conflicts_total', 'Claims of the address by a machine that is not a member.'),
-    // The library's own process metrics keep a 10 ms timer for the event loop's delay, which alone costs more than the agent.
-    residentMemory: gauge('process_resident_memory_bytes', 'Resident memory of the agent.'),
-    cpu: counter('process_cpu_seconds_total', 'User and system CPU time of the agent.'),
     effectFailures: counter('hale_effect_failures_total', 'Failed changes to the kernel, by kind.', ['effect']),
   };
 }
 
 export type Metrics = ReturnType<typeof createMetrics>;
+export type NodeMetrics = ReturnType<typeof createNodeMetrics>;
+
+/** What the process uses, as it is now. */
+export function refreshProcess({ cpu, residentMemory }: Pick<NodeMetrics, 'cpu' | 'residentMemory'>): void {
+  const { user, system } = process.cpuUsage();
+  cpu.reset();
+  cpu.inc((user + system) / 1e6);
+  residentMemory.set(process.memoryUsage.rss());
+}
 
 /** Serves `GET /metrics` in the Prometheus text format. `refresh` brings gauges up to date before each answer. */
-export async function openMetrics(metrics: Metrics, options: { host: string; port: number; refresh: () => void }): Promise<Server> {
+export async function openMetrics(
+  metrics: Pick<NodeMetrics, 'registry'>,
+  options: { host: string; port: number; refresh: () => void },
+): Promise<Server> {
   const server = createServer((req, res) => {
     if (req.url !== '/metrics') return res.writeHead(404).end('see /metrics\n');
     options.refresh();

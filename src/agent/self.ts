@@ -21,7 +21,7 @@ export function findSelf(cluster: Cluster, file: string): Self {
       code: 'not_a_member',
       kind: 'usage',
       message: `${file}: none of this machine's addresses (${[...local.keys()].join(', ')}) is the address of a host in controlPlane.hosts`,
-      remedy: 'add this machine under controlPlane.hosts, or run the agent on one of the hosts named there',
+      remedy: 'add this machine under controlPlane.hosts, or run hale agent --node, which is for machines that are not named there',
     });
   }
   const own = host.addresses.map(({ address }) => local.get(address)).find((name) => name !== undefined) as string;
@@ -35,6 +35,19 @@ export function findSelf(cluster: Cluster, file: string): Self {
     });
   }
   return { index, host, interfaceName };
+}
+
+/** Throws HaleError `node_is_member` when this machine is a host of the cluster. */
+export function refuseMember(cluster: Cluster, file: string): void {
+  const local = localAddresses();
+  const host = cluster.controlPlane.hosts.find(({ addresses }) => addresses.some(({ address }) => local.has(address)));
+  if (host === undefined) return;
+  throw new HaleError({
+    code: 'node_is_member',
+    kind: 'usage',
+    message: `${file}: this machine has the address of ${host.name} in controlPlane.hosts`,
+    remedy: 'run hale agent without --node, which steers the connections of this machine too',
+  });
 }
 
 /** Address to interface name. */

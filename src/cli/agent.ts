@@ -1,19 +1,23 @@
 import { Command, Option } from 'commander';
 import { runAgent } from '../agent/run.ts';
+import { runNode } from '../agent/node.ts';
+import { uninstall } from '../agent/uninstall.ts';
 import { callControl } from '../drivers/control/client.ts';
 import { CONTROL_SOCKET } from '../ports/control.ts';
 import { DEFAULT_CONFIG, readClusterFile } from './read-cluster.ts';
 
-/** `hale agent`: the daemon of a control-plane host, and two words to a running one. */
+/** `hale agent`: the daemon of a control-plane host or a node, two words to a running one, and its removal. */
 export function agentCommand(): Command {
   const command = new Command('agent')
     .description('run the agent of a control-plane host: election, address, health checks and proxy')
     .option('--config <file>', 'cluster description', DEFAULT_CONFIG)
+    .option('--node', 'run on a machine that is no control-plane host: send its connections to the address straight to ready API servers')
     .addOption(
       new Option('--log-level <level>', 'least severity that is logged').choices(['debug', 'info', 'warn', 'error']).default('info'),
     )
-    .action(async (options: { config: string; logLevel: string }) => {
-      await runAgent({ cluster: readClusterFile(options.config), file: options.config, logLevel: options.logLevel });
+    .action(async ({ config: file, node, logLevel }: { config: string; node?: true; logLevel: string }) => {
+      const run = node ? runNode : runAgent;
+      await run({ cluster: readClusterFile(file), file, logLevel });
     });
   command
     .command('drain')
@@ -23,6 +27,13 @@ export function agentCommand(): Command {
     .command('resume')
     .description('stand for the address again')
     .action(() => tell('/resume'));
+  command
+    .command('uninstall')
+    .description("remove what a stopped agent leaves in this machine's kernel on purpose, so that connections go on without it")
+    .action(async () => {
+      const removed = await uninstall();
+      process.stdout.write(removed.length === 0 ? 'nothing of hale is left in the kernel\n' : `removed ${removed.join(', ')}\n`);
+    });
   return command;
 }
 

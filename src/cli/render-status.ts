@@ -1,11 +1,31 @@
 import { styleText } from 'node:util';
 import { hostPort } from '../base/address.ts';
 import type { EtcdEndpointStatus } from '../drivers/etcd/cluster-status.ts';
-import type { AgentStatus } from '../ports/control.ts';
+import type { AgentStatus, NodeStatus } from '../ports/control.ts';
 import { table } from './table.ts';
 
 export interface Status extends AgentStatus {
   etcd: EtcdEndpointStatus[];
+}
+
+export function isNode(status: AgentStatus | NodeStatus): status is NodeStatus {
+  return status.role === 'node';
+}
+
+/** The status of a node as a person reads it. */
+export function renderNodeStatus(status: NodeStatus): string {
+  const { cluster, host, endpoint, steeredTo, problem, connections } = status;
+  const goTo =
+    steeredTo.length === 0
+      ? styleText('yellow', 'are left to the address: no API server is ready')
+      : `go straight to ${steeredTo.join(', ')}`;
+  const lines = [`cluster     ${cluster}`, `address     ${placesOf(endpoint)}`, `here        ${host}: node`];
+  lines.push(`connections ${problem === null ? goTo : styleText('red', problem)}; ${connections} open`);
+  return `${lines.join('\n')}\n\n${backendsTable(status)}`;
+}
+
+function placesOf({ addresses, port }: NodeStatus['endpoint']): string {
+  return addresses.map((address) => hostPort(address, port)).join(', ');
 }
 
 /** The status as a person reads it. */
@@ -15,12 +35,11 @@ export function renderStatus(status: Status): string {
 
 function summary(status: Status): string {
   const { endpoint } = status;
-  const where = endpoint.addresses.map((address) => hostPort(address, endpoint.port)).join(', ');
   const holder =
     status.holder === null
       ? styleText('red', 'nobody, as far as this agent knows')
       : `${styleText('green', status.holder)}, term ${status.term}, lease ends in ${status.leaseRemainingMs} ms unless renewed`;
-  const lines = [`cluster  ${status.cluster}`, `address  ${where} on ${endpoint.interface}`, `holder   ${holder}`];
+  const lines = [`cluster  ${status.cluster}`, `address  ${placesOf(endpoint)} on ${endpoint.interface}`, `holder   ${holder}`];
   lines.push(`here     ${status.host}: ${status.role}${status.whyNotHolding === null ? '' : `, ${status.whyNotHolding}`}`);
   const how = endpoint.enforced ? 'the kernel ends the lease by itself' : 'only the agent ends the lease';
   lines.push(`lease    ${status.leaseMs} ms (profile ${status.profile}); ${how}; real-time scheduling ${status.realtime ? 'on' : 'off'}`);
@@ -44,7 +63,7 @@ function membersTable(status: Status): string {
   return table(['MEMBER', 'ADDRESS', 'SEEN', 'FITNESS', 'HEARS', 'READY FOR IT'], rows);
 }
 
-function backendsTable(status: Status): string {
+function backendsTable(status: Pick<AgentStatus, 'backends'>): string {
   const rows = status.backends.map((b) => [b.name, b.address, b.state, `${Math.round(b.sinceMs / 1000)} s`, b.reason]);
   return table(['BACKEND', 'ADDRESS', 'STATE', 'SINCE', 'REASON'], rows);
 }

@@ -3,11 +3,11 @@ import { Command } from 'commander';
 import { hostPort } from '../base/address.ts';
 import { EXIT_FINDING, HaleError } from '../base/error.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
-import { askStatus } from '../drivers/control/client.ts';
+import { askAnyStatus } from '../drivers/control/client.ts';
 import { readEtcdStatus } from '../drivers/etcd/cluster-status.ts';
-import { CONTROL_SOCKET } from '../ports/control.ts';
+import { CONTROL_SOCKET, type NodeStatus } from '../ports/control.ts';
 import { DEFAULT_CONFIG, readClusterFile } from './read-cluster.ts';
-import { renderStatus, type Status } from './render-status.ts';
+import { isNode, renderNodeStatus, renderStatus, type Status } from './render-status.ts';
 
 const WATCH_INTERVAL_MS = 1000;
 
@@ -17,10 +17,10 @@ interface StatusOptions {
   json?: true;
 }
 
-/** `hale status`: who answers for the address and why, as this host's agent sees it, with the etcd behind. */
+/** `hale status`: who answers for the address and why, as this host's agent sees it, with the etcd behind; on a node, where its connections go. */
 export function statusCommand(): Command {
   return new Command('status')
-    .description('show holder, lease, members, backends and etcd, as the agent of this host sees them')
+    .description('show holder, lease, members, backends and etcd, as the agent of this host sees them; on a node, where its connections go')
     .option('--config <file>', 'cluster description', DEFAULT_CONFIG)
     .option('--watch', 'show it again every second')
     .option('--json', 'print one JSON document; with --watch one a line')
@@ -29,14 +29,15 @@ export function statusCommand(): Command {
       do {
         const status = await readStatus(cluster);
         show(status, options);
-        if (status.holder === null) process.exitCode = EXIT_FINDING;
+        if (isNode(status) ? status.steeredTo.length === 0 || status.problem !== null : status.holder === null)
+          process.exitCode = EXIT_FINDING;
         if (options.watch) await sleep(WATCH_INTERVAL_MS);
       } while (options.watch);
     });
 }
 
-async function readStatus(cluster: Cluster): Promise<Status> {
-  const [status, etcd] = await Promise.all([askStatus(CONTROL_SOCKET), readEtcdStatus(etcdOf(cluster))]);
+async function readStatus(cluster: Cluster): Promise<Status | NodeStatus> {
+  const status = await askAnyStatus(CONTROL_SOCKET);
   if (status === undefined) {
     throw new HaleError({
       code: 'agent_starting',
@@ -45,7 +46,8 @@ async function readStatus(cluster: Cluster): Promise<Status> {
       remedy: 'ask again',
     });
   }
-  return { ...status, etcd };
+  // A node has no certificate for etcd.
+  return isNode(status) ? status : { ...status, etcd: await readEtcdStatus(etcdOf(cluster)) };
 }
 
 function etcdOf(cluster: Cluster) {
@@ -54,7 +56,10 @@ function etcdOf(cluster: Cluster) {
   return { endpoints: topology === 'stacked' ? stacked : endpoints, caFile, certFile, keyFile };
 }
 
-function show(status: Status, options: StatusOptions): void {
+function show(status: Status | NodeStatus, options: StatusOptions): void {
   if (options.json) process.stdout.write(`${JSON.stringify(status, null, options.watch ? undefined : 2)}\n`);
-  else process.stdout.write(`${options.watch && process.stdout.isTTY ? '\u001b[2J\u001b[H' : ''}${renderStatus(status)}`);
+  else
+    process.stdout.write(
+      `${options.watch && process.stdout.isTTY ? '\u001b[2J\u001b[H' : ''}${isNode(status) ? renderNodeStatus(status) : renderStatus(status)}`,
+    );
 }

@@ -35,6 +35,21 @@ export interface AgentStatus {
   guarded: boolean;
 }
 
+/** The same of a machine that is no control-plane host: `hale agent --node`. */
+export interface NodeStatus {
+  cluster: string;
+  host: string;
+  role: 'node';
+  endpoint: { addresses: string[]; port: number };
+  /** Hosts whose API servers new connections to the address go to straight away; empty while they are left to the address itself. */
+  steeredTo: string[];
+  /** Why connections are not steered although they should be. */
+  problem: string | null;
+  backends: AgentStatus['backends'];
+  /** Connections of this machine that were steered, and are open now. */
+  connections: number;
+}
+
 export interface MemberStatus {
   name: string;
   address: string;

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { HaleError } from '../../base/error.ts';
 import { printable } from '../../base/printable.ts';
-import type { AgentStatus } from '../../ports/control.ts';
+import type { AgentStatus, NodeStatus } from '../../ports/control.ts';
 
 /** Longest part of an answer that goes into a message. */
 const SHOWN_CHARS_MAX = 80;
@@ -29,6 +29,10 @@ const text = z.string().nullable();
 const number = z.number();
 const flag = z.boolean();
 
+const backends = z.array(
+  z.object({ name, address: name, state: z.enum(['unknown', 'ready', 'draining', 'dead']), reason: name, sinceMs: number }),
+);
+
 const agentStatus: z.ZodType<AgentStatus> = z.object({
   cluster: name,
   host: name,
@@ -53,19 +57,37 @@ const agentStatus: z.ZodType<AgentStatus> = z.object({
       readyBackends: names,
     }),
   ),
-  backends: z.array(
-    z.object({ name, address: name, state: z.enum(['unknown', 'ready', 'draining', 'dead']), reason: name, sinceMs: number }),
-  ),
+  backends,
   datapath: z.object({ datapath: z.enum(['dsr', 'nat', 'ipvs', 'proxy']), because: name }),
   connections: number,
   realtime: flag,
   guarded: flag,
 });
 
-/** Undefined when the agent has just started and has no status yet. Throws HaleError `agent_answer_unreadable`. */
+const nodeStatus: z.ZodType<NodeStatus> = z.object({
+  cluster: name,
+  host: name,
+  role: z.literal('node'),
+  endpoint: z.object({ addresses: names, port: number }),
+  steeredTo: names,
+  problem: text,
+  backends,
+  connections: number,
+});
+
+/** Of a control-plane host. Undefined when the agent has just started and has no status yet. Throws HaleError `agent_answer_unreadable`. */
 export function readAgentStatus(path: string, value: unknown): AgentStatus | undefined {
   if (typeof value === 'object' && value !== null && Object.keys(value).length === 0) return undefined;
-  const result = agentStatus.safeParse(value);
+  return checked(path, agentStatus.safeParse(value));
+}
+
+/** The same of any machine that runs an agent. */
+export function readAnyStatus(path: string, value: unknown): AgentStatus | NodeStatus | undefined {
+  const isNode = (value as { role?: unknown } | null | undefined)?.role === 'node';
+  return isNode ? checked(path, nodeStatus.safeParse(value)) : readAgentStatus(path, value);
+}
+
+function checked<T>(path: string, result: z.ZodSafeParseResult<T>): T {
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   throw unreadable(path, `${issue?.path.join('.') || 'the whole'}: ${issue?.message}`);

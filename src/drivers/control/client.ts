@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { HaleError } from '../../base/error.ts';
-import type { AgentStatus } from '../../ports/control.ts';
-import { parseAnswer, readAgentStatus } from './answer.ts';
+import type { AgentStatus, NodeStatus } from '../../ports/control.ts';
+import { parseAnswer, readAgentStatus, readAnyStatus } from './answer.ts';
 
 /** Asks the agent behind a control socket. */
 export function callControl(path: string, method: 'GET' | 'POST', url: string, timeoutMs = 2000): Promise<unknown> {
@@ -32,7 +32,12 @@ export function callControl(path: string, method: 'GET' | 'POST', url: string, t
   });
 }
 
-/** Undefined when the agent has just started and has no status yet. */
+/** Of the agent of a control-plane host. Undefined when the agent has just started and has no status yet. */
 export async function askStatus(path: string): Promise<AgentStatus | undefined> {
   return readAgentStatus(path, await callControl(path, 'GET', '/status'));
+}
+
+/** The same of any machine that runs an agent. */
+export async function askAnyStatus(path: string): Promise<AgentStatus | NodeStatus | undefined> {
+  return readAnyStatus(path, await callControl(path, 'GET', '/status'));
 }

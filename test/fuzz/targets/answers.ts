@@ -1,14 +1,14 @@
 /** What other programs answer: the agent at its control socket, API servers, etcd, the probe of a drill. */
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { deepEqual, ok } from 'node:assert/strict';
-import { parseAnswer, readAgentStatus } from '../../../src/drivers/control/answer.ts';
+import { parseAnswer, readAnyStatus } from '../../../src/drivers/control/answer.ts';
 import { RangeResponseSchema, StatusResponseSchema } from '../../../src/drivers/etcd/gen/rpc_pb.ts';
 import { toKeyValue, toMemberStatus } from '../../../src/drivers/etcd/messages.ts';
 import { judge } from '../../../src/drivers/kubernetes/readiness.ts';
 import { parseConfigMap } from '../../../src/lab/standin/configmaps.ts';
 import { StatusError } from '../../../src/lab/standin/status.ts';
 import { readRecording, readWatch } from '../../../src/lab/probe/recording.ts';
-import type { AgentStatus } from '../../../src/ports/control.ts';
+import type { AgentStatus, NodeStatus } from '../../../src/ports/control.ts';
 import { lineText, refusalOf } from '../refusal.ts';
 import type { Target } from '../target.ts';
 
@@ -33,6 +33,17 @@ const status: AgentStatus = {
   guarded: true,
 };
 
+const nodeStatus: NodeStatus = {
+  cluster: 'prod',
+  host: 'worker1',
+  role: 'node',
+  endpoint: { addresses: ['10.0.0.100'], port: 6443 },
+  steeredTo: ['cp1'],
+  problem: null,
+  backends: status.backends,
+  connections: 3,
+};
+
 /** The first byte is the HTTP status, in hundreds and ones; the rest is the body. */
 function httpAnswer(code: number, body: string): Uint8Array {
   return Buffer.concat([Uint8Array.of(code - 200), Buffer.from(body)]);
@@ -47,6 +58,7 @@ const controlAnswer: Target = {
   property: 'an answer at the control socket is a status with every field, or a refusal in words',
   seeds: [
     httpAnswer(200, JSON.stringify(status)),
+    httpAnswer(200, JSON.stringify(nodeStatus)),
     httpAnswer(200, '{}'),
     httpAnswer(404, '{"error":"no such request"}'),
     httpAnswer(200, 'null'),
@@ -55,10 +67,10 @@ const controlAnswer: Target = {
   quickExecutions: 1000,
   run(input) {
     refusalOf(() => {
-      const found = readAgentStatus('/run/hale/agent.sock', parseAnswer('/run/hale/agent.sock', readHttp(input)));
+      const found = readAnyStatus('/run/hale/agent.sock', parseAnswer('/run/hale/agent.sock', readHttp(input)));
       if (found === undefined) return;
-      deepEqual(Object.keys(found).toSorted(), Object.keys(status).toSorted());
-      deepEqual(readAgentStatus('', JSON.parse(JSON.stringify(found))), found);
+      deepEqual(Object.keys(found).toSorted(), Object.keys(found.role === 'node' ? nodeStatus : status).toSorted());
+      deepEqual(readAnyStatus('', JSON.parse(JSON.stringify(found))), found);
     });
   },
 };

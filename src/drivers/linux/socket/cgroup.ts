@@ -12,16 +12,18 @@ export function cgroupMount(mountinfo: string): string | undefined {
   return undefined;
 }
 
-export type CgroupOpened = { ok: true; fd: number; close(): void } | { ok: false; reason: string };
+/** Nothing was ever attached where none is `mounted`. */
+export type CgroupOpened = { ok: true; fd: number; close(): void } | { ok: false; mounted: boolean; reason: string };
 
 /** The folder of a cgroup; without one, the root of the cgroups that this process sees, to which all its processes belong. */
 export function openCgroup(path?: string): CgroupOpened {
   try {
     const folder = path ?? cgroupMount(readFileSync('/proc/self/mountinfo', 'utf8'));
-    if (folder === undefined) return { ok: false, reason: 'no cgroup v2 is mounted (mount -t cgroup2 none /sys/fs/cgroup)' };
+    if (folder === undefined)
+      return { ok: false, mounted: false, reason: 'no cgroup v2 is mounted (mount -t cgroup2 none /sys/fs/cgroup)' };
     const fd = openSync(folder, 'r');
     return { ok: true, fd, close: () => closeSync(fd) };
   } catch (error) {
-    return { ok: false, reason: `cgroup v2: ${(error as Error).message}` };
+    return { ok: false, mounted: true, reason: `cgroup v2: ${(error as Error).message}` };
   }
 }

@@ -252,7 +252,7 @@ export function removeSteering({ cgroup: path }: Pick<SteeringOptions, 'cgroup'>
   // Then no process can have put anything there.
   if (netns === undefined) return { ok: true, removed: [] };
   const cgroup = openCgroup(path);
-  if (!cgroup.ok) return cgroup;
+  if (!cgroup.ok) return cgroup.mounted ? cgroup : { ok: true, removed: [] };
   const found = findPrograms(cgroup.fd, netns);
   const detached = found.ok ? detachAll(cgroup.fd, found.programs) : found;
   if (found.ok) closeAll(found.programs);
