@@ -11,6 +11,8 @@ export interface TestCgroup {
   remove(): void;
 }
 
+const ATTEMPTS = 500;
+const ATTEMPT_MS = 10;
 let made = 0;
 
 /** Why no cgroup can be made here, for the title of a skipped suite; undefined when it can. */
@@ -35,10 +37,22 @@ export function createTestCgroup(): TestCgroup {
     if (!existsSync(path)) return;
     for (const pid of readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean))
       writeFileSync(join(root, home, 'cgroup.procs'), pid);
-    rmdirSync(path);
+    removeFolder(path);
   };
   process.on('exit', remove);
   return { path, enter: () => writeFileSync(join(path, 'cgroup.procs'), `${process.pid}`), remove };
+}
+
+/** A process that was just killed is in no list any more, and keeps the cgroup until it has gone. */
+function removeFolder(path: string): void {
+  for (let left = ATTEMPTS; ; left--) {
+    try {
+      return rmdirSync(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || left === 0) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ATTEMPT_MS);
+    }
+  }
 }
 
 /** Those of test processes that were killed before they could clean up. */
