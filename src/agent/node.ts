@@ -15,7 +15,7 @@ import { openControl } from './control.ts';
 import { createLog } from './log.ts';
 import { createNodeMetrics, type NodeMetrics, openMetrics, refreshProcess } from './metrics.ts';
 import { refuseMember } from './self.ts';
-import { openSteering } from './steering.ts';
+import { steerSockets } from './socket-steering.ts';
 
 /** How often it is looked whether somebody removed what this agent put into the kernel. */
 const RECONCILE_MS = 5000;
@@ -75,7 +75,7 @@ class NodeAgent {
 
   /** Throws HaleError `steering_unavailable`, or that the metrics' port is in use. */
   static async start(cluster: Cluster, log: Log): Promise<NodeAgent> {
-    const opened = openSteering({ cluster, log });
+    const opened = steerSockets({ cluster, log });
     if (!opened.ok) {
       throw new HaleError({
         code: 'steering_unavailable',

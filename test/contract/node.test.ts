@@ -6,9 +6,10 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { askAnyStatus } from '../../src/drivers/control/client.ts';
 import { type KeyPair, createAuthority } from '../../src/drivers/pki/authority.ts';
 import { listenFreebind } from '../../src/drivers/linux/listen.ts';
-import type { NodeStatus } from '../../src/ports/control.ts';
+import { CONTROL_SOCKET, type NodeStatus } from '../../src/ports/control.ts';
 import { until } from '../support/hale.ts';
 import { SteeredMachine, steeringProblem } from '../support/steered-machine.ts';
 
@@ -95,8 +96,9 @@ describe.skipIf(problem)(`hale agent --node${problem ? `: skipped, ${problem}` :
   }
 
   const statusOf = async (agent: ChildProcess): Promise<Partial<NodeStatus>> => {
-    const { code, said } = await hale(['status', '--json', '--config', join(folder, 'cluster.yaml')], agent).end;
-    return code === 3 ? {} : (JSON.parse(said) as NodeStatus);
+    if (agent.exitCode !== null) throw new Error('the agent has ended');
+    const status = await askAnyStatus(`/proc/${agent.pid}/root${CONTROL_SOCKET}`).catch(() => undefined);
+    return status?.role === 'node' ? status : {};
   };
   const steeredTo = (agent: ChildProcess, wanted: string) =>
     until(

@@ -3,7 +3,7 @@ import { openSocketSteering, type SteeringOpened } from '../drivers/linux/socket
 import type { Log } from '../ports/log.ts';
 
 /** Steers the connections that begin on this machine; `self` is the index of the control-plane host that it is, if it is one. */
-export function openSteering({ cluster, self, log }: { cluster: Cluster; self?: number; log: Log }): SteeringOpened {
+export function steerSockets({ cluster, self, log }: { cluster: Cluster; self?: number; log: Log }): SteeringOpened {
   const { endpoint, controlPlane, apiserver } = cluster;
   return openSocketSteering({
     addresses: endpoint.addresses,
