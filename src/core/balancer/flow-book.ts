@@ -1,5 +1,5 @@
 import { type Flow, flowHash, flowKey, PAGES, pageOf } from './flow.ts';
-import { type FlowsMessage, fitPage } from './wire.ts';
+import { type FlowsMessage, fitPage, leftOut } from './wire.ts';
 
 export interface FlowDelta {
   added: readonly Flow[];
@@ -44,9 +44,11 @@ export class FlowBook {
   }
 }
 
-/** This host's own flows as its kernel lists them, some hundred at a time, and what of them others have yet to hear. */
+/** This host's own flows as its kernel lists them, some hundred at a time; when all are added, what of them others have yet to hear. */
 export class FlowListing {
   readonly #pages: Flow[][] = Array.from({ length: PAGES }, () => []);
+  /** By page, once it was asked for. */
+  readonly #told: (readonly Flow[])[] = [];
   readonly #digests = new Uint32Array(PAGES);
 
   add(flows: readonly Flow[]): void {
@@ -70,11 +72,13 @@ export class FlowListing {
 
   /** What of the page is told. */
   page(index: number): readonly Flow[] {
-    return fitPage(this.#pages[index] ?? []);
+    const told = this.#told[index] ?? fitPage(this.#pages[index] ?? []);
+    this.#told[index] = told;
+    return told;
   }
 
   /** Flows for which there is no room. */
   get truncated(): number {
-    return this.#pages.reduce((sum, flows) => sum + flows.length - fitPage(flows).length, 0);
+    return this.#pages.reduce((sum, flows) => sum + leftOut(flows), 0);
   }
 }

@@ -17,7 +17,7 @@ import { type Flow, flowHash, flowKey, PAGES, pageOf } from './flow.ts';
 
 /** The lease's messages begin with 1. */
 const PROTOCOL = 2;
-const FLOWS_HEADER_BYTES = 6;
+const FLOWS_ROOM = PAYLOAD_BYTES_MAX - 6;
 const IPV4_FLOW_BYTES = 6;
 const IPV6_FLOW_BYTES = 18;
 /** As for leases: what says more is damaged. */
@@ -133,25 +133,39 @@ function flowBytes({ address }: Flow): number {
   return address.includes(':') ? IPV6_FLOW_BYTES : IPV4_FLOW_BYTES;
 }
 
+function sizeOf(flows: readonly Flow[]): number {
+  return flows.reduce((sum, flow) => sum + flowBytes(flow), 0);
+}
+
 /**
- * The flows of one page that can be told: all, or as many as fit a datagram. A page takes 197 IPv4 or 65 IPv6 flows; spread by the hash, a host can tell
- * some 40,000 of IPv4 or 11,000 of IPv6 before the fullest page leaves one out.
+ * The flows of one page that can be told: all, or as many as fit a datagram, IPv4 first. A page takes 197 IPv4 or 65 IPv6 flows; spread by the
+ * hash, a host can tell some 40,000 of IPv4 or 11,000 of IPv6 before the fullest page leaves one out.
  */
 export function fitPage(flows: readonly Flow[]): readonly Flow[] {
-  let room = PAYLOAD_BYTES_MAX - FLOWS_HEADER_BYTES;
-  if (flows.length * IPV6_FLOW_BYTES <= room) return flows;
+  if (leftOut(flows) === 0) return flows;
+  let room = FLOWS_ROOM;
   // Always the same ones, in whatever order the kernel lists them.
-  return flows.toSorted((a, b) => (flowKey(a) < flowKey(b) ? -1 : 1)).filter((flow) => (room -= flowBytes(flow)) >= 0);
+  return flows
+    .toSorted((a, b) => flowBytes(a) - flowBytes(b) || a.port - b.port || (a.address < b.address ? -1 : 1))
+    .filter((flow) => (room -= flowBytes(flow)) >= 0);
+}
+
+/** How many flows of the page do not fit. */
+export function leftOut(flows: readonly Flow[]): number {
+  if (sizeOf(flows) <= FLOWS_ROOM) return 0;
+  const ipv4 = flows.filter((flow) => flowBytes(flow) === IPV4_FLOW_BYTES).length;
+  const ipv4Told = Math.min(ipv4, Math.floor(FLOWS_ROOM / IPV4_FLOW_BYTES));
+  return flows.length - ipv4Told - Math.min(flows.length - ipv4, Math.floor((FLOWS_ROOM - ipv4Told * IPV4_FLOW_BYTES) / IPV6_FLOW_BYTES));
 }
 
 /** The pages from `first` on, as many as fit one datagram and at least one. What `page` gives must fit (`fitPage`). */
 export function packPages(first: number, page: (index: number) => readonly Flow[]): FlowsMessage {
   const flows = [...page(first)];
-  let room = PAYLOAD_BYTES_MAX - FLOWS_HEADER_BYTES - flows.reduce((sum, flow) => sum + flowBytes(flow), 0);
+  let room = FLOWS_ROOM - sizeOf(flows);
   let last = first;
   for (; last + 1 < PAGES; last++) {
     const more = page(last + 1);
-    room -= more.reduce((sum, flow) => sum + flowBytes(flow), 0);
+    room -= sizeOf(more);
     if (room < 0) break;
     flows.push(...more);
   }
