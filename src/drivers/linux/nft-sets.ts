@@ -91,12 +91,16 @@ function gotoAttribute(chain: string): Buffer {
 
 /** Refused with ENOENT when the element is not there, or not any more. */
 export function deleteElement({ key, ...set }: Element): NetlinkMessage {
-  return tableMessage({
-    family: set.family,
-    type: NFT_MSG_DELSETELEM,
-    flags: 0,
-    attributes: [...place(set), nested(NFTA_SET_ELEM_LIST_ELEMENTS, [encodeElement({ key })])],
-  });
+  return deleteElements(set, [key]);
+}
+
+/** Refused with ENOENT when one of them is not there. */
+export function deleteElements(set: SetPlace, keys: readonly Uint8Array[]): NetlinkMessage {
+  const elements = nested(
+    NFTA_SET_ELEM_LIST_ELEMENTS,
+    keys.map((key) => encodeElement({ key })),
+  );
+  return tableMessage({ family: set.family, type: NFT_MSG_DELSETELEM, flags: 0, attributes: [...place(set), elements] });
 }
 
 /** Deletes whatever elements there are; refused with ENOENT only when the table or set is missing. */

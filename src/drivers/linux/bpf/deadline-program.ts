@@ -93,9 +93,11 @@ export function outgoingProgram({ addresses, mapFd, steering }: DeadlineProgramO
     arp: wanted(ARP.sender, v4, 'guarded'),
     ipv4: wanted(IPV4.source, v4, steering ? 'served4' : 'guarded'),
     ipv6: wanted(IPV6.source, v6, steering ? 'served6' : 'guarded'),
-    exception: steering
-      ? [label('served4'), ...tcp(IPV4.protocol), jump('guarded'), label('served6'), ...tcp(IPV6.nextHeader), jump('guarded')]
-      : [],
+    // The verifier refuses what no jump leads to.
+    exception: [
+      ...(steering && v4.length > 0 ? [label('served4'), ...tcp(IPV4.protocol), jump('guarded')] : []),
+      ...(steering && v6.length > 0 ? [label('served6'), ...tcp(IPV6.nextHeader), jump('guarded')] : []),
+    ],
   });
 }
 

@@ -1,5 +1,5 @@
 /** Changes the steering of ruleset.ts in place, by nfnetlink, each change at one instant. */
-import { parseIp, parseMac } from '../../../base/address.ts';
+import { parseMac } from '../../../base/address.ts';
 import type { Masks } from '../../../core/balancer/steering.ts';
 import { assignSlots, setKeyOf } from '../../../core/balancer/slots.ts';
 import { done, type Effect } from '../../../ports/effect.ts';
@@ -7,12 +7,12 @@ import type { SteeringException, SteeringTable } from '../../../ports/steering.t
 import type { Deadline } from '../deadline.ts';
 import type { GateTable } from '../gate.ts';
 import { type Netlink, type NetlinkMessage, NETLINK_NETFILTER, openNetlink } from '../netlink.ts';
-import { addElements, deleteElement, type Element, flushSet, transaction } from '../nft-sets.ts';
+import { addElements, deleteElement, deleteElements, flushSet, transaction } from '../nft-sets.ts';
 import { TABLE } from '../ruleset.ts';
 import { chainOf, steeringRuleset, type SteeringRulesetOptions } from './ruleset.ts';
 
-/** What one transaction carries; a message of a set element is about 130 bytes, and a socket's buffer 200 KB. */
-const EXCEPTIONS_AT_ONCE = 500;
+/** An attribute of netlink takes 64 KB, and an element about 80 bytes. */
+const ELEMENTS_AT_ONCE = 500;
 /** IPv4 and IPv6 (include/uapi/linux/if_ether.h), as a frame carries them. */
 const ETHER_TYPES = [Uint8Array.of(0x08, 0x00), Uint8Array.of(0x86, 0xdd)];
 
@@ -26,6 +26,8 @@ export class DsrTable implements SteeringTable {
   #masks: Masks = { opening: 0, established: 0 };
   #stations: Stations;
   #exceptions = new Map<string, SteeringException>();
+  /** Whether the kernel has just these exceptions. */
+  #inStep = true;
   #deadline: Deadline | undefined;
 
   constructor(options: DsrOptions) {
@@ -38,7 +40,7 @@ export class DsrTable implements SteeringTable {
     return {
       kind: 'steering',
       script: ({ outgoing, mac }) => steeringRuleset({ ...this.#options, outgoing, mac, masks: this.#masks, stations: this.#stations }),
-      onMade: () => void this.#write([...this.#exceptions.values()].map((exception) => add(exception))),
+      onMade: () => void this.#putExceptions(),
     };
   }
 
@@ -128,14 +130,22 @@ export class DsrTable implements SteeringTable {
   }
 
   except(wanted: ReadonlyMap<string, SteeringException>): Effect {
-    const gone = [...this.#exceptions]
-      .filter(([key, { backend }]) => wanted.get(key)?.backend !== backend)
-      .map(([, exception]) => deleteElement(elementOf(exception)));
-    const come = [...wanted]
-      .filter(([key, { backend }]) => this.#exceptions.get(key)?.backend !== backend)
-      .map(([, exception]) => add(exception));
+    const before = this.#exceptions;
     this.#exceptions = new Map(wanted);
-    return this.#write([...gone, ...come]);
+    if (!this.#inStep) return this.#putExceptions();
+    const differs = (one: ReadonlyMap<string, SteeringException>, other: ReadonlyMap<string, SteeringException>) =>
+      [...one].filter(([key, { backend }]) => other.get(key)?.backend !== backend).map(([, exception]) => exception);
+    const changed = this.#write([...batches('delete', differs(before, wanted)), ...batches('add', differs(wanted, before))]);
+    this.#inStep = changed.ok;
+    return changed;
+  }
+
+  /** All of them anew, when what the kernel has is not known. */
+  #putExceptions(): Effect {
+    const flush = [4, 6].map((family) => flushSet({ table: TABLE, set: `exceptions${family}` }));
+    const put = this.#write([...flush, ...batches('add', [...this.#exceptions.values()])]);
+    this.#inStep = put.ok;
+    return put;
   }
 
   /** What is missing comes back with the gate's own table. */
@@ -148,22 +158,33 @@ export class DsrTable implements SteeringTable {
   }
 
   #write(messages: readonly NetlinkMessage[]): Effect {
-    for (let at = 0; at < messages.length; at += EXCEPTIONS_AT_ONCE) {
-      const answer = transaction(this.#netfilter, messages.slice(at, at + EXCEPTIONS_AT_ONCE));
-      if (!answer.ok) return { ok: false, reason: `change the steering: ${answer.reason}` };
-    }
-    return done;
+    if (messages.length === 0) return done;
+    const answer = transaction(this.#netfilter, messages);
+    return answer.ok ? done : { ok: false, reason: `change the steering: ${answer.reason}` };
   }
 }
 
-function add(exception: SteeringException): NetlinkMessage {
-  const { table, set, key, data } = elementOf(exception);
-  return addElements({ table, set }, [{ key, data }]);
-}
-
-function elementOf({ flow, backend }: SteeringException): Element {
-  const set = `exceptions${(parseIp(flow.address) as Uint8Array).length === 4 ? 4 : 6}`;
-  return { table: TABLE, set, key: setKeyOf(flow), data: { goto: chainOf(backend) } };
+/** Messages with some hundred elements each: the kernel answers each of them, and a socket holds some hundred answers. */
+function batches(what: 'add' | 'delete', exceptions: readonly SteeringException[]): NetlinkMessage[] {
+  return [4, 6].flatMap((family) => {
+    const set = { table: TABLE, set: `exceptions${family}` };
+    const elements = exceptions
+      .map(({ flow, backend }) => ({ key: setKeyOf(flow), data: { goto: chainOf(backend) } }))
+      .filter(({ key }) => key.length === (family === 4 ? 8 : 20));
+    const messages: NetlinkMessage[] = [];
+    for (let at = 0; at < elements.length; at += ELEMENTS_AT_ONCE) {
+      const some = elements.slice(at, at + ELEMENTS_AT_ONCE);
+      messages.push(
+        what === 'add'
+          ? addElements(set, some)
+          : deleteElements(
+              set,
+              some.map(({ key }) => key),
+            ),
+      );
+    }
+    return messages;
+  });
 }
 
 /** As a register of nftables holds the slot; hosts are little-endian (netlink.ts). */
