@@ -16,9 +16,6 @@ const PAUSE_MS = 5;
 /** Datagrams that are sent at a time to every member, and how long until the next ones. */
 const BURST = 4;
 const BURST_PAUSE_MS = 25;
-/** Datagrams of unchanged pages a tick, so that what got lost is heard in the end. */
-const REPEATED = 2;
-
 const allPages = Array.from({ length: PAGES }, (_, page) => page);
 
 export interface FlowEngineOptions {
@@ -138,10 +135,11 @@ export class FlowEngine {
     for (const member of this.#unheard.keys()) {
       if (this.#unheard[member]?.size !== 0) this.#options.send(member, encodeBalancerMessage({ kind: 'query' }));
     }
-    for (let i = 0; i < REPEATED && this.#listing !== undefined; i++) {
-      this.#due.add(this.#turn);
-      this.#turn = (packPages(this.#turn, (index) => (this.#listing as FlowListing).page(index)).last + 1) % PAGES;
-    }
+    const listing = this.#listing;
+    if (listing === undefined) return;
+    // One datagram of pages that may be unchanged, so that what got lost is heard in the end.
+    this.#due.add(this.#turn);
+    this.#turn = (packPages(this.#turn, (index) => listing.page(index)).last + 1) % PAGES;
     if (this.#timers.tell === undefined) this.#tell();
   }
 

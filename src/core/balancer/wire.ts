@@ -76,8 +76,9 @@ function encodeFlow({ address, port }: Flow): Uint8Array {
 }
 
 function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  const differs = a.findIndex((byte, i) => byte !== b[i]);
-  return differs < 0 ? 0 : (a[differs] as number) - (b[differs] ?? 0);
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at++;
+  return (a[at] ?? 0) - (b[at] ?? 0);
 }
 
 /** Reads what came from the network. Malformed bytes are a value with the reason. */

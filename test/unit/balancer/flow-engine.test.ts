@@ -155,7 +155,7 @@ test('what got lost is heard in the end', () => {
   world.run(1000);
   world.loses = () => false;
   expect(world.known(0, 1)).toEqual([]);
-  world.run(3000);
+  world.run(5000);
   expect(world.known(0, 1)).toEqual(world.listed(1));
 });
 
