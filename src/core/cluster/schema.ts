@@ -92,6 +92,18 @@ const agent = z
   .prefault({})
   .describe('The agent on each host.');
 
+const nat = z
+  .strictObject({
+    masquerade: z
+      .boolean()
+      .default(true)
+      .describe(
+        "Whether connections reach the API servers with the holder's address as their source. With `false` they keep the client's, for the audit log; then every control-plane host must send what it answers to clients back through the host that holds the address, for example by a route to the clients' networks by way of the address.",
+      ),
+  })
+  .prefault({})
+  .describe('The datapath `nat`.');
+
 const etcd = z
   .strictObject({
     topology: z
@@ -134,6 +146,7 @@ export const clusterSchema = z
       .describe(
         'How connections to the address reach an API server. `dsr`: the holder steers packets to the API servers, which answer the client directly, and connections outlive their holder; needs that the API servers listen on the port of the endpoint on all addresses. `nat`: the holder translates addresses in its kernel. `ipvs`: the same by IPVS. `proxy`: a process on the holder passes bytes on. `auto`: the first of dsr, nat and proxy that is possible; `hale status` says which and why.',
       ),
+    nat,
     etcd,
   })
   .meta({ title: 'hale cluster', description: 'One cluster whose Kubernetes API hale keeps reachable at one address (cluster.yaml).' });

@@ -1,5 +1,5 @@
 /** The C library calls that the Linux drivers make. Numbers are those of the kernel's generic headers, valid on x86-64 and arm64. */
-import koffi from 'koffi';
+import koffi, { type KoffiFunc } from 'koffi';
 import { constants } from 'node:os';
 
 // Symbols of the running program, so that it works with glibc and with musl.
@@ -30,6 +30,9 @@ export const sendto: (fd: number, bytes: Uint8Array, length: number, flags: numb
 export const recv: (fd: number, bytes: Uint8Array, length: number, flags: number) => number = libc.func(
   'intptr_t recv(int, uint8_t *, size_t, int)',
 );
+/** In a thread of the pool, which the caller's thread does not wait for. The number of an error is not known then. */
+export const sendAside = (fd: number, bytes: Uint8Array): Promise<number> => aside(send, [fd, bytes, bytes.length, 0]);
+export const recvAside = (fd: number, bytes: Uint8Array): Promise<number> => aside(recv, [fd, bytes, bytes.length, 0]);
 export const read: (fd: number, bytes: Uint8Array, length: number) => number = libc.func('intptr_t read(int, uint8_t *, size_t)');
 /** With a request whose argument is a buffer. */
 export const ioctl: (fd: number, request: number, argument: Uint32Array) => number = libc.func('int ioctl(int, unsigned long, uint32_t *)');
@@ -96,6 +99,15 @@ export const ENOBUFS = constants.errno.ENOBUFS;
 export const EADDRNOTAVAIL = constants.errno.EADDRNOTAVAIL;
 export const EINTR = constants.errno.EINTR;
 export const EPROTO = constants.errno.EPROTO;
+
+function aside<T extends unknown[]>(call: (...parameters: T) => number, parameters: T): Promise<number> {
+  return new Promise((resolve, reject) => {
+    (call as KoffiFunc<typeof call>).async(...parameters, (error: Error | null, result: number) => {
+      if (error === null) resolve(result);
+      else reject(error);
+    });
+  });
+}
 
 /** Number of the last failed call of this module. */
 export function lastErrno(): number {

@@ -49,6 +49,8 @@ export interface Netlink {
    * nothing else may be asked of this socket; one that is not to be read on ends with `close`.
    */
   dump(message: NetlinkMessage): Generator<NetlinkMessage[], NetlinkRefusal | undefined, void>;
+  /** The same, carried out by a thread of the pool: for dumps whose search in the kernel alone would keep this thread too long. */
+  dumpAside(message: NetlinkMessage): AsyncGenerator<NetlinkMessage[], NetlinkRefusal | undefined, void>;
   close(): void;
 }
 
@@ -84,6 +86,21 @@ export function openNetlink(protocol: number): Netlink {
         const received = receive(fd, buffer);
         if (received === undefined || !received.ok) return received;
         yield received.messages;
+      }
+    },
+    async *dumpAside(message) {
+      drain(fd, buffer);
+      const datagram = encodeMessages([{ ...message, flags: message.flags | NLM_F_DUMP }], ++sequence);
+      if ((await libc.sendAside(fd, datagram)) < 0) return refusal(libc.EPROTO, 'the dump was not begun');
+      for (;;) {
+        // Messages are views of the buffer, and the next step must not write over them.
+        const into = new Uint8Array(buffer.length);
+        const length = await libc.recvAside(fd, into);
+        if (length < 0) return refusal(libc.EPROTO, 'the dump broke off');
+        const { answer, last } = decodeAnswers(Buffer.from(into.buffer, 0, length));
+        if (!answer.ok) return answer;
+        yield answer.messages;
+        if (last) return undefined;
       }
     },
     close() {
@@ -132,14 +149,22 @@ function receive(fd: number, buffer: Uint8Array): NetlinkAnswer | undefined {
   do length = libc.recv(fd, buffer, buffer.length, 0);
   while (length < 0 && libc.lastErrno() === libc.EINTR);
   if (length < 0) return libc.lastErrno() === libc.EAGAIN ? undefined : refusal(libc.lastErrno());
+  return decodeAnswers(Buffer.from(buffer.subarray(0, length))).answer;
+}
+
+/** `last`: the datagram says that the dump ends with it. */
+function decodeAnswers(datagram: Buffer): { answer: NetlinkAnswer; last: boolean } {
   const messages: NetlinkMessage[] = [];
   let refused: NetlinkRefusal | undefined;
-  for (const message of decodeMessages(Buffer.from(buffer.subarray(0, length)))) {
+  let last = false;
+  for (const message of decodeMessages(datagram)) {
     if (message.type === NLMSG_ERROR) refused ??= decodeRefusal(message);
-    else if (message.type === NLMSG_DONE) refused ??= failedDump(message);
-    else messages.push(message);
+    else if (message.type === NLMSG_DONE) {
+      refused ??= failedDump(message);
+      last = true;
+    } else messages.push(message);
   }
-  return refused ?? { ok: true, messages };
+  return { answer: refused ?? { ok: true, messages }, last };
 }
 
 /** A dump that failed on the way says so in its last message (net/netlink/af_netlink.c, netlink_dump_done). */
