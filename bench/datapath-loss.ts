@@ -32,6 +32,7 @@ interface Subject {
 }
 
 const SUBJECTS: readonly Subject[] = [
+  haleSubject('dsr'),
   haleSubject('proxy'),
   {
     name: 'keepalived',

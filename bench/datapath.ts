@@ -1,7 +1,6 @@
 /** Every way from a client to the API servers side by side: throughput, connections per second, latency. */
 import { median } from '../src/base/stats.ts';
-import { dsr } from './datapath/dsr-by-hand.ts';
-import { ipvs, proxy, socket } from './datapath/hale.ts';
+import { dsr, ipvs, proxy, socket } from './datapath/hale.ts';
 import {
   CONNECTION_THREADS,
   CONNECTIONS_AT_ONCE,
@@ -50,7 +49,7 @@ const METHOD = [
   `Connections per second: wrk, a new TCP connection for each request (Connection: close), ${CONNECTIONS_AT_ONCE} at once in ${CONNECTION_THREADS} threads for ${CONNECTIONS_S} s, to all three hosts; where the client itself chooses, each of its threads has one of them.`,
   'Medians of the runs; each run measures all subjects, and the next begins with another one. A ratio is one of medians. CPU: of all cores together, while each load runs.',
   "direct: the hosts' own addresses. forwarding: the same, routed through the holder both ways, without NAT. haproxy: Debian's, TCP mode with splice, two threads. dnat: nftables DNAT and masquerade written by hand.",
-  'proxy: the driver of the datapath in a process of its own on the holder. socket: on the client, for all its processes.',
+  "hale's own: their drivers, in processes of their own where agents would open them, behind the open gate of the lease (nftables and eBPF) as with an agent. socket: on the client, for all its processes; there is no gate.",
 ];
 
 interface Options {

@@ -1,11 +1,13 @@
 import type { DatapathPlan } from '../../src/core/balancer/plan.ts';
 
-export type DriverName = 'proxy' | 'socket';
+export type DriverName = 'dsr' | 'proxy' | 'socket';
 
 /** What the bench tells its child, as one JSON argument. */
 export interface DriverOptions {
   name: DriverName;
   plan: DatapathPlan;
+  /** Whether this host holds the address. */
+  holds: boolean;
   /** Written once the datapath carries connections. */
   readyFile: string;
 }

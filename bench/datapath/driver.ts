@@ -1,31 +1,96 @@
-/** Child of the bench `datapath`: one of hale's datapaths, open in a process of its own, until SIGTERM. */
+/**
+ * Child of the bench `datapath`: one of hale's datapaths, open in a process of its own, until SIGTERM. What is on the wire is as with an agent, so the
+ * lease's gate stands before the address, open for as long as anybody measures.
+ */
 import { writeFileSync } from 'node:fs';
+import { assert } from '../../src/base/assert.ts';
 import type { DatapathPlan } from '../../src/core/balancer/plan.ts';
-import { ProxyDatapath } from '../../src/drivers/proxy/proxy.ts';
+import { wantedBackends } from '../../src/core/balancer/steering.ts';
+import { boottime } from '../../src/drivers/linux/boottime.ts';
+import { openDeadline } from '../../src/drivers/linux/deadline.ts';
+import { putUpServing, takeDownServing } from '../../src/drivers/linux/dsr/serving.ts';
+import { DsrTable } from '../../src/drivers/linux/dsr/table.ts';
+import { type GateTable, installGate } from '../../src/drivers/linux/gate.ts';
+import { linkByName } from '../../src/drivers/linux/links.ts';
+import { passingTable } from '../../src/drivers/linux/ruleset.ts';
 import { openSocketSteering } from '../../src/drivers/linux/socket/steering.ts';
+import { ProxyDatapath } from '../../src/drivers/proxy/proxy.ts';
 import type { Log } from '../../src/ports/log.ts';
 import type { DriverName, DriverOptions } from './driver-options.ts';
 
-const OPEN: Record<DriverName, (plan: DatapathPlan) => Promise<{ close(): Promise<void> | void }>> = {
-  proxy: (plan) => ProxyDatapath.open(plan, die),
-  socket: (plan) => Promise.resolve(openSocket(plan)),
+const LEASE_MS = 600_000;
+
+interface Opened {
+  close(): Promise<void> | void;
+}
+
+const OPEN: Record<DriverName, () => Promise<Opened> | Opened> = {
+  proxy: openProxy,
+  dsr: openDsr,
+  socket: openSocket,
 };
 
 const options = JSON.parse(process.argv[2] as string) as DriverOptions;
-const datapath = await OPEN[options.name](options.plan);
+const { plan } = options;
+const addresses = plan.frontends.map(({ address }) => address);
+const datapath = await OPEN[options.name]();
 // Keeps the process alive where the datapath itself is in the kernel only.
-const stay = setInterval(() => {}, 1 << 30);
+const stay = setInterval(() => {}, LEASE_MS);
 process.once('SIGTERM', () => {
   clearInterval(stay);
   void Promise.resolve(datapath.close()).then(() => process.exit(0));
 });
 writeFileSync(options.readyFile, '');
 
-function openSocket(plan: DatapathPlan): { close(): void } {
+async function openProxy(): Promise<Opened> {
+  const gate = openGate(passingTable({ interfaceName: 'eth0', addresses }), []);
+  const proxy = await ProxyDatapath.open(plan, die);
+  return {
+    async close() {
+      await proxy.close();
+      gate.close();
+    },
+  };
+}
+
+/** On every host: with the address on `lo`, and the steering, which the gate opens on the holder alone. */
+function openDsr(): Opened {
+  const { backends, self, frontends } = plan;
+  const [{ port }] = frontends as [DatapathPlan['frontends'][0]];
+  const stations = backends.map(({ mac }) => mac);
+  const table = new DsrTable({ interfaceName: 'eth0', addresses, port, backends: backends.length, self, stations });
+  const { problems } = putUpServing({ interfaceName: 'eth0', addresses });
+  assert(problems.length === 0, problems.join('; '));
+  const gate = openGate(table.gateTable, table.memberMacs());
+  const mask = wantedBackends(backends.map(({ state }) => state));
+  const steered = table.steer({ opening: mask, established: mask });
+  assert(steered.ok, steered.ok ? '' : steered.reason);
+  return {
+    close() {
+      gate.close();
+      table.close();
+      takeDownServing(addresses);
+    },
+  };
+}
+
+function openGate(table: GateTable, members: readonly Uint8Array[]): { close(): void } {
+  const link = linkByName('eth0');
+  const locked = openDeadline({ linkIndex: link.index, addresses, members });
+  const deadline = locked.ok ? locked.deadline : undefined;
+  const installed = installGate({ table, mac: link.mac, addresses, clock: boottime, deadline });
+  assert(installed.ok, installed.ok ? '' : installed.reason);
+  const { gate } = installed;
+  const opened = options.holds ? gate.open(boottime.now() + LEASE_MS) : gate.close();
+  assert(opened.ok, opened.ok ? '' : opened.reason);
+  return { close: () => void gate.remove() };
+}
+
+function openSocket(): Opened {
   const [{ address, port }] = plan.frontends as [DatapathPlan['frontends'][0]];
   const backends = plan.backends.map((backend) => ({ name: backend.name, addresses: [backend.address], port: backend.port }));
   const opened = openSocketSteering({ addresses: [address], port, backends, log: stderrLog() });
-  if (!opened.ok) throw new Error(opened.reason);
+  assert(opened.ok, opened.ok ? '' : opened.reason);
   opened.steering.apply(plan);
   return { close: () => void opened.steering.uninstall() };
 }

@@ -1,7 +1,8 @@
 /** hale's own datapaths, opened by their drivers in processes of the hosts where agents would open them. */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatapathPlan } from '../../src/core/balancer/plan.ts';
+import { all } from '../../src/lab/command.ts';
 import type { LabHost } from '../../src/lab/host.ts';
 import { benchFile } from '../program.ts';
 import type { DriverName, DriverOptions } from './driver-options.ts';
@@ -16,25 +17,41 @@ export const proxy: Subject = {
   name: 'proxy',
   async up(rig, service) {
     await holdAddress(rig);
-    await startDriver(rig.holder, { name: 'proxy', plan: planOf(rig, service) });
+    await startDriver(rig, { host: rig.holder, name: 'proxy', plan: planOf(rig, service) });
     return shared(rig, service);
   },
   async down(rig) {
-    await endDriver(rig.holder);
+    await endDaemon(rig.holder, DAEMON);
     await leaveAddress(rig);
+  },
+};
+
+/** Frames keep their ports, so the shared address has the servers' own. */
+export const dsr: Subject = {
+  name: 'dsr',
+  async up(rig, service) {
+    const plan = planOf(rig, { ...service, frontendPort: service.port });
+    await all(rig.hosts.map((host, self) => startDriver(rig, { host, name: 'dsr', plan: { ...plan, self } })));
+    await holdAddress(rig);
+    return { addresses: [rig.address], port: service.port };
+  },
+  async down(rig) {
+    await leaveAddress(rig);
+    await all(rig.hosts.map((host) => endDaemon(host, DAEMON)));
+    for (const host of rig.hosts)
+      await host.exec(['sysctl', '-qw', 'net.ipv4.conf.eth0.arp_ignore=0', 'net.ipv4.conf.eth0.arp_announce=0']);
   },
 };
 
 /** On the client itself; the address is on no wire. */
 export const socket: Subject = {
   name: 'socket',
-  problem: () =>
-    process.geteuid?.() === 0 && readFileSync('/proc/self/uid_map', 'utf8').includes('4294967295') ? undefined : 'eBPF needs root',
+  problem: () => (process.geteuid?.() === 0 ? undefined : 'eBPF needs root'),
   async up(rig, service) {
-    await startDriver(rig.client, { name: 'socket', plan: planOf(rig, service) });
+    await startDriver(rig, { host: rig.client, name: 'socket', plan: planOf(rig, service) });
     return shared(rig, service);
   },
-  down: (rig) => endDriver(rig.client),
+  down: (rig) => endDaemon(rig.client, DAEMON),
 };
 
 /** What the kernel of this machine lacks is not measured in another one: the numbers would not be of one machine. */
@@ -53,18 +70,17 @@ function planOf(rig: Rig, { port, frontendPort, backends }: Service): DatapathPl
       name: host.name,
       address: ownAddress(host),
       port,
+      mac: host.mac,
+      serves: true,
       state: backends.includes(host) ? ('ready' as const) : ('dead' as const),
     })),
   };
 }
 
-async function startDriver(host: LabHost, options: { name: DriverName; plan: DatapathPlan }): Promise<void> {
+async function startDriver(rig: Rig, options: { host: LabHost; name: DriverName; plan: DatapathPlan }): Promise<void> {
+  const { host, ...rest } = options;
   rmSync(join(host.folder, READY), { force: true });
-  const driver: DriverOptions = { ...options, readyFile: `/${READY}` };
+  const driver: DriverOptions = { ...rest, holds: host === rig.holder, readyFile: `/${READY}` };
   await host.spawn(DAEMON, [process.execPath, benchFile('datapath/driver'), JSON.stringify(driver)]);
   await awaitFile(host, DAEMON, READY);
-}
-
-async function endDriver(host: LabHost): Promise<void> {
-  await endDaemon(host, DAEMON);
 }
