@@ -1,5 +1,6 @@
 /** What the programs note: which sockets of this machine were given which backend. */
 import { formatIp } from '../../../base/address.ts';
+import { HaleError } from '../../../base/error.ts';
 import type { Log } from '../../../ports/log.ts';
 import { createHash, type Opened } from '../bpf/calls.ts';
 import { readCell, readHash } from '../bpf/objects.ts';
@@ -45,25 +46,37 @@ export function readChoice(fd: number): number[] {
   return slots.slice(0, count);
 }
 
-/** Ends what was steered to these addresses, also while it is still connecting. Connections made to them directly are somebody else's. Returns how many. */
-export function destroySteered(options: {
+export interface LostBackends {
   steeredFd: number;
   diag: SockDiag;
   backends: readonly { addresses: readonly string[]; port: number }[];
   log: Log;
-}): number {
-  const { steeredFd, diag, backends, log } = options;
+}
+
+/** Ends what was steered to these addresses, also while it is still connecting. Connections made to them directly are somebody else's. Returns how many. */
+export function destroySteered({ steeredFd, diag, backends, log }: LostBackends): number {
   const steered = readSteered(steeredFd);
   const cookies = new Set(steered.map(({ cookie }) => cookie));
   const lost = backends.flatMap(({ addresses, port }) =>
     addresses
       .filter((address) => steered.some((one) => one.address === address))
-      .flatMap((address) => diag.list({ family: address.includes(':') ? 6 : 4, remote: { address, port } }))
-      .filter((socket: TcpSocket) => cookies.has(socket.cookie)),
+      .flatMap((address) => socketsTo(diag, { address, port }, log))
+      .filter(({ cookie }) => cookies.has(cookie)),
   );
-  return lost.filter((socket) => {
-    const destroyed = diag.destroy(socket);
-    if (!destroyed.ok) log.debug({ remote: socket.remote, reason: destroyed.reason }, 'connection not ended');
-    return destroyed.ok;
-  }).length;
+  const refused = lost.map((socket) => diag.destroy(socket)).filter((destroyed) => !destroyed.ok);
+  const [first] = refused;
+  // One that was closed meanwhile is refused too; a kernel that cannot do it refuses all.
+  if (first !== undefined)
+    log.warn({ count: refused.length, of: lost.length, reason: first.reason }, 'connections to dead API servers not ended');
+  return lost.length - refused.length;
+}
+
+function socketsTo(diag: SockDiag, remote: { address: string; port: number }, log: Log): TcpSocket[] {
+  try {
+    return diag.list({ family: remote.address.includes(':') ? 6 : 4, remote });
+  } catch (error) {
+    if (!(error instanceof HaleError)) throw error;
+    log.warn({ remote, reason: error.message }, 'connections to a dead API server not found');
+    return [];
+  }
 }
