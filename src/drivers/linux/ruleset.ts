@@ -114,8 +114,13 @@ export function outgoingGate(address: string): string[] {
   return [`ip saddr ${address} ip saddr != @lease4 drop`, `arp saddr ip ${address} arp saddr ip != @lease4 drop`];
 }
 
+/** Not what a switch floods because it does not know where its receiver is: this hook sees that too, and would pass it on. */
+export function toAddress(address: string): string[] {
+  return [address.includes(':') ? `meta pkttype host ip6 daddr ${address} goto to6` : `meta pkttype host ip daddr ${address} goto to4`];
+}
+
 function incomingRules(address: string): string[] {
-  return [...neighborGate(address), address.includes(':') ? `ip6 daddr ${address} goto to6` : `ip daddr ${address} goto to4`];
+  return [...neighborGate(address), ...toAddress(address)];
 }
 
 /**

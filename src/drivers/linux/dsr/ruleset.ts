@@ -17,7 +17,7 @@
 import type { Masks } from '../../../core/balancer/steering.ts';
 import { assignSlots, SEED, slotCount } from '../../../core/balancer/slots.ts';
 import { TABLE } from '../ruleset.ts';
-import { hookOf, neighborGate, outgoingGate } from '../ruleset.ts';
+import { hookOf, neighborGate, outgoingGate, toAddress } from '../ruleset.ts';
 
 /** How long a connection is remembered after its SYN: longer than a change of the masks lasts. */
 const OPENED_FOR_S = 10;
@@ -65,7 +65,7 @@ table netdev ${TABLE} {
   chain incoming {
     ${hookOf('ingress', interfaceName)}
     ${rules(neighborGate)}
-    ${rules((address) => [`${address.includes(':') ? `ip6 daddr ${address} goto to6` : `ip daddr ${address} goto to4`}`])}
+    ${rules(toAddress)}
   }
   ${outgoing ? `chain outgoing {\n    ${hookOf('egress', interfaceName)}\n    ${rules((address) => [`${address.includes(':') ? 'ip6' : 'ip'} saddr ${address} tcp sport ${port} accept`, ...outgoingGate(address)])}\n  }` : ''}
 }
