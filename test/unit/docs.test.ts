@@ -84,15 +84,16 @@ describe('cli.md', async () => {
   });
 });
 
+test.each(globSync('docs/internals/*.md', { cwd: root }))('every test that %s names is there, under that title', (path) => {
+  const text = readFileSync(join(root, path), 'utf8');
+  const tests = [...text.matchAll(/`(test\/[\w/.-]+)`(?: "([^"]+)")?/g)].map((match) => match.slice(1) as [string, string | undefined]);
+  expect(tests.length).toBeGreaterThan(10);
+  expect(tests.filter(([file, title]) => !readFileSync(join(root, file), 'utf8').includes(title ?? ''))).toEqual([]);
+});
+
 describe('internals/lease.md', () => {
   const text = readFileSync(join(root, 'docs/internals/lease.md'), 'utf8');
   const named = (pattern: RegExp) => [...text.matchAll(pattern)].map((match) => match.slice(1) as [string, string]);
-
-  test('every test that it names is there, under that title', () => {
-    const tests = named(/`(test\/[\w/.-]+)`(?: "([^"]+)")?/g);
-    expect(tests.length).toBeGreaterThan(10);
-    expect(tests.filter(([file, title]) => !readFileSync(join(root, file), 'utf8').includes(title ?? ''))).toEqual([]);
-  });
 
   test('every planted bug is named, and no other', () => {
     expect(

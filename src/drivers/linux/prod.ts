@@ -2,7 +2,7 @@
  * Segments that make clients of a dead host find out: a bare ACK from the shared address, with a sequence number that is in no window. The
  * client answers with an ACK that says what it expects (RFC 9293 section 3.10.7.4, first step; RFC 5961 sections 3 to 5; tcp_validate_incoming and
  * tcp_send_dupack in net/ipv4/tcp_input.c). Whoever serves the address by then has no such connection and answers that with a RST of exactly the
- * number the client expects (RFC 9293 section 3.10.7.1), which is the one kind of RST that resets at once (RFC 5961 section 3.2).
+ * number the client expects (RFC 9293 sections 3.10.7.1 and 3.10.7.2), which is the one kind of RST that resets at once (RFC 5961 section 3.2).
  */
 import { randomInt } from 'node:crypto';
 import { familyOf, parseIp } from '../../base/address.ts';
