@@ -133,6 +133,7 @@ const records = [
   { type: 'request', startMs: 1, endMs: 3.5, ok: true, server: 'cp1' },
   { type: 'request', startMs: 6, endMs: 1006, ok: false, error: 'ECONNRESET' },
   { type: 'connection', openedMs: 0, server: 'cp1', lastAnswerMs: 7, longestWaitMs: 2, waitingSinceMs: 8, resetMs: 9, error: 'ECONNRESET' },
+  { type: 'connection', openedMs: 1, idle: true, lastAnswerMs: 9, longestWaitMs: 1 },
   { type: 'end', probeLagMs: 0.5 },
 ];
 
@@ -164,7 +165,7 @@ const watched = {
   askedMs: [1, 2.5, 3],
   answers: [
     { round: 0, host: 'cp1', how: 'arp', heardMs: 1.25 },
-    { round: 2, host: '02:00:00:00:00:02', how: 'tcp', heardMs: 4 },
+    { round: 2, host: '02:00:00:00:00:02', asked: 'cp2', how: 'tcp', heardMs: 4 },
   ],
 };
 
