@@ -20,7 +20,7 @@ interface Subject {
   /** What issue or documentation promises of the median, in words; empty for no promise. */
   wanted: string;
   fault: Fault;
-  lab: Pick<LabOptions, 'profile' | 'services'>;
+  lab: Pick<LabOptions, 'profile' | 'services' | 'datapath'>;
   /** Starts what the lab itself does not, waits for steady state, and returns the holder. */
   settle(lab: Lab): Promise<LabHost>;
 }
@@ -40,7 +40,13 @@ function haleSubject(subject: Pick<Subject, 'name' | 'wanted' | 'fault'> & { pro
 }
 
 function keepalivedSubject(name: string, vrrp: VrrpSettings): Subject {
-  return { name, wanted: '', fault: 'crash', lab: { services: ['etcd', 'apiserver'] }, settle: (lab) => startKeepalived(lab, vrrp) };
+  return {
+    name,
+    wanted: '',
+    fault: 'crash',
+    lab: { services: ['etcd', 'apiserver'], datapath: 'proxy' },
+    settle: (lab) => startKeepalived(lab, vrrp),
+  };
 }
 
 interface Run {
@@ -93,7 +99,7 @@ const METHOD = [
   'Every run has a lab of its own: 3 hosts with real etcd (mutual TLS) and an API server, and a client. One lab at a time: the agents, etcd members and API servers of ' +
     'idle labs would take CPU time from the one that is measured. The runs are interleaved, one of each subject, then the next round.',
   `The fault comes ${(REST_MS + WARM_UP_MS) / 1000} s after steady state plus a random time up to ${PHASE_MS / 1000} s. A run in which a request failed before the fault is discarded and repeated.`,
-  'hale: its `proxy` datapath. keepalived: Debian package with VRRP only, state BACKUP and nopreempt everywhere, priorities 150, 140 and 130; in front of the API servers HAProxy in TCP mode as in the documentation of kubeadm, with its default checks (every 2 s, down after 3 failures).',
+  'hale: `datapath: auto`, which is `dsr` here. keepalived: Debian package with VRRP only, state BACKUP and nopreempt everywhere, priorities 150, 140 and 130; in front of the API servers HAProxy in TCP mode as in the documentation of kubeadm, with its default checks (every 2 s, down after 3 failures).',
   'Agents, API servers and probe are the built programs.',
 ];
 

@@ -16,8 +16,7 @@ import { chooseApiserver, findEtcd } from './services.ts';
 import { startAgents, startApiservers, startEtcd } from './start.ts';
 import { openSwitch, type Switch } from './switch.ts';
 
-/** The default until a cluster.yaml may say more. */
-export const DEFAULT_DATAPATH: LabDatapath = 'proxy';
+export const DEFAULT_DATAPATH: LabDatapath = 'auto';
 
 export type LabService = 'etcd' | 'apiserver' | 'agent';
 

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type { DatapathName } from '../core/drill/record.ts';
+import type { DatapathName } from '../core/balancer/choice.ts';
 import { HaleError } from '../base/error.ts';
 
 export type LabFamilies = '4' | '6' | '46';

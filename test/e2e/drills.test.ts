@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { DatapathName } from '../../src/core/drill/record.ts';
+import type { DatapathName } from '../../src/core/balancer/choice.ts';
 import type { DrillResult } from '../../src/core/drill/result.ts';
 import { type Scenario, scenarioByName } from '../../src/core/drill/scenario.ts';
 import { hale, haleJson } from '../support/hale.ts';

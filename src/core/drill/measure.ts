@@ -1,9 +1,10 @@
 /** A drill's record -> its numbers. Every definition that an auditor may ask for stands here, at the function that applies it. */
 import { assert } from '../../base/assert.ts';
 import { quantile } from '../../base/stats.ts';
+import type { DatapathName } from '../balancer/choice.ts';
 import { type Holders, holdersOf, lastHeard } from './holders.ts';
 import { provenAnswers } from './proof.ts';
-import { type ConnectionRecord, type DatapathName, type DrillRecord, markTime, type RequestRecord } from './record.ts';
+import { type ConnectionRecord, type DrillRecord, markTime, type RequestRecord } from './record.ts';
 
 /** A connection that waits longer than this for an answer hangs: the client could not tell that its server was gone. */
 const HUNG_AFTER_MS = 5000;

@@ -1,10 +1,9 @@
+import type { DatapathName } from '../balancer/choice.ts';
+
 /**
  * What a drill observed from the client's side, before any judgement. All times are milliseconds of the measuring machine's
  * CLOCK_BOOTTIME, so requests, answers and marks of different processes on that machine share one axis.
  */
-
-/** How connections to the address reach an API server. */
-export type DatapathName = 'dsr' | 'nat' | 'ipvs' | 'proxy';
 
 /** One request over a connection of its own. */
 export interface RequestRecord {

@@ -1,6 +1,6 @@
 /** The public contract of `hale drill run --json`: numbers as a client saw them. Keys are only ever added. */
+import type { DatapathName } from '../balancer/choice.ts';
 import type { ByActivity, Fates, Measurement } from './measure.ts';
-import type { DatapathName } from './record.ts';
 import type { Scenario } from './scenario.ts';
 import { judge, outageBoundMs, type Verdict } from './verdict.ts';
 

@@ -1,5 +1,5 @@
 /** The drills as data: which fault, on which host, how long to watch, and what must hold. */
-import type { DatapathName } from './record.ts';
+import type { DatapathName } from '../balancer/choice.ts';
 
 export type FaultKind =
   | 'crash'

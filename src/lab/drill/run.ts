@@ -8,7 +8,7 @@ import type { Scenario } from '../../core/drill/scenario.ts';
 import type { InjectedFault } from '../faults/inject.ts';
 import { describeApiserver, type Lab } from '../lab.ts';
 import { datapathOf } from '../plan.ts';
-import { awaitSteady } from './agents.ts';
+import { agentStatus, awaitSteady } from './agents.ts';
 import { startInstruments } from './instruments.ts';
 
 const STEADY_TIMEOUT_MS = 30_000;
@@ -42,7 +42,8 @@ async function runPrepared(lab: Lab, scenario: Scenario, options: DrillOptions):
   const { progress = () => undefined, signal } = options;
   const holder = await awaitSteady(lab, { timeoutMs: STEADY_TIMEOUT_MS });
   const target = scenario.target === 'holder' ? holder : (lab.controlPlane.find((host) => host.name !== holder.name) ?? holder);
-  progress(`${holder.name} holds ${lab.plan.endpoint.addresses.join(' and ')}`);
+  const datapath = (await agentStatus(holder))?.datapath.datapath ?? datapathOf(lab.plan);
+  progress(`${holder.name} holds ${lab.plan.endpoint.addresses.join(' and ')}, datapath ${datapath}`);
   const instruments = await startInstruments(lab, { connections: options.connections ?? CONNECTIONS });
   let injected: InjectedFault | undefined;
   try {
@@ -56,7 +57,7 @@ async function runPrepared(lab: Lab, scenario: Scenario, options: DrillOptions):
     await injected.undo();
     await sleep(scenario.observeMs - scenario.undoAfterMs, undefined, { ...(signal && { signal }) });
     const record: DrillRecord = {
-      course: { datapath: datapathOf(lab.plan), struck: injected.record.struck, plannedHandOver: scenario.fault === 'drain' },
+      course: { datapath, struck: injected.record.struck, plannedHandOver: scenario.fault === 'drain' },
       ...(await instruments.stop()),
       marks: [
         { timeMs: injected.record.injectedAtMs, label: `${scenario.fault} ${target.name}`, kind: 'fault' },

@@ -2,7 +2,8 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { holdersOf, lastHeard } from '../../../src/core/drill/holders.ts';
 import { provenAnswers, provenHost } from '../../../src/core/drill/proof.ts';
-import type { Answer, DatapathName, WatchRecord } from '../../../src/core/drill/record.ts';
+import type { DatapathName } from '../../../src/core/balancer/choice.ts';
+import type { Answer, WatchRecord } from '../../../src/core/drill/record.ts';
 
 /** A host answers all questions that reach it from `from` to `to`, in true time. */
 interface Turn {
