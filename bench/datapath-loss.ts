@@ -36,7 +36,7 @@ const SUBJECTS: readonly Subject[] = [
   haleSubject('proxy'),
   {
     name: 'keepalived',
-    lab: { services: ['etcd', 'apiserver'] },
+    lab: { services: ['etcd', 'apiserver'], datapath: 'proxy' },
     settle: (lab) => startKeepalived(lab, { version: 2, advertInterval: 1 }),
   },
 ];
