@@ -153,6 +153,7 @@ export class Agent {
       self: self.index,
       members: this.#names.length,
       plan: this.#plan(),
+      proxy: this.#options.cluster.proxy,
       clock,
       log,
       host,

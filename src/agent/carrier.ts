@@ -1,6 +1,7 @@
 /** Opens the datapath that was chosen. */
 import type { Flow } from '../core/balancer/flow.ts';
 import type { DatapathPlan } from '../core/balancer/plan.ts';
+import type { ProxySettings } from '../core/balancer/proxy.ts';
 import { ProxyDatapath } from '../drivers/proxy/proxy.ts';
 import { SteeringEngine } from '../engine/steering.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -11,6 +12,7 @@ import type { Host } from './world.ts';
 
 export interface CarrierOptions {
   plan: DatapathPlan;
+  proxy: ProxySettings;
   clock: Clock;
   log: Log;
   host: Host;
@@ -36,5 +38,5 @@ export async function openCarrier(options: CarrierOptions): Promise<Carrier> {
     const steering = new SteeringEngine({ backends: plan.backends.length, clock, table: host.steering, flowsOf, tell, onFailure });
     return { datapath: steering, steering };
   }
-  return { datapath: await ProxyDatapath.open(plan, onCrash) };
+  return { datapath: await ProxyDatapath.open(plan, onCrash, { ...options.proxy, log }) };
 }

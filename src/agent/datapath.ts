@@ -1,6 +1,7 @@
 /** The datapath of this host, with what members tell each other of clients' connections and of steering. */
 import type { BackendState } from '../core/balancer/health.ts';
 import type { DatapathPlan } from '../core/balancer/plan.ts';
+import type { ProxySettings } from '../core/balancer/proxy.ts';
 import { DRAIN_GRACE_MS } from '../core/balancer/timing.ts';
 import { decodeBalancerMessage, encodeBalancerMessage } from '../core/balancer/wire.ts';
 import { localFlows } from '../drivers/linux/local-flows.ts';
@@ -26,6 +27,7 @@ export interface HostDatapathOptions {
   self: number;
   members: number;
   plan: DatapathPlan;
+  proxy: ProxySettings;
   clock: Clock;
   log: Log;
   host: Host;

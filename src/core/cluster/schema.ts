@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { defaultProxySettings } from '../balancer/proxy.ts';
 import {
   dnsLabel,
   dnsName,
@@ -104,6 +105,26 @@ const nat = z
   .prefault({})
   .describe('The datapath `nat`.');
 
+const proxy = z
+  .strictObject({
+    maxConnections: z
+      .int('a number of connections from 1 to 1000000')
+      .min(1, 'a number of connections from 1 to 1000000')
+      .max(1_000_000, 'a number of connections from 1 to 1000000')
+      .default(defaultProxySettings.maxConnections)
+      .describe(
+        'Clients at the same time; more are reset at once. Each takes two open files, so the limit of open files (RLIMIT_NOFILE) can allow fewer, which the agent logs.',
+      ),
+    proxyProtocol: z
+      .enum(['off', 'v2'])
+      .default(defaultProxySettings.proxyProtocol)
+      .describe(
+        "`v2` tells backends each client's address by a PROXY protocol header, version 2, before its bytes. Only for a proxy of your own in front of the API server: the API server itself does not understand it.",
+      ),
+  })
+  .prefault({})
+  .describe('The `proxy` datapath.');
+
 const etcd = z
   .strictObject({
     topology: z
@@ -147,6 +168,7 @@ export const clusterSchema = z
         'How connections to the address reach an API server. `dsr`: the holder steers packets to the API servers, which answer the client directly, and connections outlive their holder; needs that the API servers listen on the port of the endpoint on all addresses. `nat`: the holder translates addresses in its kernel. `ipvs`: the same by IPVS. `proxy`: a process on the holder passes bytes on. `auto`: the first of dsr, nat and proxy that is possible; `hale status` says which and why.',
       ),
     nat,
+    proxy,
     etcd,
   })
   .meta({ title: 'hale cluster', description: 'One cluster whose Kubernetes API hale keeps reachable at one address (cluster.yaml).' });

@@ -41,6 +41,20 @@ export const timerfdCreate: (clock: number, flags: number) => number = libc.func
 export const timerfdSettime: (fd: number, flags: number, value: BigInt64Array, old: null) => number = libc.func(
   'int timerfd_settime(int, int, const int64_t *, void *)',
 );
+export const listen: (fd: number, backlog: number) => number = libc.func('int listen(int, int)');
+/** `length` as for getsockopt. */
+export const accept4: (fd: number, address: Uint8Array, length: Uint32Array, flags: number) => number = libc.func(
+  'int accept4(int, uint8_t *, uint32_t *, int)',
+);
+export const shutdown: (fd: number, how: number) => number = libc.func('int shutdown(int, int)');
+export const epollCreate: (flags: number) => number = libc.func('int epoll_create1(int)');
+/** The last argument is a struct epoll_event. */
+export const epollControl: (epoll: number, operation: number, fd: number, event: Uint8Array) => number = libc.func(
+  'int epoll_ctl(int, int, int, const uint8_t *)',
+);
+export const epollWait: (epoll: number, events: Uint8Array, most: number, timeoutMs: number) => number = libc.func(
+  'int epoll_wait(int, uint8_t *, int, int)',
+);
 export const close: (fd: number) => number = libc.func('int close(int)');
 export const clockGettime: (clock: number, time: Uint32Array) => number = libc.func('int clock_gettime(int, uint32_t *)');
 export const schedSetscheduler: (pid: number, policy: number, parameters: Int32Array) => number = libc.func(

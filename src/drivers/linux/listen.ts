@@ -22,7 +22,7 @@ export function listenFreebind({ address, port }: { address: string; port: numbe
   const v6 = bytes.length === 16;
   const domain = v6 ? libc.AF_INET6 : libc.AF_INET;
   const fd = libc.socket(domain, libc.SOCK_STREAM | libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC, 0);
-  if (fd < 0) throw refused({ address, port, step: 'socket' });
+  if (fd < 0) throw listenRefused({ address, port, step: 'socket' });
   const options = [
     { level: libc.SOL_SOCKET, name: SO_REUSEADDR, value: 1 },
     v6 ? { level: IPPROTO_IPV6, name: IPV6_FREEBIND, value: 1 } : { level: IPPROTO_IP, name: IP_FREEBIND, value: 1 },
@@ -31,12 +31,13 @@ export function listenFreebind({ address, port }: { address: string; port: numbe
   const local = socketAddress(bytes, port);
   const step = options.every((option) => libc.setIntOption(fd, option)) ? 'bind' : 'setsockopt';
   if (step === 'bind' && libc.bind(fd, local, local.length) === 0) return fd;
-  const error = refused({ address, port, step });
+  const error = listenRefused({ address, port, step });
   libc.close(fd);
   throw error;
 }
 
-function refused({ address, port, step }: { address: string; port: number; step: string }): HaleError {
+/** The error of the last call that failed. */
+export function listenRefused({ address, port, step }: { address: string; port: number; step: string }): HaleError {
   return new HaleError({
     code: 'listen_refused',
     kind: 'world',
