@@ -101,9 +101,9 @@ export async function datapathLoss({ runs, say, signal }: Options): Promise<Loss
   return { method: METHOD, runs, apiserver, subjects };
 }
 
-function describeCrash({ survivors, kept, reset, hung, decidedMs, activeMs, idleMs }: Crash): string {
+function describeCrash({ survivors, kept, reset, hungActive, hungIdle, decidedMs, activeMs, idleMs }: Crash): string {
   const decided = decidedMs === null ? 'no decision' : `decided after ${decidedMs} ms`;
-  return `kept ${kept} of ${survivors}, ${reset} reset, ${hung} hung, ${decided}, told after ${medianText(activeMs)} (active), ${medianText(idleMs)} (idle) ms`;
+  return `kept ${kept} of ${survivors}, ${reset} reset, ${hungActive} + ${hungIdle} hung, ${decided}, told after ${medianText(activeMs)} (active), ${medianText(idleMs)} (idle) ms`;
 }
 
 function describeKill({ victim, elsewhereMs, failed, failedBefore }: Kill): string {
@@ -146,11 +146,20 @@ export function renderLoss({ subjects, runs, apiserver, method }: LossResult): s
 
 /** Counts are sums of all runs; times are medians over all clients of all runs. */
 function crashRow(name: string, crashes: readonly Crash[]): (string | number)[] {
-  const total = (key: 'survivors' | 'kept' | 'reset' | 'hung'): number => crashes.reduce((sum, run) => sum + run[key], 0);
+  const total = (key: 'survivors' | 'kept' | 'reset' | 'hungActive' | 'hungIdle'): number =>
+    crashes.reduce((sum, run) => sum + run[key], 0);
   const decided = crashes.flatMap(({ decidedMs }) => decidedMs ?? []);
   const told = [crashes.flatMap(({ activeMs }) => activeMs), crashes.flatMap(({ idleMs }) => idleMs)];
   const times = told.flatMap((values) => [medianText(values), maxText(values)]);
-  return [name, percent(total('kept'), total('survivors')), total('reset'), total('hung'), medianText(decided), ...times];
+  return [
+    name,
+    percent(total('kept'), total('survivors')),
+    total('reset'),
+    total('hungActive'),
+    total('hungIdle'),
+    medianText(decided),
+    ...times,
+  ];
 }
 
 function killRow(name: string, kills: readonly Kill[]): (string | number)[] {

@@ -1,6 +1,6 @@
 /** Every way from a client to the API servers side by side: throughput, connections per second, latency. */
 import { median } from '../src/base/stats.ts';
-import { dsr, ipvs, proxy, socket } from './datapath/hale.ts';
+import { dsr, ipvs, nat, proxy, socket } from './datapath/hale.ts';
 import {
   CONNECTION_THREADS,
   CONNECTIONS_AT_ONCE,
@@ -18,7 +18,7 @@ import type { Service, Subject, Target } from './datapath/subject.ts';
 import { markdownTable, tenths } from './machine.ts';
 
 /** In the order in which the table shows them. */
-const SUBJECTS: readonly Subject[] = [direct, forwarding, haproxy, dnat, dsr, proxy, socket, ipvs];
+const SUBJECTS: readonly Subject[] = [direct, forwarding, haproxy, dnat, dsr, nat, socket, ipvs, proxy];
 /** Of the shared address, for the first subject; the next one has the next. */
 const FRONTEND_PORT = 8443;
 /** Not a datapath but what `nat` is compared with: beside the others in the document. */

@@ -10,11 +10,13 @@ import { boottime } from '../../src/drivers/linux/boottime.ts';
 import { openDeadline } from '../../src/drivers/linux/deadline.ts';
 import { putUpServing, takeDownServing } from '../../src/drivers/linux/dsr/serving.ts';
 import { DsrTable } from '../../src/drivers/linux/dsr/table.ts';
-import { type GateTable, installGate } from '../../src/drivers/linux/gate.ts';
+import { type Gate, type GateTable, installGate } from '../../src/drivers/linux/gate.ts';
 import { linkByName } from '../../src/drivers/linux/links.ts';
+import { NatDatapath } from '../../src/drivers/linux/nat/nat.ts';
 import { passingTable } from '../../src/drivers/linux/ruleset.ts';
 import { openSocketSteering } from '../../src/drivers/linux/socket/steering.ts';
 import { ProxyDatapath } from '../../src/drivers/proxy/proxy.ts';
+import type { Datapath } from '../../src/ports/datapath.ts';
 import type { Log } from '../../src/ports/log.ts';
 import type { DriverName, DriverOptions } from './driver-options.ts';
 
@@ -26,6 +28,7 @@ interface Opened {
 
 const OPEN: Record<DriverName, () => Promise<Opened> | Opened> = {
   proxy: openProxy,
+  nat: openNat,
   dsr: openDsr,
   socket: openSocket,
 };
@@ -33,22 +36,30 @@ const OPEN: Record<DriverName, () => Promise<Opened> | Opened> = {
 const options = JSON.parse(process.argv[2] as string) as DriverOptions;
 const { plan } = options;
 const addresses = plan.frontends.map(({ address }) => address);
-const datapath = await OPEN[options.name]();
+const opened = await OPEN[options.name]();
 // Keeps the process alive where the datapath itself is in the kernel only.
 const stay = setInterval(() => {}, LEASE_MS);
 process.once('SIGTERM', () => {
   clearInterval(stay);
-  void Promise.resolve(datapath.close()).then(() => process.exit(0));
+  void Promise.resolve(opened.close()).then(() => process.exit(0));
 });
 writeFileSync(options.readyFile, '');
 
 async function openProxy(): Promise<Opened> {
-  const gate = openGate(passingTable({ interfaceName: 'eth0', addresses }), []);
-  const proxy = await ProxyDatapath.open(plan, die);
+  const gate = openPassingGate();
+  return behind(gate, await ProxyDatapath.open(plan, die));
+}
+
+function openNat(): Opened {
+  const gate = openPassingGate();
+  return behind(gate, NatDatapath.open(plan, { interfaceName: 'eth0', masquerade: true, log: stderrLog(), onForgotten: () => {} }));
+}
+
+function behind(gate: Gate, datapath: Datapath): Opened {
   return {
     async close() {
-      await proxy.close();
-      gate.close();
+      await datapath.close();
+      gate.remove();
     },
   };
 }
@@ -67,32 +78,36 @@ function openDsr(): Opened {
   assert(steered.ok, steered.ok ? '' : steered.reason);
   return {
     close() {
-      gate.close();
+      gate.remove();
       table.close();
       takeDownServing(addresses);
     },
   };
 }
 
-function openGate(table: GateTable, members: readonly Uint8Array[]): { close(): void } {
+function openPassingGate(): Gate {
+  return openGate(passingTable({ interfaceName: 'eth0', addresses }), []);
+}
+
+function openGate(table: GateTable, members: readonly Uint8Array[]): Gate {
   const link = linkByName('eth0');
   const locked = openDeadline({ linkIndex: link.index, addresses, members });
   const deadline = locked.ok ? locked.deadline : undefined;
   const installed = installGate({ table, mac: link.mac, addresses, clock: boottime, deadline });
   assert(installed.ok, installed.ok ? '' : installed.reason);
   const { gate } = installed;
-  const opened = options.holds ? gate.open(boottime.now() + LEASE_MS) : gate.close();
-  assert(opened.ok, opened.ok ? '' : opened.reason);
-  return { close: () => void gate.remove() };
+  const leased = options.holds ? gate.open(boottime.now() + LEASE_MS) : gate.close();
+  assert(leased.ok, leased.ok ? '' : leased.reason);
+  return gate;
 }
 
 function openSocket(): Opened {
   const [{ address, port }] = plan.frontends as [DatapathPlan['frontends'][0]];
   const backends = plan.backends.map((backend) => ({ name: backend.name, addresses: [backend.address], port: backend.port }));
-  const opened = openSocketSteering({ addresses: [address], port, backends, log: stderrLog() });
-  assert(opened.ok, opened.ok ? '' : opened.reason);
-  opened.steering.apply(plan);
-  return { close: () => void opened.steering.uninstall() };
+  const installed = openSocketSteering({ addresses: [address], port, backends, log: stderrLog() });
+  assert(installed.ok, installed.ok ? '' : installed.reason);
+  installed.steering.apply(plan);
+  return { close: () => void installed.steering.uninstall() };
 }
 
 function stderrLog(): Log {

@@ -13,18 +13,23 @@ import type { Service, Subject } from './subject.ts';
 const READY = 'run/driver.ready';
 const DAEMON = 'driver';
 
-export const proxy: Subject = {
-  name: 'proxy',
-  async up(rig, service) {
-    await holdAddress(rig);
-    await startDriver(rig, { host: rig.holder, name: 'proxy', plan: planOf(rig, service) });
-    return shared(rig, service);
-  },
-  async down(rig) {
-    await endDaemon(rig.holder, DAEMON);
-    await leaveAddress(rig);
-  },
-};
+export const proxy = onHolder('proxy');
+export const nat = onHolder('nat');
+
+function onHolder(name: DriverName): Subject {
+  return {
+    name,
+    async up(rig, service) {
+      await holdAddress(rig);
+      await startDriver(rig, { host: rig.holder, name, plan: planOf(rig, service) });
+      return shared(rig, service);
+    },
+    async down(rig) {
+      await endDaemon(rig.holder, DAEMON);
+      await leaveAddress(rig);
+    },
+  };
+}
 
 /** Frames keep their ports, so the shared address has the servers' own. */
 export const dsr: Subject = {

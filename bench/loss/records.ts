@@ -24,8 +24,9 @@ export interface CrashOutcome {
   kept: number;
   /** Clients that lost their connection and were told. */
   reset: number;
-  /** Clients that lost it and were not told before they asked. */
-  hung: number;
+  /** Clients that lost it and were not told before they were made to ask at the end. */
+  hungActive: number;
+  hungIdle: number;
   /** For each that was told: how long after `sinceMs`. */
   activeMs: number[];
   idleMs: number[];
@@ -37,11 +38,14 @@ export function crashOutcome(clients: readonly ClientRecord[], options: { dead: 
   const told = clients.filter((client) => client.endedMs !== undefined);
   const toldMs = (kind: ClientRecord['kind']): number[] =>
     told.filter((client) => client.kind === kind).map((client) => (client.endedMs as number) - sinceMs);
+  const hung = (kind: ClientRecord['kind']): number =>
+    clients.filter((client) => client.kind === kind && !client.kept && client.endedMs === undefined).length;
   return {
     survivors: survivors.length,
     kept: survivors.filter((client) => client.kept).length,
     reset: told.length,
-    hung: clients.filter((client) => !client.kept && client.endedMs === undefined).length,
+    hungActive: hung('active'),
+    hungIdle: hung('idle'),
     activeMs: toldMs('active'),
     idleMs: toldMs('idle'),
   };

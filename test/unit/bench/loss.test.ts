@@ -17,7 +17,7 @@ describe('clients of a host that crashed', () => {
   });
 
   test('who was told is reset, who was not is hung', () => {
-    expect(outcome).toMatchObject({ reset: 3, hung: 1 });
+    expect(outcome).toMatchObject({ reset: 3, hungActive: 0, hungIdle: 1 });
   });
 
   test('the time until they were told counts from the decision, active and idle ones apart', () => {
