@@ -139,7 +139,7 @@ export class Agent {
       clock,
       log,
       host,
-      datapath: this.#datapath.carrier,
+      datapath: this.#datapath,
       lease: () => this.#lease.state,
       onSilent: (member) => void this.#health.suspect(this.#names[member] as string),
       onLook: () => this.#applyPlan(),
@@ -148,8 +148,9 @@ export class Agent {
   }
 
   #openDatapath(): Promise<HostDatapath> {
-    const { self, clock, log, host } = this.#options;
+    const { cluster, self, clock, log, host } = this.#options;
     return HostDatapath.open({
+      cluster,
       self: self.index,
       members: this.#names.length,
       plan: this.#plan(),

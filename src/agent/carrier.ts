@@ -2,15 +2,19 @@
 import type { Flow } from '../core/balancer/flow.ts';
 import type { DatapathPlan } from '../core/balancer/plan.ts';
 import type { ProxySettings } from '../core/balancer/proxy.ts';
+import type { Cluster } from '../core/cluster/schema.ts';
+import { NatDatapath } from '../drivers/linux/nat/nat.ts';
 import { ProxyDatapath } from '../drivers/proxy/proxy.ts';
 import { SteeringEngine } from '../engine/steering.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Datapath } from '../ports/datapath.ts';
 import type { FlowSource } from '../ports/flows.ts';
 import type { Log } from '../ports/log.ts';
+import type { SteeringTable } from '../ports/steering.ts';
 import type { Host } from './world.ts';
 
 export interface CarrierOptions {
+  cluster: Cluster;
   plan: DatapathPlan;
   proxy: ProxySettings;
   clock: Clock;
@@ -20,6 +24,8 @@ export interface CarrierOptions {
   flowsOf: (member: number) => readonly Flow[];
   /** The steering of this host has changed. */
   tell: () => void;
+  /** Nothing is left of the connections of these clients. */
+  tellClients: (flows: readonly Flow[]) => void;
 }
 
 export interface Carrier {
@@ -30,13 +36,27 @@ export interface Carrier {
   flows?: FlowSource;
 }
 
+/** Throws a HaleError when it cannot be had. */
 export async function openCarrier(options: CarrierOptions): Promise<Carrier> {
-  const { plan, clock, log, host, onCrash } = options;
-  if (host.steering !== undefined) {
-    const { flowsOf, tell } = options;
-    const onFailure = (reason: string) => log.error({ reason }, 'the kernel refused a change of the steering');
-    const steering = new SteeringEngine({ backends: plan.backends.length, clock, table: host.steering, flowsOf, tell, onFailure });
-    return { datapath: steering, steering };
+  const { cluster, plan, log, host, onCrash } = options;
+  switch (host.choice.datapath) {
+    case 'dsr':
+      return steering(options);
+    case 'nat': {
+      const { masquerade } = cluster.nat;
+      const nat = NatDatapath.open(plan, { interfaceName: host.link.name, masquerade, log, onForgotten: options.tellClients });
+      return { datapath: nat, flows: nat };
+    }
+    case 'ipvs':
+      throw new Error('not joined yet');
+    case 'proxy':
+      return { datapath: await ProxyDatapath.open(plan, onCrash) };
   }
-  return { datapath: await ProxyDatapath.open(plan, onCrash, { ...options.proxy, log }) };
+}
+
+function steering({ plan, clock, log, host, flowsOf, tell }: CarrierOptions): Carrier {
+  const onFailure = (reason: string) => log.error({ reason }, 'the kernel refused a change of the steering');
+  const table = host.steering as SteeringTable;
+  const engine = new SteeringEngine({ backends: plan.backends.length, clock, table, flowsOf, tell, onFailure });
+  return { datapath: engine, steering: engine };
 }

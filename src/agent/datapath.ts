@@ -1,12 +1,15 @@
 /** The datapath of this host, with what members tell each other of clients' connections and of steering. */
+import type { Flow } from '../core/balancer/flow.ts';
 import type { BackendState } from '../core/balancer/health.ts';
 import type { DatapathPlan } from '../core/balancer/plan.ts';
 import type { ProxySettings } from '../core/balancer/proxy.ts';
 import { DRAIN_GRACE_MS } from '../core/balancer/timing.ts';
 import { decodeBalancerMessage, encodeBalancerMessage } from '../core/balancer/wire.ts';
+import type { Cluster } from '../core/cluster/schema.ts';
 import { localFlows } from '../drivers/linux/local-flows.ts';
 import { openClientProd } from '../drivers/linux/prod.ts';
 import { openSockDiag } from '../drivers/linux/sock-diag.ts';
+import type { SocketSteering } from '../drivers/linux/socket/steering.ts';
 import { FlowEngine } from '../engine/flows.ts';
 import type { SteeringEngine } from '../engine/steering.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
@@ -14,6 +17,7 @@ import type { Datapath } from '../ports/datapath.ts';
 import type { ClientProd, FlowSource } from '../ports/flows.ts';
 import type { Log } from '../ports/log.ts';
 import { type Carrier, openCarrier } from './carrier.ts';
+import { steerSockets } from './socket-steering.ts';
 import type { Host } from './world.ts';
 
 /** How often a host says how it steers, or whom it follows, and so that it serves what is steered to it. */
@@ -24,6 +28,7 @@ const TOLD_MS = 3 * TELL_MS;
 const AFTER_GRACE_MS = DRAIN_GRACE_MS + 500;
 
 export interface HostDatapathOptions {
+  cluster: Cluster;
   self: number;
   members: number;
   plan: DatapathPlan;
@@ -48,6 +53,8 @@ export class HostDatapath {
   readonly #steering: SteeringEngine | undefined;
   readonly #flows: FlowEngine;
   readonly #prod: ClientProd;
+  /** For processes of this host. */
+  readonly #sockets: SocketSteering | undefined;
   readonly #diag = openSockDiag();
   /** When a member last said how it steers. */
   readonly #toldAt: number[];
@@ -57,13 +64,16 @@ export class HostDatapath {
   #afterGrace: Timer | undefined;
 
   private constructor(options: HostDatapathOptions, carrier: Carrier) {
-    const { self, members, clock, log, send, plan } = options;
+    const { cluster, self, members, clock, log, send, plan } = options;
     const { frontends } = plan;
     this.#options = options;
     this.#datapath = carrier.datapath;
     this.#steering = carrier.steering;
     this.#toldAt = Array.from({ length: members }, () => Number.NEGATIVE_INFINITY);
     this.#prod = openClientProd({ frontends, clock });
+    const sockets = steerSockets({ cluster, self, log });
+    if (sockets.ok) this.#sockets = sockets.steering;
+    else log.info({ reason: sockets.reason }, 'connections of processes on this host go to the address like those of others');
     const source: FlowSource = carrier.flows ?? localFlows({ diag: this.#diag, frontends });
     this.#flows = new FlowEngine({
       self,
@@ -84,6 +94,7 @@ export class HostDatapath {
       ...options,
       flowsOf: (member) => opened.datapath?.flowsOf(member) ?? [],
       tell: () => opened.datapath?.tell(),
+      tellClients: (flows) => opened.datapath?.tellClients(flows),
     });
     opened.datapath = new HostDatapath(options, carrier);
     return opened.datapath;
@@ -93,6 +104,11 @@ export class HostDatapath {
     return this.#datapath;
   }
 
+  /** Mends what somebody else took out of the kernel; what that was, in words. */
+  reconcile(): string[] {
+    return [...this.#datapath.reconcile(), ...(this.#sockets?.reconcile() ?? [])];
+  }
+
   flowsOf(member: number) {
     return this.#flows.flowsOf(member);
   }
@@ -100,6 +116,7 @@ export class HostDatapath {
   /** How the backends are by now; `macs` as their hosts tell them. */
   apply(plan: DatapathPlan): void {
     this.#datapath.apply({ ...plan, backends: plan.backends.map((backend, i) => ({ ...backend, serves: this.#serves(i) })) });
+    this.#sockets?.apply(plan);
     const died = plan.backends.flatMap(({ state }, i) => (state === 'dead' && this.#states[i] !== 'dead' ? [i] : []));
     this.#states = plan.backends.map(({ state }) => state);
     if (this.#holding && this.#steering !== undefined) this.#tellClientsOf(died);
@@ -155,6 +172,7 @@ export class HostDatapath {
     this.#flows.stop();
     this.#prod.close();
     this.#diag.close();
+    this.#sockets?.close();
     await this.#datapath.close();
   }
 
@@ -169,13 +187,16 @@ export class HostDatapath {
     this.#telling = clock.at(clock.now() + TELL_MS, () => this.#tell());
   }
 
-  /** A client that waits would not find out for minutes that its connection is gone. */
   #tellClientsOf(members: readonly number[]): void {
-    const flows = members.flatMap((member) => this.#flows.flowsOf(member));
+    this.tellClients(members.flatMap((member) => this.#flows.flowsOf(member)));
+  }
+
+  /** A client that waits would not find out for minutes that its connection is gone. */
+  tellClients(flows: readonly Flow[]): void {
     if (flows.length === 0) return;
     const { log } = this.#options;
     const told = this.#prod.prod(flows);
-    if (told.ok) log.info({ members, connections: flows.length }, 'clients of connections that are gone are told');
-    else log.warn({ members, connections: flows.length, reason: told.reason }, 'clients of connections that are gone cannot be told');
+    if (told.ok) log.info({ connections: flows.length }, 'clients are told that their connections are gone');
+    else log.warn({ connections: flows.length, reason: told.reason }, 'clients cannot be told that their connections are gone');
   }
 }

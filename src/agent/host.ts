@@ -96,7 +96,7 @@ function dsrOptionsOf({ cluster, self, link }: { cluster: Cluster; self: Self; l
 function serveOrNot(options: { dsr: DsrTable | undefined; link: Link; addresses: readonly string[]; log: Log }): string[] {
   const { dsr, link, addresses, log } = options;
   if (dsr === undefined) {
-    const down = takeDownServing(addresses);
+    const down = takeDownServing(addresses).effect;
     if (!down.ok) log.error({ reason: down.reason }, 'leftover of an earlier run not removed');
     return [];
   }

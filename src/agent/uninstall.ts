@@ -1,17 +1,42 @@
 import { HaleError } from '../base/error.ts';
+import type { Cluster } from '../core/cluster/schema.ts';
+import { removeLeftover } from '../drivers/linux/bpf/clsact.ts';
+import { takeDownServing } from '../drivers/linux/dsr/serving.ts';
+import { listLinks } from '../drivers/linux/links.ts';
+import { NETLINK_NETFILTER, NETLINK_ROUTE, openNetlink } from '../drivers/linux/netlink.ts';
+import { countRules, deleteTable, transaction } from '../drivers/linux/nft-sets.ts';
+import { TABLE } from '../drivers/linux/ruleset.ts';
 import { removeSteering } from '../drivers/linux/socket/steering.ts';
 import { CONTROL_SOCKET } from '../ports/control.ts';
 import { refuseIfRunning } from './control.ts';
 
 /** Removes what hale leaves in this machine's kernel on purpose, and names it. Throws HaleError `agent_running`, `uninstall_refused`. */
-export async function uninstall(): Promise<string[]> {
+export async function uninstall(cluster: Cluster): Promise<string[]> {
   await refuseIfRunning(CONTROL_SOCKET);
   const steering = removeSteering({});
-  if (steering.ok) return steering.removed;
-  throw new HaleError({
-    code: 'uninstall_refused',
-    kind: 'world',
-    message: `the programs that steer connections could not be removed: ${steering.reason}`,
-    remedy: 'run it as root, outside containers; a restart of the machine removes them, too',
-  });
+  if (!steering.ok) throw refused(`the programs that steer connections could not be removed: ${steering.reason}`);
+  return [...steering.removed, ...removeServing(cluster.endpoint.addresses)];
+}
+
+/** With datapath dsr: the gate first, or the address would be on this host without it. */
+function removeServing(addresses: readonly string[]): string[] {
+  const down = takeDownServing(addresses);
+  if (!down.effect.ok) throw refused(down.effect.reason);
+  const removed = down.removed.map((address) => `${address} on lo`);
+  const netfilter = openNetlink(NETLINK_NETFILTER);
+  if ((countRules(netfilter, { table: TABLE }) ?? 0) > 0) {
+    const gone = transaction(netfilter, [deleteTable(TABLE)]);
+    if (!gone.ok) throw refused(`the table netdev ${TABLE} could not be deleted: ${gone.reason}`);
+    removed.push(`the nftables table netdev ${TABLE}`);
+  }
+  netfilter.close();
+  const route = openNetlink(NETLINK_ROUTE);
+  for (const link of listLinks()) removeLeftover(route, link.index);
+  route.close();
+  return removed;
+}
+
+function refused(message: string): HaleError {
+  const remedy = 'run it as root, outside containers; a restart of the machine removes all of it, too';
+  return new HaleError({ code: 'uninstall_refused', kind: 'world', message, remedy });
 }

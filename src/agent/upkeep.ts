@@ -2,7 +2,6 @@
 import { activePromise } from '../core/lease/granter.ts';
 import type { LeaseState } from '../core/lease/state.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
-import type { Datapath } from '../ports/datapath.ts';
 import type { Log } from '../ports/log.ts';
 import type { Host } from './world.ts';
 
@@ -14,7 +13,7 @@ export interface UpkeepOptions {
   clock: Clock;
   log: Log;
   host: Host;
-  datapath: Datapath;
+  datapath: { reconcile(): string[] };
   lease: () => LeaseState;
   /** A member that was heard is no longer; said once until it is heard again. */
   onSilent: (member: number) => void;

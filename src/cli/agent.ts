@@ -31,7 +31,7 @@ export function agentCommand(): Command {
     .command('uninstall')
     .description("remove what a stopped agent leaves in this machine's kernel on purpose, so that connections go on without it")
     .action(async () => {
-      const removed = await uninstall();
+      const removed = await uninstall(readClusterFile((command.opts() as { config: string }).config));
       process.stdout.write(removed.length === 0 ? 'nothing of hale is left in the kernel\n' : `removed ${removed.join(', ')}\n`);
     });
   return command;

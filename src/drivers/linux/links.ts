@@ -80,7 +80,8 @@ export function listAddresses(linkIndex?: number): LinkAddress[] {
   return found.filter((entry) => entry !== undefined).filter((entry) => linkIndex === undefined || entry.linkIndex === linkIndex);
 }
 
-function listLinks(): Link[] {
+/** All interfaces of this network namespace. */
+export function listLinks(): Link[] {
   return dump(RTM_GETLINK, ifInfo(0))
     .map(decodeLink)
     .filter((link) => link !== undefined);

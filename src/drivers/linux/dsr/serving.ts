@@ -4,9 +4,11 @@
  */
 import { done, type Effect } from '../../../ports/effect.ts';
 import { openAddresses } from '../addresses.ts';
-import { linkByName, listAddresses } from '../links.ts';
+import { listAddresses } from '../links.ts';
 import { overrideSysctl } from '../sysctl.ts';
 
+/** The kernel makes it first in every network namespace (include/uapi/linux/if.h, LOOPBACK_IFINDEX). */
+const LOOPBACK = 1;
 /** An address of another interface is not answered for, and never the source of a question. */
 const PARAMETERS = { arp_ignore: '1', arp_announce: '2' } as const;
 
@@ -17,18 +19,13 @@ export interface ServingOptions {
 
 /** Puts it up where it is missing; says what was. An interface that refuses a parameter is one on which others may find the address: a problem, in words. */
 export function putUpServing({ interfaceName, addresses }: ServingOptions): { missing: string[]; problems: string[] } {
-  const loopback = linkByName('lo').index;
-  const there = new Set(
-    listAddresses()
-      .filter(({ linkIndex }) => linkIndex === loopback)
-      .map(({ address }) => address),
-  );
+  const there = onLoopback();
   const missing = addresses.filter((address) => !there.has(address));
   const problems: string[] = [];
   if (missing.length > 0) {
     const driver = openAddresses();
     for (const address of missing) {
-      const added = driver.add({ linkIndex: loopback, address });
+      const added = driver.add({ linkIndex: LOOPBACK, address });
       if (!added.ok) problems.push(added.reason);
     }
     driver.close();
@@ -41,9 +38,20 @@ export function putUpServing({ interfaceName, addresses }: ServingOptions): { mi
 }
 
 /** Success when there is nothing to take down. The parameters stay: nobody knows by now what they were. */
-export function takeDownServing(addresses: readonly string[]): Effect {
+export function takeDownServing(addresses: readonly string[]): { effect: Effect; removed: string[] } {
+  const there = onLoopback();
+  const removed = addresses.filter((address) => there.has(address));
+  if (removed.length === 0) return { effect: done, removed };
   const driver = openAddresses();
-  const removed = addresses.map((address) => driver.remove({ linkIndex: linkByName('lo').index, address }));
+  const effects = removed.map((address) => driver.remove({ linkIndex: LOOPBACK, address }));
   driver.close();
-  return removed.find((effect) => !effect.ok) ?? done;
+  return { effect: effects.find((effect) => !effect.ok) ?? done, removed };
+}
+
+function onLoopback(): Set<string> {
+  return new Set(
+    listAddresses()
+      .filter(({ linkIndex }) => linkIndex === LOOPBACK)
+      .map(({ address }) => address),
+  );
 }
