@@ -18,8 +18,11 @@ import { socketAddress } from './socket-address.ts';
 
 /** Packets come with their IP header, for IPv6 too (inet_create, inet6_create: hdrincl). */
 const IPPROTO_RAW = 255;
-/** When the segments are sent again, after the last of them was sent. A client that heard the first answers no second one within 500 ms (tcp_invalid_ratelimit). */
-const REPEATS_MS = [50, 150];
+/**
+ * Pauses before the segments are sent again. The first two are for segments that get lost, the last for answers: a client that has answered one
+ * is silent for 500 ms (tcp_invalid_ratelimit).
+ */
+const REPEATS_MS = [50, 150, 500];
 /** No window is larger (RFC 7323 section 2.3), so of numbers that far apart at most one or two meet it by chance. */
 const SEQUENCE_STEP = 2 ** 30;
 /** How long the thread is kept at a time, and left to others. */
