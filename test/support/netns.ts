@@ -103,7 +103,8 @@ function testHost({ namespace, number, children }: { namespace: string; number: 
   return host;
 }
 
-function inNamespace<T>(namespace: string, work: () => T): T {
+/** Runs synchronous code on this thread in a namespace of `ip netns`. */
+export function inNamespace<T>(namespace: string, work: () => T): T {
   const before = openSync('/proc/thread-self/ns/net', 'r');
   const there = openSync(`/run/netns/${namespace}`, 'r');
   try {

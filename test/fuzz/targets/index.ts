@@ -1,6 +1,7 @@
 import type { Target } from '../target.ts';
 import { agentTargets } from './agents.ts';
 import { answerTargets } from './answers.ts';
+import { ipvsTargets } from './ipvs.ts';
 import { kernelTargets } from './kernel.ts';
 import { linkTargets } from './link.ts';
 import { scenarioTargets } from './scenario.ts';
@@ -13,6 +14,7 @@ export const targets: readonly Target[] = [
   ...sessionTargets,
   ...linkTargets,
   ...kernelTargets,
+  ...ipvsTargets,
   ...textTargets,
   ...answerTargets,
   ...scenarioTargets,
