@@ -9,6 +9,7 @@ const EXIT_BUG = 70;
 const commands: Record<string, () => Promise<Command>> = {
   agent: async () => (await import('./agent.ts')).agentCommand(),
   status: async () => (await import('./status.ts')).statusCommand(),
+  datapath: async () => (await import('./datapath.ts')).datapathCommand(),
   validate: async () => (await import('./validate.ts')).validateCommand(),
   schema: async () => (await import('./schema.ts')).schemaCommand(),
   lab: async () => (await import('./lab.ts')).labCommand(),

@@ -30,6 +30,8 @@ export const sendto: (fd: number, bytes: Uint8Array, length: number, flags: numb
 export const recv: (fd: number, bytes: Uint8Array, length: number, flags: number) => number = libc.func(
   'intptr_t recv(int, uint8_t *, size_t, int)',
 );
+/** For structures that point to other memory; valid while the caller keeps `memory`. */
+export const addressOf = (memory: ArrayBufferView): bigint => koffi.address(memory);
 /** In a thread of the pool, which the caller's thread does not wait for. The number of an error is not known then. */
 export const sendAside = (fd: number, bytes: Uint8Array): Promise<number> => aside(send, [fd, bytes, bytes.length, 0]);
 export const recvAside = (fd: number, bytes: Uint8Array): Promise<number> => aside(recv, [fd, bytes, bytes.length, 0]);

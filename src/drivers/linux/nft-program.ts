@@ -20,3 +20,26 @@ function run(input: string, argv: readonly string[]): NftRun {
   const firstLine = run.stderr.split('\n').find((line) => line !== '');
   return { ok: false, reason: `nft: ${firstLine ?? `ended by ${run.signal ?? run.status}`}`, nftMissing: false };
 }
+
+/** Enough for the rules of some ten thousand services. */
+const LISTING_MAX_BYTES = 256 << 20;
+
+export type Listed = { ok: true; ruleset: unknown } | { ok: false; reason: string };
+
+/** All rules of this network namespace as `nft -j` prints them, without what is in named sets. */
+export function listRuleset(): Listed {
+  const listed = listText(['-j', '-t', 'list', 'ruleset']);
+  if (!listed.ok) return listed;
+  try {
+    return { ok: true, ruleset: JSON.parse(listed.text) };
+  } catch (error) {
+    return { ok: false, reason: `nft: ${(error as Error).message}` };
+  }
+}
+
+/** What an `nft list …` prints. */
+export function listText(argv: readonly string[]): { ok: true; text: string } | { ok: false; reason: string } {
+  const listed = spawnSync('nft', argv, { encoding: 'utf8', maxBuffer: LISTING_MAX_BYTES });
+  if (listed.error !== undefined) return { ok: false, reason: `nft cannot be started: ${listed.error.message}` };
+  return listed.status === 0 ? { ok: true, text: listed.stdout } : { ok: false, reason: `nft: ${listed.stderr.split('\n')[0]}` };
+}

@@ -85,6 +85,13 @@ export function removeLeftover(route: Netlink, linkIndex: number): Effect {
   return name === undefined ? done : hooks.clear(name === IN_OUR_QDISC);
 }
 
+/** Whether our filter is in each direction. */
+export function deadlineFilters(route: Netlink, linkIndex: number): Record<Direction, boolean> {
+  const { filtersAt } = hooksOf(route, linkIndex);
+  const hasOurs = (direction: Direction) => filtersAt(direction).some(({ ours }) => ours);
+  return { ingress: hasOurs('ingress'), egress: hasOurs('egress') };
+}
+
 type QdiscMade = { ok: true; ours: boolean } | { ok: false; reason: string };
 
 function hooksOf(route: Netlink, linkIndex: number) {
@@ -96,12 +103,12 @@ function hooksOf(route: Netlink, linkIndex: number) {
   const filter = (direction: Direction) => ({ handle: FILTER_HANDLE, parent: PARENTS[direction], info: INFO });
 
   /** Filters, ours or not, at both hooks. */
-  const filters = () =>
-    (['ingress', 'egress'] as const).flatMap((direction) => {
-      const header = { handle: 0, parent: PARENTS[direction], info: 0 };
-      const answer = ask(RTM_GETTFILTER, { flags: NLM_F_DUMP, header });
-      return answer.ok ? answer.messages.map(decodeFilter).filter((found) => found !== undefined) : [];
-    });
+  const filtersAt = (direction: Direction) => {
+    const header = { handle: 0, parent: PARENTS[direction], info: 0 };
+    const answer = ask(RTM_GETTFILTER, { flags: NLM_F_DUMP, header });
+    return answer.ok ? answer.messages.map(decodeFilter).filter((found) => found !== undefined) : [];
+  };
+  const filters = () => (['ingress', 'egress'] as const).flatMap(filtersAt);
   const ourFilter = (): string | undefined => filters().find(({ ours }) => ours)?.name;
   const ourFilters = (): number => filters().filter(({ ours }) => ours).length;
   const kindThere = (): string | undefined => {
@@ -114,6 +121,7 @@ function hooksOf(route: Netlink, linkIndex: number) {
   };
 
   return {
+    filtersAt,
     ourFilter,
     ourFilters,
     makeQdisc(): QdiscMade {
