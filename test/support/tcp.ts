@@ -14,10 +14,12 @@ export function listenIn(host: TestHost, onConnection: (socket: Socket) => void,
 }
 
 /** A client that is connected when this returns; the server's kernel answers by itself. */
-export function connectFrom(host: TestHost, { address, port }: { address: string; port: number }): Socket {
+export function connectFrom(host: TestHost, { address, port, ownPort = 0 }: { address: string; port: number; ownPort?: number }): Socket {
   const ip = parseIp(address) as Uint8Array;
   const family = ip.length === 4 ? libc.AF_INET : libc.AF_INET6;
   const fd = host.inside(() => libc.socket(family, libc.SOCK_STREAM | libc.SOCK_CLOEXEC, 0));
+  const from = socketAddress(new Uint8Array(ip.length), ownPort);
+  if (libc.bind(fd, from, from.length) !== 0) throw new Error(`bind to port ${ownPort}: ${libc.errnoName(libc.lastErrno())}`);
   const to = socketAddress(ip, port);
   if (libc.connect(fd, to, to.length) !== 0) throw new Error(`connect to ${address} port ${port}: ${libc.errnoName(libc.lastErrno())}`);
   return new Socket({ fd });

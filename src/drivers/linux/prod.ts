@@ -93,6 +93,7 @@ export function openClientProd({ frontends, clock }: ProdOptions): ClientProd {
     close() {
       for (const timer of timers) timer.cancel();
       for (const { fd } of sockets.values()) libc.close(fd);
+      sockets.clear();
     },
   };
 }

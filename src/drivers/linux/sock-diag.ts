@@ -66,6 +66,8 @@ export interface SocketFilter {
   remote?: Partial<TcpEnd>;
   /** Only connections after the handshake and before their end: ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK, CLOSING. */
   established?: true;
+  /** Only sockets in this state. */
+  state?: TcpState;
 }
 
 export interface SockDiag {
@@ -147,13 +149,13 @@ function* readFamily(netlink: Netlink, family: number, filter: SocketFilter): Ge
 }
 
 /** struct inet_diag_req_v2 with conditions for the kernel to check; undefined for an address of another family. */
-function encodeFilter(family: number, { family: wanted, local, remote, established }: SocketFilter): Uint8Array | undefined {
+function encodeFilter(family: number, { family: wanted, local, remote, established, state }: SocketFilter): Uint8Array | undefined {
   const request = Buffer.alloc(56);
-  const states = established ? connectedStates.map((state) => tcpStates.indexOf(state)) : tcpStates.keys();
+  const states = state !== undefined ? [state] : established ? connectedStates : tcpStates;
   request[0] = family;
   request[1] = IPPROTO_TCP;
   request.writeUInt32LE(
-    [...states].reduce((mask, state) => mask | (1 << state), 0),
+    states.reduce((mask, one) => mask | (1 << tcpStates.indexOf(one)), 0),
     4,
   );
   // Ports the kernel compares before anything else, addresses only in a program.

@@ -7,6 +7,7 @@ import { FLAG_SYN, tcpPacket } from '../../../src/core/balancer/segment.ts';
 import { decodeBalancerMessage } from '../../../src/core/balancer/wire.ts';
 import { boottime } from '../../../src/drivers/linux/boottime.ts';
 import * as libc from '../../../src/drivers/linux/libc.ts';
+import { forgetEnded } from '../../../src/drivers/linux/ended.ts';
 import { localFlows } from '../../../src/drivers/linux/local-flows.ts';
 import { openClientProd } from '../../../src/drivers/linux/prod.ts';
 import { openSockDiag, type TcpSocket } from '../../../src/drivers/linux/sock-diag.ts';
@@ -18,6 +19,7 @@ import { connectFrom, listenIn } from '../../support/tcp.ts';
 
 const problem = netnsProblem();
 const PORT = 6443;
+const patient = { timeout: 30_000 };
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 describe.skipIf(problem !== undefined).each([
@@ -28,11 +30,13 @@ describe.skipIf(problem !== undefined).each([
   let cleanUp: (() => void)[] = [];
   let engines: FlowEngine[] = [];
   let prod: ClientProd;
+  let accepted: Socket[] = [];
 
   beforeEach(() => {
     const { hosts, remove } = createTestLan(['client', 'one', 'two']);
     [client, one, two] = hosts as [TestHost, TestHost, TestHost];
     cleanUp = [remove];
+    accepted = [];
     one.run('ip', 'address', 'add', `${address}${prefix}`, 'dev', 'eth0', ...nodad);
     for (const host of [one, two]) serve(host);
     engines = joinEngines();
@@ -52,7 +56,14 @@ describe.skipIf(problem !== undefined).each([
 
   /** Answers everything with the host's name. */
   function serve(host: TestHost): void {
-    const server: Server = listenIn(host, (socket) => void keep(socket).on('data', () => socket.write(host.namespace)), PORT);
+    const server: Server = listenIn(
+      host,
+      (socket) => {
+        accepted.push(socket);
+        keep(socket).on('data', () => socket.write(host.namespace));
+      },
+      PORT,
+    );
     cleanUp.push(() => server.close());
   }
 
@@ -133,7 +144,7 @@ describe.skipIf(problem !== undefined).each([
   test('the survivor knows them, prods them, and they are reset although they say nothing; one that is not prodded stays', async () => {
     const [idle, untouched] = [connect(), connect()];
     expect(await ask(idle)).toBe(one.namespace);
-    await expect.poll(known).toEqual([idle.localPort, untouched.localPort].toSorted());
+    await expect.poll(known, patient).toEqual([idle.localPort, untouched.localPort].toSorted());
     moveAddress();
     const reset = once(idle, 'error');
     const flows = (engines[1] as FlowEngine).flowsOf(0).filter(({ port }) => port === idle.localPort);
@@ -148,10 +159,10 @@ describe.skipIf(problem !== undefined).each([
 
   test('a client whose data nobody acknowledges is reset between two of its retransmissions', async () => {
     const waiting = connect();
-    await expect.poll(known).toEqual([waiting.localPort]);
+    await expect.poll(known, patient).toEqual([waiting.localPort]);
     one.run('ip', 'link', 'set', 'eth0', 'down');
     waiting.write('x'.repeat(500));
-    await expect.poll(() => client.run('ss', '-tin'), { timeout: 40_000 }).toMatch(/backoff:[2-9]/);
+    await expect.poll(() => client.run('ss', '-tin'), patient).toMatch(/backoff:[2-9]/);
     // So that no retransmission draws the RST.
     lose(two, 'meta length > 200');
     moveAddress();
@@ -162,7 +173,7 @@ describe.skipIf(problem !== undefined).each([
 
   test('a segment that gets lost is sent again', async () => {
     const idle = connect();
-    await expect.poll(known).toEqual([idle.localPort]);
+    await expect.poll(known, patient).toEqual([idle.localPort]);
     lose(client, `${ip} saddr ${address} tcp flags == ack numgen inc mod 3 0`);
     moveAddress();
     const reset = once(idle, 'error');
@@ -172,7 +183,7 @@ describe.skipIf(problem !== undefined).each([
 
   test('an answer that gets lost is drawn again', async () => {
     const idle = connect();
-    await expect.poll(known).toEqual([idle.localPort]);
+    await expect.poll(known, patient).toEqual([idle.localPort]);
     lose(two, `${ip} daddr ${address} tcp flags == ack numgen inc mod 9 0`);
     moveAddress();
     const reset = once(idle, 'error');
@@ -188,9 +199,40 @@ describe.skipIf(problem !== undefined).each([
     );
     const target = flowOf(connect()).address;
     prod.prod(Array.from({ length: 1500 }, (_, i) => ({ address: target, port: 20_000 + i })));
-    await expect
-      .poll(() => /packets (\d+)/.exec(client.run('nft', 'list', 'counter', 'netdev', 't', 'heard'))?.[1], { timeout: 40_000 })
-      .toBe('6000');
+    await expect.poll(() => /packets (\d+)/.exec(client.run('nft', 'list', 'counter', 'netdev', 't', 'heard'))?.[1], patient).toBe('6000');
+  });
+
+  test('a client whose port was last used for a connection to the survivor, which still has it in TIME-WAIT, is reset too', async () => {
+    const ownPort = 45_678;
+    const place = (host: TestHost, action: string) =>
+      host.run('ip', 'address', action, `${address}${prefix}`, 'dev', 'eth0', ...(action === 'add' ? nodad : []));
+    const neighbour = (mac: string) => client.run('ip', 'neigh', 'replace', address, 'lladdr', mac, 'dev', 'eth0', 'nud', 'reachable');
+    place(one, 'del');
+    place(two, 'add');
+    neighbour(two.mac);
+    const before = keep(connectFrom(client, { address, port: PORT, ownPort }));
+    await expect.poll(() => accepted.length, patient).toBe(1);
+    // Who closes first has TIME-WAIT.
+    accepted[0]?.end();
+    before.end();
+    await expect.poll(() => allStatesAt(two), patient).toContain('TIME_WAIT');
+    await expect.poll(() => statesAt(client), patient).toEqual({});
+    place(two, 'del');
+    place(one, 'add');
+    neighbour(one.mac);
+    const idle = keep(connectFrom(client, { address, port: PORT, ownPort }));
+    await expect.poll(known, patient).toEqual([ownPort]);
+    moveAddress();
+    const reset = once(idle, 'error');
+    const diag = two.inside(openSockDiag);
+    cleanUp.push(() => diag.close());
+    const frontends = [{ address, port: PORT }];
+    const unrelated = [{ ...flowOf(idle), port: ownPort + 1 }];
+    expect(await two.inside(() => forgetEnded({ diag, frontends, flows: unrelated }))).toEqual({ ok: true });
+    expect(allStatesAt(two)).toContain('TIME_WAIT');
+    expect(await two.inside(() => forgetEnded({ diag, frontends, flows: [flowOf(idle)] }))).toEqual({ ok: true });
+    prod.prod([flowOf(idle)]);
+    expect((await reset)[0]).toMatchObject({ code: 'ECONNRESET' });
   });
 
   test('a connection that is alive is not harmed, and goes on in both directions', async () => {
@@ -199,7 +241,7 @@ describe.skipIf(problem !== undefined).each([
     expect(await ask(alive)).toBe(two.namespace);
     const heardBefore = staleSegmentsHeard();
     prod.prod([flowOf(alive)]);
-    await expect.poll(staleSegmentsHeard).toBeGreaterThan(heardBefore);
+    await expect.poll(staleSegmentsHeard, patient).toBeGreaterThan(heardBefore);
     expect(await ask(alive)).toBe(two.namespace);
     expect(statesAt(client)).toMatchObject({ [alive.localPort as number]: 'ESTABLISHED' });
   });
@@ -210,9 +252,9 @@ describe.skipIf(problem !== undefined).each([
     keep(connectFrom(one, { address, port: PORT }));
     halfClosed.end();
     knockFromNowhere();
-    await expect.poll(() => Object.values(statesAt(one)).includes('CLOSE_WAIT')).toBe(true);
-    await expect.poll(() => allStatesAt(one)).toContain('SYN_RECV');
-    await expect.poll(known).toEqual([open.localPort, halfClosed.localPort].toSorted());
+    await expect.poll(() => Object.values(statesAt(one)).includes('CLOSE_WAIT'), patient).toBe(true);
+    await expect.poll(() => allStatesAt(one), patient).toContain('SYN_RECV');
+    await expect.poll(known, patient).toEqual([open.localPort, halfClosed.localPort].toSorted());
     open.destroy();
     halfClosed.destroy();
   });

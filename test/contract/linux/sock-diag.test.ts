@@ -77,9 +77,9 @@ describe.skipIf(problem !== undefined)(
       const socket = await client(link.host.address4);
       const states = () => list({ family: 4, local: { port }, established: true }).map(({ state }) => state);
       socket.end();
-      await expect.poll(states).toEqual(['CLOSE_WAIT']);
+      await expect.poll(states, { timeout: 30_000 }).toEqual(['CLOSE_WAIT']);
       sockets.find((other) => other.localPort === port)?.end();
-      await expect.poll(states).toEqual([]);
+      await expect.poll(states, { timeout: 30_000 }).toEqual([]);
     });
 
     test('more sockets than one datagram of the kernel holds are all listed, each once, and reading may stop half-way', async () => {
@@ -102,8 +102,8 @@ describe.skipIf(problem !== undefined)(
       const accepted = sockets.find((other) => other.localPort === port) as Socket;
       accepted.end();
       socket.end();
-      const waiting = () => list({ family: 4, local: { port } }).filter(({ state }) => state === 'TIME_WAIT');
-      await expect.poll(waiting).toHaveLength(1);
+      const waiting = () => list({ family: 4, local: { port }, state: 'TIME_WAIT' });
+      await expect.poll(waiting, { timeout: 30_000 }).toHaveLength(1);
       expect(link.host.inside(() => diag.destroy(waiting()[0] as NonNullable<ReturnType<typeof waiting>[0]>))).toEqual({ ok: true });
       expect(waiting()).toEqual([]);
     });
