@@ -45,6 +45,12 @@ describe.skipIf(problem)(`programs at sockets, and the agents that come and go${
       machine.apply(steering, 'ready', 'ready', 'draining');
       expect(machine.attached()).toHaveLength(HOOKS.length);
     }
+    // So often that a moment without programs, short as two system calls, would be met.
+    for (let upgrade = 0; upgrade < 300; upgrade++) {
+      machine.letGo(steering);
+      steering = machine.open();
+      machine.apply(steering, 'ready', 'ready', 'draining');
+    }
     await moreLines();
     loop.kill('SIGKILL');
     await once(loop, 'close');
