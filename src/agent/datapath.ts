@@ -61,7 +61,7 @@ export class HostDatapath {
   #states: BackendState[] = [];
   #holding = false;
   #telling: Timer | undefined;
-  #afterGrace: Timer | undefined;
+  #toTell: Timer | undefined;
 
   private constructor(options: HostDatapathOptions, carrier: Carrier) {
     const { cluster, self, members, clock, log, send, plan } = options;
@@ -126,21 +126,16 @@ export class HostDatapath {
   hold({ handedOver }: { handedOver: boolean }): void {
     this.#holding = true;
     this.#steering?.setHolding({ now: true });
-    const { clock, self } = this.#options;
-    if (this.#steering !== undefined) {
-      this.#tellClientsOf(this.#states.flatMap((state, member) => (state === 'dead' ? [member] : [])));
-      return;
-    }
-    // Connections end where the address was, and nobody is there any more.
-    const others = Array.from({ length: this.#options.members }, (_, member) => member).filter((member) => member !== self);
-    if (!handedOver) return this.#tellClientsOf(others);
-    this.#afterGrace = clock.at(clock.now() + AFTER_GRACE_MS, () => this.#tellClientsOf(others));
+    const { clock } = this.#options;
+    // Not before the address is announced, which follows: clients would answer to the host that is gone, and not again for 500 ms.
+    const delayMs = this.#steering === undefined && handedOver ? AFTER_GRACE_MS : 0;
+    this.#toTell = clock.at(clock.now() + delayMs, () => this.#tellClientsOf(this.#gone()));
   }
 
   release(): void {
     this.#holding = false;
     this.#steering?.setHolding({ now: false });
-    this.#afterGrace?.cancel();
+    this.#toTell?.cancel();
   }
 
   /** A message of another member that is not about the lease. */
@@ -168,12 +163,19 @@ export class HostDatapath {
 
   async close(): Promise<void> {
     this.#telling?.cancel();
-    this.#afterGrace?.cancel();
+    this.#toTell?.cancel();
     this.#flows.stop();
     this.#prod.close();
     this.#diag.close();
     this.#sockets?.close();
     await this.#datapath.close();
+  }
+
+  /** Where connections are lost: with dsr on hosts that died; otherwise where the address was, and nobody is there any more. */
+  #gone(): number[] {
+    const { members, self } = this.#options;
+    const all = Array.from({ length: members }, (_, member) => member);
+    return all.filter((member) => (this.#steering === undefined ? member !== self : this.#states[member] === 'dead'));
   }
 
   #serves(member: number): boolean {
