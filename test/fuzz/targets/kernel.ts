@@ -2,6 +2,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { familyOf, formatIp, parseIp } from '../../../src/base/address.ts';
 import { decodeFilter } from '../../../src/drivers/linux/bpf/clsact.ts';
+import { decodeConnection } from '../../../src/drivers/linux/conntrack.ts';
 import { decodeAddress, decodeLink } from '../../../src/drivers/linux/links.ts';
 import {
   attribute,
@@ -148,4 +149,50 @@ const nftElement: Target = {
   },
 };
 
-export const kernelTargets: readonly Target[] = [netlink, netlinkAttributes, nftElement];
+const CONNTRACK_NEW = 0x100;
+
+function tuple(type: number, from: string, to: string): Buffer {
+  const [source, destination] = [parseIp(from) as Uint8Array, parseIp(to) as Uint8Array];
+  const [first, second] = source.length === 4 ? [1, 2] : [3, 4];
+  const ip = nested(1, [attribute(first, source), attribute(second, destination)]);
+  return nested(type, [
+    ip,
+    nested(2, [attribute(1, Uint8Array.of(6)), attribute(2, Uint8Array.of(0xb2, 1)), attribute(3, Uint8Array.of(0x19, 0x2b))]),
+  ]);
+}
+
+function tracked(family: number, [from, to, server]: [string, string, string]): Buffer {
+  const established = nested(4, [nested(1, [attribute(1, Uint8Array.of(3))])]);
+  return Buffer.concat([
+    Uint8Array.of(family, 0, 0, 0),
+    tuple(1, from, to),
+    tuple(2, server, from),
+    established,
+    attribute(12, Uint8Array.of(1, 2, 3, 4)),
+  ]);
+}
+
+const conntrack: Target = {
+  name: 'conntrack',
+  property: 'a tracked connection has whole ends, and the name to delete it by is of the connection that was read',
+  seeds: [tracked(2, ['10.0.0.9', '10.0.0.100', '10.0.0.12']), tracked(10, ['fd00::9', 'fd00::100', 'fd00::12'])],
+  maxLength: 256,
+  run(input) {
+    const found = decodeConnection({ type: CONNTRACK_NEW, flags: 0, payload: input });
+    if (found === undefined) return;
+    for (const { address, port } of [found.client, found.asked, found.server]) {
+      equal(formatIp(parseIp(address) as Uint8Array), address);
+      ok(port >= 0 && port <= 0xffff, `port ${port}`);
+    }
+    const { family, name } = found.entry;
+    const reply = attributes(input.subarray(NFGEN_BYTES)).get(2) as Buffer;
+    const again = decodeConnection({
+      type: CONNTRACK_NEW,
+      flags: 0,
+      payload: Buffer.concat([Uint8Array.of(family, 0, 0, 0), name, nested(2, [reply])]),
+    });
+    deepEqual([again?.client, again?.asked, again?.server], [found.client, found.asked, found.server]);
+  },
+};
+
+export const kernelTargets: readonly Target[] = [netlink, netlinkAttributes, nftElement, conntrack];
