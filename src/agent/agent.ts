@@ -289,7 +289,7 @@ export class Agent {
           { term: event.term, after: event.predecessor === undefined ? null : this.#names[event.predecessor] },
           'holding the address',
         );
-        this.#datapath.hold({ handedOver: event.predecessor !== undefined });
+        this.#datapath.hold({ handedOver: event.handedOver });
         return this.#conflict.setHolding({ now: true });
       case 'lost':
         this.#metrics.losses.inc({ reason: event.reason });

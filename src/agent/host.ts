@@ -38,8 +38,6 @@ export function openHost(options: HostOptions): Host {
   const choice = chooseHere({ cluster, scripts: { dsr: script }, log });
   const dsr = choice.datapath === 'dsr' ? new DsrTable(dsrOptions) : undefined;
   const neighbors = openNeighbors(link, addresses);
-  const serve = (): string[] => serveOrNot({ dsr, link, addresses, log });
-  serve();
   const endpoint = openEndpoint({
     link,
     addresses,
@@ -50,6 +48,9 @@ export function openHost(options: HostOptions): Host {
     ...(dsr && { table: dsr.gateTable, members: dsr.memberMacs() }),
   });
   dsr?.guardWith(endpoint.deadline);
+  // Behind the closed gate.
+  const serve = (): string[] => serveOrNot({ dsr, link, addresses, log });
+  serve();
   if (endpoint.weakness !== undefined) log.warn({ weakness: endpoint.weakness }, 'the lease is enforced in part only');
   const realtime = becomeRealtime(REALTIME_PRIORITY);
   if (!realtime.ok) log.warn({ reason: realtime.reason }, 'no real-time scheduling: under load the lease may be renewed late and move');

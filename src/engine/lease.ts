@@ -10,7 +10,7 @@ import { done } from '../ports/effect.ts';
 import type { EndpointAddress } from '../ports/endpoint.ts';
 
 export type LeaseEvent =
-  | { kind: 'became-holder'; term: number; predecessor: Member | undefined }
+  | { kind: 'became-holder'; term: number; predecessor: Member | undefined; handedOver: boolean }
   | { kind: 'lost'; term: number; reason: LossReason }
   | { kind: 'hold-failed'; reason: string }
   | { kind: 'withdraw-failed'; reason: string }

@@ -25,8 +25,6 @@ const table = new DsrTable({
   stations: macs,
 });
 const neighbors = openNeighbors(link, [address]);
-const { problems } = putUpServing({ interfaceName: link.name, addresses: [address] });
-if (problems.length > 0) console.error(problems);
 const members = table.memberMacs();
 const endpoint = openEndpoint({
   link,
@@ -39,6 +37,8 @@ const endpoint = openEndpoint({
   members,
 });
 table.guardWith(endpoint.deadline);
+const { problems } = putUpServing({ interfaceName: link.name, addresses: [address] });
+if (problems.length > 0) console.error(problems);
 
 const server = createServer((socket) => {
   socket.on('error', () => socket.destroy());

@@ -32,7 +32,10 @@ export function becomeHolder(turn: Turn, won: { term: number; seq: number; sentA
     return giveBack(turn, { round: { boot: turn.state.boot, seq: won.seq }, term: won.term });
   }
   update(turn, { role, failedRounds: 0, lastHolder: config.self, outclassedSince: Number.POSITIVE_INFINITY });
-  turn.outputs.push({ kind: 'became-holder', term: won.term, predecessor: won.predecessor ?? lastHolder }, { kind: 'hold', until: end });
+  turn.outputs.push(
+    { kind: 'became-holder', term: won.term, predecessor: won.predecessor ?? lastHolder, handedOver: won.predecessor !== undefined },
+    { kind: 'hold', until: end },
+  );
 }
 
 /** What is due for a holder at this time. */

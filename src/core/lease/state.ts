@@ -125,7 +125,7 @@ export type LeaseOutput =
   /** This member is about to follow `predecessor`: get ready to serve what that one passes on. */
   | { kind: 'prepare'; predecessor: Member; until: number }
   | { kind: 'announce' }
-  | { kind: 'became-holder'; term: number; predecessor: Member | undefined }
+  | { kind: 'became-holder'; term: number; predecessor: Member | undefined; handedOver: boolean }
   | { kind: 'lost'; term: number; reason: LossReason };
 
 /** One step in the making: `state` is the step's own copy, the only thing that it may change, and what hangs from it is replaced whole. */

@@ -22,6 +22,11 @@ export function putUpServing({ interfaceName, addresses }: ServingOptions): { mi
   const there = onLoopback();
   const missing = addresses.filter((address) => !there.has(address));
   const problems: string[] = [];
+  // Before the address, which the interface would answer for otherwise.
+  for (const [name, value] of Object.entries(PARAMETERS)) {
+    const set = overrideSysctl(`net/ipv4/conf/${interfaceName}/${name}`, value);
+    if (!set.ok) problems.push(set.reason);
+  }
   if (missing.length > 0) {
     const driver = openAddresses();
     for (const address of missing) {
@@ -29,10 +34,6 @@ export function putUpServing({ interfaceName, addresses }: ServingOptions): { mi
       if (!added.ok) problems.push(added.reason);
     }
     driver.close();
-  }
-  for (const [name, value] of Object.entries(PARAMETERS)) {
-    const set = overrideSysctl(`net/ipv4/conf/${interfaceName}/${name}`, value);
-    if (!set.ok) problems.push(set.reason);
   }
   return { missing: missing.map((address) => `${address} was not on lo: put there`), problems };
 }
