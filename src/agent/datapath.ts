@@ -6,6 +6,7 @@ import type { ProxySettings } from '../core/balancer/proxy.ts';
 import { DRAIN_GRACE_MS } from '../core/balancer/timing.ts';
 import { decodeBalancerMessage, encodeBalancerMessage } from '../core/balancer/wire.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
+import { forgetEnded } from '../drivers/linux/ended.ts';
 import { localFlows } from '../drivers/linux/local-flows.ts';
 import { openClientProd } from '../drivers/linux/prod.ts';
 import { openSockDiag } from '../drivers/linux/sock-diag.ts';
@@ -119,7 +120,10 @@ export class HostDatapath {
     this.#sockets?.apply(plan);
     const died = plan.backends.flatMap(({ state }, i) => (state === 'dead' && this.#states[i] !== 'dead' ? [i] : []));
     this.#states = plan.backends.map(({ state }) => state);
-    if (this.#holding && this.#steering !== undefined) this.#tellClientsOf(died);
+    if (this.#steering === undefined) return;
+    if (this.#holding) this.#tellClientsOf(died);
+    // Their answers can be steered to here.
+    else void this.#forgetEnded(died.flatMap((member) => this.#flows.flowsOf(member)));
   }
 
   /** `handedOver`: the host that held it before serves its connections for a while. */
@@ -195,7 +199,17 @@ export class HostDatapath {
 
   /** A client that waits would not find out for minutes that its connection is gone. */
   tellClients(flows: readonly Flow[]): void {
+    if (flows.length > 0) void this.#forgetEnded(flows).then(() => this.#prodClients(flows));
+  }
+
+  async #forgetEnded(flows: readonly Flow[]): Promise<void> {
     if (flows.length === 0) return;
+    const { log, plan } = this.#options;
+    const forgotten = await forgetEnded({ diag: this.#diag, frontends: plan.frontends, flows });
+    if (!forgotten.ok) log.warn({ reason: forgotten.reason }, 'connections in TIME-WAIT stay, and may keep clients waiting');
+  }
+
+  #prodClients(flows: readonly Flow[]): void {
     const { log } = this.#options;
     const told = this.#prod.prod(flows);
     if (told.ok) log.info({ connections: flows.length }, 'clients are told that their connections are gone');

@@ -89,7 +89,10 @@ export function openClientProd({ frontends, clock }: ProdOptions): ClientProd {
   };
 
   return {
-    prod: (flows) => (flows.length === 0 ? done : sendSlice({ flows, sequence: randomInt(2 ** 32), next: 0, repeat: 0 })),
+    prod(flows) {
+      if (sockets.size === 0) return { ok: false, reason: 'closed' };
+      return flows.length === 0 ? done : sendSlice({ flows, sequence: randomInt(2 ** 32), next: 0, repeat: 0 });
+    },
     close() {
       for (const timer of timers) timer.cancel();
       for (const { fd } of sockets.values()) libc.close(fd);

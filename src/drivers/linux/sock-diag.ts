@@ -86,6 +86,7 @@ export interface SockDiag {
 /** Throws HaleError `netlink_unavailable`. */
 export function openSockDiag(): SockDiag {
   const commands = openNetlink(NETLINK_SOCK_DIAG);
+  let closed = false;
   return {
     list(filter) {
       const found: TcpSocket[] = [];
@@ -98,10 +99,14 @@ export function openSockDiag(): SockDiag {
     },
     slices: readSockets,
     destroy(socket) {
+      if (closed) return { ok: false, reason: 'closed' };
       const answer = commands.request([{ type: SOCK_DESTROY, flags: NLM_F_ACK, payload: encodeSocket(socket) }]);
       return answer.ok ? done : { ok: false, reason: answer.reason };
     },
-    close: () => commands.close(),
+    close() {
+      closed = true;
+      commands.close();
+    },
   };
 }
 
