@@ -3,6 +3,7 @@ import type { Flow } from '../core/balancer/flow.ts';
 import type { DatapathPlan } from '../core/balancer/plan.ts';
 import type { ProxySettings } from '../core/balancer/proxy.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
+import { IpvsDatapath } from '../drivers/linux/ipvs/datapath.ts';
 import { NatDatapath } from '../drivers/linux/nat/nat.ts';
 import { ProxyDatapath } from '../drivers/proxy/proxy.ts';
 import { SteeringEngine } from '../engine/steering.ts';
@@ -38,7 +39,7 @@ export interface Carrier {
 
 /** Throws a HaleError when it cannot be had. */
 export async function openCarrier(options: CarrierOptions): Promise<Carrier> {
-  const { cluster, plan, log, host, onCrash } = options;
+  const { cluster, plan, clock, log, host, onCrash } = options;
   switch (host.choice.datapath) {
     case 'dsr':
       return steering(options);
@@ -47,10 +48,12 @@ export async function openCarrier(options: CarrierOptions): Promise<Carrier> {
       const nat = NatDatapath.open(plan, { interfaceName: host.link.name, masquerade, log, onForgotten: options.tellClients });
       return { datapath: nat, flows: nat };
     }
-    case 'ipvs':
-      throw new Error('not joined yet');
+    case 'ipvs': {
+      const ipvs = IpvsDatapath.open(plan, { clock, log, onCut: ({ clients }) => options.tellClients(clients) });
+      return { datapath: ipvs, flows: ipvs.flows };
+    }
     case 'proxy':
-      return { datapath: await ProxyDatapath.open(plan, onCrash) };
+      return { datapath: await ProxyDatapath.open(plan, onCrash, { ...cluster.proxy, log }) };
   }
 }
 

@@ -3,7 +3,9 @@ import { hostPort } from '../base/address.ts';
 import { cloudOf, findObstacles, type Needs } from '../core/balancer/obstacles.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
 import { HaleError } from '../base/error.ts';
+import { explainDsr } from '../drivers/linux/dsr/explain.ts';
 import { explainGate, mayAskKernel } from '../drivers/linux/gate-explain.ts';
+import { explainIpvs } from '../drivers/linux/ipvs/explain.ts';
 import { linkByName } from '../drivers/linux/links.ts';
 import { explainNat } from '../drivers/linux/nat/explain.ts';
 import { readMachineFacts, readNetworkFacts } from '../drivers/linux/network-facts.ts';
@@ -18,10 +20,12 @@ interface Subject {
   frontends: { address: string; port: number }[];
 }
 
-/** One a part, asked in this order; undefined where the part is not in the kernel. A datapath that comes adds its own here. */
+/** One a part, asked in this order; undefined where the part is not in the kernel. */
 const parts: readonly ((subject: Subject) => Explanation | undefined | Promise<Explanation | undefined>)[] = [
   gatePart,
+  dsrPart,
   ({ frontends }) => explainNat(frontends),
+  () => explainIpvs(),
   socketPart,
   listenerPart,
 ];
@@ -48,6 +52,11 @@ export async function explainHost({ cluster, self }: { cluster: Cluster; self: S
 
 function gatePart({ cluster, self: { interfaceName } }: Subject): Explanation | undefined {
   return explainGate({ linkIndex: linkByName(interfaceName).index, interfaceName, addresses: cluster.endpoint.addresses });
+}
+
+function dsrPart({ cluster, self }: Subject): Explanation | undefined {
+  const backends = cluster.controlPlane.hosts.map(({ name }) => name);
+  return explainDsr({ backends, self: self.index, addresses: cluster.endpoint.addresses });
 }
 
 function socketPart({ cluster }: Subject): Explanation | undefined {

@@ -6,6 +6,7 @@ import { putUpServing, takeDownServing } from '../drivers/linux/dsr/serving.ts';
 import { type DsrOptions, DsrTable } from '../drivers/linux/dsr/table.ts';
 import { type LinuxEndpoint, openEndpoint } from '../drivers/linux/endpoint.ts';
 import { type Link, linkByName } from '../drivers/linux/links.ts';
+import { natRuleset } from '../drivers/linux/nat/ruleset.ts';
 import { neighborMacs } from '../drivers/linux/neighbor-table.ts';
 import { type LinuxNeighbors, openNeighbors } from '../drivers/linux/neighbors.ts';
 import { becomeRealtime } from '../drivers/linux/scheduling.ts';
@@ -35,7 +36,7 @@ export function openHost(options: HostOptions): Host {
   const link = linkByName(self.interfaceName);
   const dsrOptions = dsrOptionsOf({ cluster, self, link });
   const script = steeringRuleset({ ...dsrOptions, mac: link.mac, outgoing: false, masks: SILENT_MASKS });
-  const choice = chooseHere({ cluster, scripts: { dsr: script }, log });
+  const choice = chooseHere({ cluster, scripts: { dsr: script, nat: natScript(cluster) }, log });
   const dsr = choice.datapath === 'dsr' ? new DsrTable(dsrOptions) : undefined;
   const neighbors = openNeighbors(link, addresses);
   const endpoint = openEndpoint({
@@ -91,6 +92,12 @@ function dsrOptionsOf({ cluster, self, link }: { cluster: Cluster; self: Self; l
     self: self.index,
     stations: stations.map((mac, index) => (index === self.index ? link.mac : mac)),
   };
+}
+
+/** Only for the kernel to look at. */
+function natScript({ endpoint }: Cluster): string {
+  const frontends = endpoint.addresses.map((address) => ({ address, port: endpoint.port }));
+  return natRuleset({ frontends, own: [], masquerade: true, slots: { 4: [], 6: [] } });
 }
 
 /** With dsr the address is on this host whether or not it holds it; otherwise nothing of that may be left from an earlier run. */

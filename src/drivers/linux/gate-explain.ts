@@ -39,7 +39,8 @@ function leaseWords(address: string, sets: ReadonlyMap<string, string>, isHere: 
   const family = address.includes(':') ? 6 : 4;
   const left = expiryOf(sets.get(`lease${family}`) ?? '', address);
   const on = isHere ? 'it is on the interface' : 'it is not on the interface';
-  if (left === undefined) return `${address}: packets, ARP and NDP for it are dropped, because no lease runs here; ${on}`;
+  const except = sets.has('opening') ? ', except what the holder steers here,' : '';
+  if (left === undefined) return `${address}: packets, ARP and NDP for it are dropped${except} because no lease runs here; ${on}`;
   return `${address}: answered for; the kernel ends that in ${left} unless the lease is renewed; ${on}`;
 }
 
@@ -57,10 +58,11 @@ function expiryOf(body: string, address: string): string | undefined {
 
 function handoverWords(sets: ReadonlyMap<string, string>): string[] {
   const holds = (name: string) => [4, 6].some((family) => /elements = /.test(sets.get(`${name}${family}`) ?? ''));
+  const yielding = sets.has('opening')
+    ? 'a hand-over runs: until its time is over this host steers what clients still send it'
+    : 'a hand-over runs: connections of this host stay until its time is over, new ones are passed on to the next holder';
   return [
-    ...(holds('yielding')
-      ? ['a hand-over runs: connections of this host stay until its time is over, new ones are passed on to the next holder']
-      : []),
+    ...(holds('yielding') ? [yielding] : []),
     ...(holds('inheriting')
       ? ['a hand-over runs: packets of connections that did not begin here are passed back to the holder before']
       : []),
