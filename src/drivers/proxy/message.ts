@@ -12,7 +12,7 @@ export interface ProxyStart {
 }
 
 /** Places in the shared counters. */
-export const Counter = { connections: 0, shed: 1, length: 2 } as const;
+export const Counter = { connections: 0, shed: 1, closed: 2, length: 3 } as const;
 
 /** What the agent tells the proxy's thread. */
 export type ToProxy =

@@ -14,9 +14,17 @@ export interface ProxyOptions extends Partial<ProxySettings> {
   log?: Log;
 }
 
+/** Longest time that the end of the process waits for the thread. */
+const EXIT_WAIT_MS = 500;
+
 /** The `proxy` datapath: a userspace TCP proxy in a thread of its own, listening on the address whether or not this host holds it. */
 export class ProxyDatapath implements Datapath {
   readonly #worker: Worker;
+  /** A process that ends while native code calls back into the thread would be aborted, so the thread leaves it first. */
+  readonly #onExit = (): void => {
+    this.#tell({ kind: 'close' });
+    Atomics.wait(this.#counters, Counter.closed, 0, EXIT_WAIT_MS);
+  };
   readonly #ended: Promise<unknown>;
   readonly #counters: Int32Array;
   readonly #maxConnections: number;
@@ -31,6 +39,8 @@ export class ProxyDatapath implements Datapath {
     this.#maxConnections = start.settings.maxConnections;
     this.#log = log;
     worker.on('message', (message: FromProxy) => this.#receive(message));
+    process.on('exit', this.#onExit);
+    worker.once('exit', () => process.off('exit', this.#onExit));
   }
 
   /**

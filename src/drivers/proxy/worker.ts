@@ -61,6 +61,8 @@ function close(): void {
   forwarder.close();
   epoll.close();
   port?.close();
+  Atomics.store(counters, Counter.closed, 1);
+  Atomics.notify(counters, Counter.closed);
 }
 
 forwarder.setBackends(plan.backends);
