@@ -1,4 +1,5 @@
 /** Bundles the programs into build/: a built agent needs half the memory of one that strips its types at start. Run by ./hale when a source is newer. */
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { build } from 'esbuild';
@@ -51,7 +52,8 @@ const entries = new Set(programs.flatMap((program) => [join(out, `${program.out}
 const ordered = [...outputFiles].sort((a, b) => Number(entries.has(a.path)) - Number(entries.has(b.path)));
 for (const file of [...ordered.map(({ path, contents }) => ({ path, contents })), { path: join(out, 'made'), contents: '' }]) {
   mkdirSync(dirname(file.path), { recursive: true });
-  const temporary = `${file.path}.${process.pid}`;
+  // Not the process's number: hosts of a lab that build at once are in namespaces of their own, where numbers repeat.
+  const temporary = `${file.path}.${randomBytes(4).toString('hex')}`;
   writeFileSync(temporary, file.contents);
   renameSync(temporary, file.path);
 }

@@ -24,8 +24,9 @@ export interface Instruments {
   abandon(): Promise<void>;
 }
 
-/** Resolves when all run, the long-lived connections open. */
-export async function startInstruments(lab: Lab, { connections }: { connections: number }): Promise<Instruments> {
+/** A new request every `intervalMs`. Resolves when all run, the long-lived connections open. */
+export async function startInstruments(lab: Lab, options: { connections: number; intervalMs?: number }): Promise<Instruments> {
+  const { connections, intervalMs = PROBE_INTERVAL_MS } = options;
   const folder = join(lab.folder, 'drills');
   mkdirSync(folder, { recursive: true });
   await takeFreshPorts(lab);
@@ -49,7 +50,7 @@ export async function startInstruments(lab: Lab, { connections }: { connections:
     started.push(fleet);
     const probe = await startProbe(prefix, {
       ...client,
-      intervalMs: PROBE_INTERVAL_MS,
+      intervalMs,
       connections: 0,
       outFile: outFile('requests.ndjson'),
     });
