@@ -33,6 +33,7 @@ interface Subject {
 
 const SUBJECTS: readonly Subject[] = [
   haleSubject('dsr'),
+  haleSubject('nat'),
   haleSubject('proxy'),
   {
     name: 'keepalived',
@@ -120,7 +121,8 @@ export function renderLoss({ subjects, runs, apiserver, method }: LossResult): s
   const crashHead = [
     'kept on survivors, %',
     'reset',
-    'hung',
+    'hung, active',
+    'hung, idle',
     'decided after, ms',
     'active told after, ms',
     'max',

@@ -1,6 +1,6 @@
 import type { DatapathPlan } from '../../src/core/balancer/plan.ts';
 
-export type DriverName = 'dsr' | 'nat' | 'proxy' | 'socket';
+export type DriverName = 'dsr' | 'ipvs' | 'nat' | 'proxy' | 'socket';
 
 /** What the bench tells its child, as one JSON argument. */
 export interface DriverOptions {

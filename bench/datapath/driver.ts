@@ -12,6 +12,7 @@ import { putUpServing, takeDownServing } from '../../src/drivers/linux/dsr/servi
 import { DsrTable } from '../../src/drivers/linux/dsr/table.ts';
 import { type Gate, type GateTable, installGate } from '../../src/drivers/linux/gate.ts';
 import { linkByName } from '../../src/drivers/linux/links.ts';
+import { IpvsDatapath } from '../../src/drivers/linux/ipvs/datapath.ts';
 import { NatDatapath } from '../../src/drivers/linux/nat/nat.ts';
 import { passingTable } from '../../src/drivers/linux/ruleset.ts';
 import { openSocketSteering } from '../../src/drivers/linux/socket/steering.ts';
@@ -29,6 +30,7 @@ interface Opened {
 const OPEN: Record<DriverName, () => Promise<Opened> | Opened> = {
   proxy: openProxy,
   nat: openNat,
+  ipvs: openIpvs,
   dsr: openDsr,
   socket: openSocket,
 };
@@ -53,6 +55,11 @@ async function openProxy(): Promise<Opened> {
 function openNat(): Opened {
   const gate = openPassingGate();
   return behind(gate, NatDatapath.open(plan, { interfaceName: 'eth0', masquerade: true, log: stderrLog(), onForgotten: () => {} }));
+}
+
+function openIpvs(): Opened {
+  const gate = openPassingGate();
+  return behind(gate, IpvsDatapath.open(plan, { clock: boottime, log: stderrLog(), onCut: () => {} }));
 }
 
 function behind(gate: Gate, datapath: Datapath): Opened {

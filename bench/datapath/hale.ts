@@ -59,12 +59,20 @@ export const socket: Subject = {
   down: (rig) => endDaemon(rig.client, DAEMON),
 };
 
-/** What the kernel of this machine lacks is not measured in another one: the numbers would not be of one machine. */
+const carried = onHolder('ipvs');
+
+/** Where the kernel lacks it, it is not measured on another one: the numbers would not be of one machine. */
 export const ipvs: Subject = {
-  name: 'ipvs',
-  problem: () => (existsSync('/proc/net/ip_vs') ? undefined : 'this kernel has no IPVS (no /proc/net/ip_vs)'),
-  up: () => Promise.reject(new Error('no rig with IPVS')),
-  down: () => Promise.resolve(),
+  ...carried,
+  problem: () => (existsSync('/proc/net/ip_vs') ? undefined : 'the kernel has no IPVS, or it is not loaded (modprobe ip_vs)'),
+  async up(rig, service) {
+    await rig.holder.exec(['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
+    return await carried.up(rig, service);
+  },
+  async down(rig) {
+    await carried.down(rig);
+    await rig.holder.exec(['sysctl', '-qw', 'net.ipv4.ip_forward=0']);
+  },
 };
 
 function planOf(rig: Rig, { port, frontendPort, backends }: Service): DatapathPlan {
