@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { askAnyStatus } from '../../src/drivers/control/client.ts';
 import { type KeyPair, createAuthority } from '../../src/drivers/pki/authority.ts';
 import { listenFreebind } from '../../src/drivers/linux/listen.ts';
@@ -25,6 +25,9 @@ interface Run {
   code: number | null;
   said: string;
 }
+
+/** Many programs are started, each of which takes seconds on a busy machine. */
+vi.setConfig({ testTimeout: 180_000 });
 
 describe.skipIf(problem)(`hale agent --node${problem ? `: skipped, ${problem}` : ''}`, () => {
   let machine: SteeredMachine;
@@ -89,9 +92,18 @@ describe.skipIf(problem)(`hale agent --node${problem ? `: skipped, ${problem}` :
     return { child, end: once(child, 'close').then(([code]) => ({ code: code as number | null, said })) };
   }
 
-  function startAgent(): { child: ChildProcess; end: Promise<Run> } {
+  async function startAgent(): Promise<{ child: ChildProcess; end: Promise<Run> }> {
     const agent = hale(['agent', '--node', '--config', configuration(HOSTS)]);
     agents.push(agent.child);
+    let said = '';
+    const started = new Promise<void>((resolve) => {
+      agent.child.stderr?.on('data', (text: string) => {
+        said += text;
+        if (said.includes('node agent started')) resolve();
+      });
+    });
+    const ended = agent.end.then((run) => Promise.reject(new Error(`the agent ended at its start: ${run.said}`)));
+    await Promise.race([started, ended]);
     return agent;
   }
 
@@ -116,7 +128,7 @@ describe.skipIf(problem)(`hale agent --node${problem ? `: skipped, ${problem}` :
   };
 
   test('connections follow the health of the API servers, go on without the agent, and end with uninstall', async () => {
-    const { child: first, end } = startAgent();
+    const { child: first, end } = await startAgent();
     await steeredTo(first, 'cp1 cp2 cp3');
     stopServer('cp2');
     const status = await steeredTo(first, 'cp1 cp3');
@@ -126,7 +138,7 @@ describe.skipIf(problem)(`hale agent --node${problem ? `: skipped, ${problem}` :
     expect(arrivals.filter((name) => name !== 'cp1' && name !== 'cp3')).toEqual([]);
     const shown = await hale(['status', '--config', join(folder, 'cluster.yaml')], first).end;
     expect(shown.said).toContain('go straight to cp1, cp3');
-    const running = await hale(['agent', 'uninstall'], first).end;
+    const running = await hale(['agent', 'uninstall', '--config', join(folder, 'cluster.yaml')], first).end;
     expect(running).toMatchObject({ code: 3, said: expect.stringContaining('agent_running') });
     const drained = await hale(['agent', 'drain'], first).end;
     expect(drained).toMatchObject({ code: 3, said: expect.stringContaining('this machine is a node') });
@@ -134,20 +146,26 @@ describe.skipIf(problem)(`hale agent --node${problem ? `: skipped, ${problem}` :
     first.kill('SIGTERM');
     expect((await end).code).toBe(0);
     expect(['cp1', 'cp3']).toContain(await arrival());
-    const { child: second, end: secondEnd } = startAgent();
+    const { child: second, end: secondEnd } = await startAgent();
     await steeredTo(second, 'cp1 cp3');
     second.kill('SIGKILL');
     await secondEnd;
     expect(['cp1', 'cp3']).toContain(await arrival());
     const hooks = ['sock_release', 'getpeername4', 'getpeername6', 'connect4', 'connect6'].map((hook) => `cgroup/${hook}`);
-    expect(await hale(['agent', 'uninstall']).end).toEqual({ code: 0, said: `removed ${hooks.join(', ')}\n` });
+    expect(await hale(['agent', 'uninstall', '--config', join(folder, 'cluster.yaml')]).end).toEqual({
+      code: 0,
+      said: `removed ${hooks.join(', ')}\n`,
+    });
     expect(() => machine.connect(SHARED, { port: PORT })).toThrow('EHOSTUNREACH');
-    expect(await hale(['agent', 'uninstall']).end).toEqual({ code: 0, said: 'nothing of hale is left in the kernel\n' });
+    expect(await hale(['agent', 'uninstall', '--config', join(folder, 'cluster.yaml')]).end).toEqual({
+      code: 0,
+      said: 'nothing of hale is left in the kernel\n',
+    });
   });
 
   test('a node whose API servers are all dead leaves its connections to the address, and status finds that', async () => {
     for (const name of servers.keys()) stopServer(name);
-    const { child } = startAgent();
+    const { child } = await startAgent();
     await until(
       () => statusOf(child),
       (status) => status.backends?.every(({ state }) => state === 'dead') ?? false,
