@@ -52,7 +52,8 @@ export async function runInGuest({ script, parameters = [], modules, timeoutMs }
     content: Buffer.from(initScript({ modules: inserted.map((file) => file.path), command })),
     executable: true,
   };
-  const folder = mkdtempSync(join(tmpdir(), 'hale-guest-'));
+  removeOrphans();
+  const folder = mkdtempSync(join(tmpdir(), `hale-guest-${process.pid}-`));
   const archive = join(folder, 'initrd');
   const [output, exitCode] = [join(folder, 'output'), join(folder, 'exit-code')];
   try {
@@ -62,6 +63,14 @@ export async function runInGuest({ script, parameters = [], modules, timeoutMs }
     return { exitCode: code === '' ? null : Number(code), output: readFileSync(output, 'utf8').replaceAll('\r\n', '\n') };
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Folders of test processes that were killed before they could clean up. */
+function removeOrphans(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const owner = /^hale-guest-(\d+)-/.exec(name)?.[1];
+    if (owner !== undefined && !existsSync(`/proc/${owner}`)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
   }
 }
 

@@ -2,12 +2,14 @@
  * Hosts in a guest kernel: this process is `cp1`, the holder of the address; `cp2`, `cp3` and `client` are namespaces on the same link. Each control-plane
  * host has a server at port 6443 that tells its name and from where it was asked.
  */
+import { deepEqual } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createServer, Socket } from 'node:net';
 import { parseIp } from '../../../src/base/address.ts';
 import type { BackendState } from '../../../src/core/balancer/health.ts';
 import type { DatapathPlan } from '../../../src/core/balancer/plan.ts';
+import { putUpServing } from '../../../src/drivers/linux/dsr/serving.ts';
 import * as libc from '../../../src/drivers/linux/libc.ts';
 import { socketAddress } from '../../../src/drivers/linux/socket-address.ts';
 import { inNamespace } from '../../support/netns.ts';
@@ -45,6 +47,7 @@ export function makeNetwork(): void {
     inside(name as HostName, () => {
       writeFileSync('/proc/sys/net/ipv4/ip_forward', '1');
       writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '1');
+      deepEqual(putUpServing({ interfaceName: 'eth0', addresses: Object.values(SHARED) }).problems, []);
       serve(name);
     });
   }

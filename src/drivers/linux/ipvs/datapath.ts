@@ -36,7 +36,8 @@ export interface IpvsOptions {
 /**
  * The `ipvs` datapath: on every host a virtual server at each frontend, whose real servers are the backends. On the holder it carries whatever
  * is sent to the address, on other hosts what their own processes send to it. The destination is rewritten to an address at
- * which no host has a virtual server, so packets cannot go round in circles, whichever hosts have the rules.
+ * which no host has a virtual server, so packets cannot go round in circles, whichever hosts have the rules. The address has to be on `lo` of every
+ * host (dsr/serving.ts): a packet that a host's own process sends has its way by then, and comes to its own API server only if that way is local.
  */
 export class IpvsDatapath implements Datapath {
   /** Connections end on no socket of this host, so who is connected is read elsewhere. */
@@ -181,7 +182,7 @@ export class IpvsDatapath implements Datapath {
     this.#options.onCut({ frontend, clients: [...clients.values()] });
   }
 
-  /** Those that began while this host held the address have it as their own, and would wait for answers that go elsewhere. */
+  /** The kernel forgets their connections with all others, and one that waits would not find out. */
   #resetOwnClients(): void {
     for (const frontend of this.#plan.frontends) {
       const family = familyOf(frontend.address) === 'IPv4' ? 4 : 6;
