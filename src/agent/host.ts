@@ -50,7 +50,8 @@ export function openHost(options: HostOptions): Host {
   });
   dsr?.guardWith(endpoint.deadline);
   // Behind the closed gate.
-  const serve = (): string[] => serveOrNot({ dsr, link, addresses, log });
+  const onEveryHost = choice.datapath === 'dsr' || choice.datapath === 'ipvs';
+  const serve = (): string[] => serveOrNot({ onEveryHost, link, addresses, log });
   serve();
   if (endpoint.weakness !== undefined) log.warn({ weakness: endpoint.weakness }, 'the lease is enforced in part only');
   const realtime = becomeRealtime(REALTIME_PRIORITY);
@@ -75,7 +76,7 @@ export function openHost(options: HostOptions): Host {
       mac = now;
       return [...endpoint.reconcile(mac), ...serve()];
     },
-    close: () => close(endpoint, { dsr, log }),
+    close: () => close(endpoint, { dsr, left: choice.datapath === 'ipvs' ? addresses : [], log }),
   };
 }
 
@@ -100,10 +101,10 @@ function natScript({ endpoint }: Cluster): string {
   return natRuleset({ frontends, own: [], masquerade: true, slots: { 4: [], 6: [] } });
 }
 
-/** With dsr the address is on this host whether or not it holds it; otherwise nothing of that may be left from an earlier run. */
-function serveOrNot(options: { dsr: DsrTable | undefined; link: Link; addresses: readonly string[]; log: Log }): string[] {
-  const { dsr, link, addresses, log } = options;
-  if (dsr === undefined) {
+/** With dsr and ipvs the address is on this host whether or not it holds it; otherwise nothing of that may be left from an earlier run. */
+function serveOrNot(options: { onEveryHost: boolean; link: Link; addresses: readonly string[]; log: Log }): string[] {
+  const { onEveryHost, link, addresses, log } = options;
+  if (!onEveryHost) {
     const down = takeDownServing(addresses).effect;
     if (!down.ok) log.error({ reason: down.reason }, 'leftover of an earlier run not removed');
     return [];
@@ -120,8 +121,17 @@ function followMac(options: { mac: string; neighbors: LinuxNeighbors; self: Self
   for (const { address } of self.host.addresses) neighbors.announce(address);
 }
 
-function close(endpoint: LinuxEndpoint, { dsr, log }: { dsr: DsrTable | undefined; log: Log }): void {
+interface Closing {
+  dsr: DsrTable | undefined;
+  /** Addresses on `lo` that are of no use without an agent: with dsr connections go on, with ipvs this host's own would end at its own API server. */
+  left: readonly string[];
+  log: Log;
+}
+
+function close(endpoint: LinuxEndpoint, { dsr, left, log }: Closing): void {
   const closed = endpoint.close();
   dsr?.close();
+  const down = takeDownServing(left).effect;
+  if (!down.ok) log.error({ reason: down.reason }, 'the address could not be removed from lo');
   if (!closed.ok) log.error({ reason: closed.reason }, 'the gate could not be taken down');
 }
