@@ -18,10 +18,16 @@ export interface MachineFacts {
   /** Absent when it is not installed. */
   keepalived?: string;
   haproxy?: string;
+  nginx?: string;
+  iperf3?: string;
+  wrk?: string;
   /** Over the minute before the start; what else ran disturbs. */
   loadAverage: number;
   otherLabs: number;
 }
+
+/** What hale is compared with, and what loads it. */
+const PEERS = ['keepalived', 'haproxy', 'nginx', 'iperf3', 'wrk'] as const;
 
 export async function machineFacts(): Promise<MachineFacts> {
   return {
@@ -33,15 +39,14 @@ export async function machineFacts(): Promise<MachineFacts> {
     node: process.versions.node,
     hale: readVersion(),
     etcd: (await findEtcd()).version,
-    ...(await peerVersion('keepalived')),
-    ...(await peerVersion('haproxy')),
+    ...Object.assign({}, ...(await Promise.all(PEERS.map(peerVersion)))),
     loadAverage: loadavg()[0] as number,
     otherLabs: listLabs().filter((lab) => lab.running).length,
   };
 }
 
-/** Debian's keepalived says its version on stderr, haproxy on stdout. */
-async function peerVersion(name: 'keepalived' | 'haproxy'): Promise<Record<string, string>> {
+/** keepalived and nginx say their version on stderr, the others on stdout. */
+async function peerVersion(name: (typeof PEERS)[number]): Promise<Record<string, string>> {
   const path = findProgram(name);
   if (path === undefined) return {};
   const { stdout, stderr } = await run([path, '-v']);
@@ -51,7 +56,7 @@ async function peerVersion(name: 'keepalived' | 'haproxy'): Promise<Record<strin
 
 export function renderMachine(machine: MachineFacts): string {
   const { cpu, cores, memoryMiB, kernel, startedAt, loadAverage, otherLabs } = machine;
-  const versions = (['hale', 'node', 'etcd', 'keepalived', 'haproxy'] as const).map((name) => `${name} ${machine[name] ?? 'absent'}`);
+  const versions = (['hale', 'node', 'etcd', ...PEERS] as const).map((name) => `${name} ${machine[name] ?? 'absent'}`);
   return [
     '## Machine',
     '',

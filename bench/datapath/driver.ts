@@ -22,6 +22,7 @@ import type { Log } from '../../src/ports/log.ts';
 import type { DriverName, DriverOptions } from './driver-options.ts';
 
 const LEASE_MS = 600_000;
+const OPEN_ATTEMPTS = 50;
 
 interface Opened {
   close(): Promise<void> | void;
@@ -103,7 +104,9 @@ function openGate(table: GateTable, members: readonly Uint8Array[]): Gate {
   const installed = installGate({ table, mac: link.mac, addresses, clock: boottime, deadline });
   assert(installed.ok, installed.ok ? '' : installed.reason);
   const { gate } = installed;
-  const leased = options.holds ? gate.open(boottime.now() + LEASE_MS) : gate.close();
+  let leased = options.holds ? gate.open(boottime.now() + LEASE_MS) : gate.close();
+  // On a busy machine an ordinary process is held up for longer than the gate allows.
+  for (let attempt = 1; !leased.ok && attempt < OPEN_ATTEMPTS; attempt++) leased = gate.open(boottime.now() + LEASE_MS);
   assert(leased.ok, leased.ok ? '' : leased.reason);
   return gate;
 }
