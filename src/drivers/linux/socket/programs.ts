@@ -59,7 +59,7 @@ const IPPROTO_TCP = 6;
 const PROCEED = 1;
 
 /** As many backends as the choice has bytes for, beside the count: a cluster has at most 7 hosts. */
-export const BACKENDS_MAX = 7;
+const BACKENDS_MAX = 7;
 const SLOTS = 8;
 const ADDRESS_WORDS = 4;
 
@@ -115,6 +115,7 @@ function familyOfHook(hook: CgroupHook): HookFamily {
 
 function connectProgram(family: HookFamily, options: SocketProgramOptions): Line[] {
   const { port, netns, choiceFd, backends } = options;
+  assert(backends.length <= BACKENDS_MAX, `${backends.length} backends are at most ${BACKENDS_MAX}`);
   const shared = options.addresses.filter(family.accepts);
   // The verifier refuses what nothing jumps to.
   if (shared.length === 0) return [...proceed];
