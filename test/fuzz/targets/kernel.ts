@@ -180,9 +180,9 @@ const conntrack: Target = {
   run(input) {
     const found = decodeConnection({ type: CONNTRACK_NEW, flags: 0, payload: input });
     if (found === undefined) return;
-    for (const { address, port } of [found.client, found.asked, found.server]) {
-      equal(formatIp(parseIp(address) as Uint8Array), address);
-      ok(port >= 0 && port <= 0xffff, `port ${port}`);
+    for (const end of [found.client, found.asked, found.server]) {
+      equal(formatIp(parseIp(end.address) as Uint8Array), end.address);
+      ok(end.port >= 0 && end.port <= 0xffff, `port ${end.port}`);
     }
     const { family, name } = found.entry;
     const reply = attributes(input.subarray(NFGEN_BYTES)).get(2) as Buffer;

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HaleError } from '../../../base/error.ts';
 import type { Flow } from '../../../core/balancer/flow.ts';
@@ -77,7 +77,7 @@ export class NatDatapath implements Datapath, FlowSource {
       });
     }
     nat.#allowForwarding();
-    if (readFileSync(LOOSE, 'utf8').trim() === '0') {
+    if (existsSync(LOOSE) && readFileSync(LOOSE, 'utf8').trim() === '0') {
       options.log.info(
         {},
         'net.netfilter.nf_conntrack_tcp_loose is 0: clients of a dead backend are reset by the kernel of this host, if no firewall drops their packets as invalid',
