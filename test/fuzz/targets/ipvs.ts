@@ -8,7 +8,7 @@ import type { Target } from '../target.ts';
 
 const service4 = { address: '10.0.0.100', port: 6443 };
 const service6 = { address: 'fd00::100', port: 6443 };
-const counters = nested(13, [attribute(1, Buffer.alloc(8, 1)), attribute(2, Buffer.alloc(8, 2)), attribute(4, Buffer.alloc(8, 3))]);
+const counters = nested(12, [attribute(1, Buffer.alloc(8, 1)), attribute(2, Buffer.alloc(8, 2)), attribute(4, Buffer.alloc(8, 3))]);
 const server = Buffer.concat([
   Buffer.from([8, 1, 0, 0]),
   nested(2, [

@@ -37,7 +37,14 @@ test('whoever takes connections is changed before those that stop, and what is r
     { address: '10.0.0.12', port: 6443, weight: 1 },
     { address: '10.0.0.13', port: 6443, weight: 1 },
   ];
-  const present = (address: string, weight: number) => ({ address, port: 6443, weight, masquerading: true, active: 0, counters: undefined });
+  const present = (address: string, weight: number) => ({
+    address,
+    port: 6443,
+    weight,
+    masquerading: true,
+    active: 0,
+    counters: undefined,
+  });
   const service = { ...frontend, scheduler: 'lc', counters: undefined };
   const servers = [present('10.0.0.11', 1), present('10.0.0.13', 1), present('10.0.0.99', 1)];
   const { changes, surplus } = differenceOf(frontend, wanted, { service, servers });

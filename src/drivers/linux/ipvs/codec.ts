@@ -10,7 +10,7 @@ const COMMANDS = { newService: 1, setService: 2, delService: 3, getService: 4, n
 const CMD_ATTR_SERVICE = 1;
 const CMD_ATTR_DEST = 2;
 const SVC = { family: 1, protocol: 2, address: 3, port: 4, scheduler: 6, flags: 7, timeout: 8, netmask: 9, stats64: 12 } as const;
-const DEST = { address: 1, port: 2, forwarding: 3, weight: 4, upper: 5, lower: 6, active: 7, family: 11, stats64: 13 } as const;
+const DEST = { address: 1, port: 2, forwarding: 3, weight: 4, upper: 5, lower: 6, active: 7, family: 11, stats64: 12 } as const;
 const STATS = { connections: 1, packetsIn: 2, packetsOut: 3, bytesIn: 4, bytesOut: 5 } as const;
 const IPPROTO_TCP = 6;
 /** union nf_inet_addr: an IPv4 address is in its first four bytes. */
