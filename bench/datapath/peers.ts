@@ -127,6 +127,6 @@ export async function leaveAddress(rig: Rig): Promise<void> {
   await rig.holder.exec(['ip', 'addr', 'del', withPrefixLength(rig.address), 'dev', 'eth0']);
 }
 
-export async function inHost(host: LabHost, argv: readonly string[], input = ''): Promise<string> {
+async function inHost(host: LabHost, argv: readonly string[], input = ''): Promise<string> {
   return await runOrFail(host.command(argv), { input });
 }
