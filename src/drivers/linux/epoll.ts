@@ -37,8 +37,7 @@ export class Epoll {
   readonly #slots: (Slot | undefined)[] = [];
   readonly #ready = new Uint32Array(BATCH * WORDS);
   readonly #readyBytes = new Uint8Array(this.#ready.buffer);
-  // Larger than what V8 would keep in its own, moving memory.
-  readonly #event = new Uint32Array(64);
+  readonly #event = new Uint32Array(WORDS);
   readonly #eventBytes = new Uint8Array(this.#event.buffer);
   #tag = 0;
   #open = true;
