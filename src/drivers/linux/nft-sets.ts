@@ -18,9 +18,9 @@ const NFNL_MSG_BATCH_END = 0x11;
 const NFT_MSG_DELTABLE = 2;
 const NFT_MSG_NEWSETELEM = 12;
 const NFT_MSG_DELSETELEM = 14;
-/** Families of tables (include/uapi/linux/netfilter.h). */
+/** Family of a table (include/uapi/linux/netfilter.h). */
 export const NFPROTO_INET = 1;
-export const NFPROTO_NETDEV = 5;
+const NFPROTO_NETDEV = 5;
 const NFTA_TABLE_NAME = 1;
 const NFTA_SET_ELEM_LIST_TABLE = 1;
 const NFTA_SET_ELEM_LIST_SET = 2;

@@ -52,7 +52,7 @@ controlPlane:
     net.remove();
   });
 
-  function explain(...wrap: string[]): { code: number; parts: Record<string, Explanation>; text: string; error: string } {
+  function explain(...wrap: string[]): { code: number; parts: Record<string, Explanation>; text: () => string; error: string } {
     const command = [process.execPath, join(ROOT, 'src/cli/main.ts'), 'datapath', 'explain', '--config', join(folder, 'cluster.yaml')];
     const run = (json: string[]) => {
       try {
@@ -68,7 +68,7 @@ controlPlane:
     };
     const { code, stdout, stderr } = run(['--json']);
     const parts = code === 3 ? [] : (JSON.parse(stdout) as { parts: Explanation[] }).parts;
-    return { code, parts: Object.fromEntries(parts.map((part) => [part.part, part])), text: run([]).stdout, error: stderr };
+    return { code, parts: Object.fromEntries(parts.map((part) => [part.part, part])), text: () => run([]).stdout, error: stderr };
   }
 
   test('facts are those of the interface, and change with it', () => {
@@ -105,7 +105,7 @@ controlPlane:
     const { code, parts, text } = explain();
     expect(code).toBe(0);
     expect(Object.keys(parts)).toEqual(['network']);
-    expect(text).toContain('nothing stands in the way');
+    expect(text()).toContain('nothing stands in the way');
   });
 
   test('gate, deadline and nat are told with what they count, and a firewall with the line that mends it', () => {
@@ -146,7 +146,7 @@ controlPlane:
     });
 
     host.run('nft', 'table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; tcp dport 22 accept; }; }');
-    host.run('tc', 'qdisc', 'del', 'dev', 'eth0', 'clsact');
+    if (weak.length === 0) host.run('tc', 'qdisc', 'del', 'dev', 'eth0', 'clsact');
     const bad = explain();
     expect(bad.code).toBe(1);
     expect(bad.parts.network?.problems.map(({ fix }) => fix)).toEqual([
@@ -155,7 +155,7 @@ controlPlane:
       'iptables -I FORWARD -p tcp -d 10.77.0.2 --dport 6443 -j ACCEPT',
       'iptables -I FORWARD -p tcp -d 10.77.0.3 --dport 6443 -j ACCEPT',
     ]);
-    expect(bad.text).toContain('mend it: iptables -I FORWARD');
+    expect(bad.text()).toContain('mend it: iptables -I FORWARD');
   });
 
   test('without the right to ask the kernel the command says so', () => {
