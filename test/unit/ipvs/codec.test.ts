@@ -81,7 +81,7 @@ test('what is asked for has the attributes of the answers', () => {
   const key = service4.slice(16, service4.indexOf('07000600'));
   for (const request of [addService(end4, 'lc'), addServer(end4, { ...end4, weight: 1 }), deleteServer(end4, end4)])
     expect(hexOf(request)).toContain(key);
-  expect(hexOf(addService(end4, 'lc'))).toContain('070006006c6300000c00070000000000ffffffff0800080000000000' + '08000900ffffffff');
+  expect(hexOf(addService(end4, 'lc'))).toContain('070006006c6300000c00070000000000ffffffff080008000000000008000900ffffffff');
   expect(decodeService({ ...message(''), payload: addService(end6, 'rr').payload })).toEqual({
     ...end6,
     scheduler: 'rr',
