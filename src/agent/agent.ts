@@ -23,10 +23,10 @@ import type { Datagram } from '../ports/datagram.ts';
 import type { Log } from '../ports/log.ts';
 import { HostDatapath } from './datapath.ts';
 import type { Guardian } from './guardian/guardian.ts';
-import { createMetrics, type Metrics, openMetrics, refreshProcess } from './metrics.ts';
+import { createMetrics, type Metrics, openMetrics, refreshMetrics } from './metrics.ts';
 import type { Self } from './self.ts';
 import { Upkeep } from './upkeep.ts';
-import { knownHolder, membersStatus, whyNotHolding } from './status.ts';
+import { agentStatus, knownHolder } from './status.ts';
 import type { Host } from './world.ts';
 
 /** Longest wait for the lease to be handed over at shutdown; after it the lease simply ends. */
@@ -117,19 +117,8 @@ export class Agent {
         this.#updateFitness();
       },
     });
-    this.#conflict = new ConflictEngine({
-      addresses: cluster.endpoint.addresses,
-      clock,
-      watch: host.neighbors,
-      memberMacs: () => this.#memberMacs(),
-      announce: () => host.endpoint.announce(),
-      onChange: () => this.#updateFitness(),
-      onConflict: (claim) => {
-        this.#metrics.conflicts.inc();
-        log.error(claim, 'another machine claims the address that this host holds');
-      },
-    });
-    const refresh = () => this.#refreshMetrics();
+    this.#conflict = this.#openConflict();
+    const refresh = () => refreshMetrics(this.#metrics, this.status());
     this.#metricsServer = await openMetrics(this.#metrics, {
       ...(parseHostPort(metricsAddress) as { host: string; port: number }),
       refresh,
@@ -144,6 +133,29 @@ export class Agent {
       onSilent: (member) => void this.#health.suspect(this.#names[member] as string),
       onLook: () => this.#applyPlan(),
       onMended: () => this.#metrics.repairs.inc(),
+    });
+  }
+
+  #openConflict(): ConflictEngine {
+    const { cluster, clock, log, host } = this.#options;
+    return new ConflictEngine({
+      addresses: cluster.endpoint.addresses,
+      clock,
+      watch: host.neighbors,
+      memberMacs: () => this.#memberMacs(),
+      announce: () => host.endpoint.announce(),
+      onChange: () => this.#updateFitness(),
+      onConflict: (claim) => {
+        this.#metrics.conflicts.inc();
+        log.error(claim, 'another machine claims the address that this host holds');
+      },
+      onMemberAnswer: (claim) => {
+        this.#metrics.conflicts.inc();
+        log.error(
+          claim,
+          'another control-plane host answers for the address too: look there at `hale datapath explain`, and set net.ipv4.conf.all.arp_ignore=1',
+        );
+      },
     });
   }
 
@@ -335,58 +347,19 @@ export class Agent {
     return `${occupant.address} is answered for by ${occupant.mac}, which is not a member of this cluster`;
   }
 
-  #refreshMetrics(): void {
-    const { clock, host, guardian } = this.#options;
-    const { state } = this.#lease;
-    const now = clock.now();
-    refreshProcess(this.#metrics);
-    this.#metrics.holding.set(state.role.name === 'holder' ? 1 : 0);
-    this.#metrics.term.set(state.term);
-    this.#metrics.leaseRemaining.set((knownHolder(state, now)?.remainingMs ?? 0) / 1000);
-    this.#metrics.membersAlive.set(this.#names.filter((_, m) => m === state.config.self || isFresh(state, m, now)).length);
-    this.#metrics.connections.set(this.#datapath.carrier.connections());
-    this.#metrics.enforced.set(host.gate !== null ? 1 : 0);
-    this.#metrics.guarded.set(guardian.guarded ? 1 : 0);
-    for (const { name } of this.#targets)
-      this.#metrics.backendReady.set({ backend: name }, this.#health.of(name).state === 'ready' ? 1 : 0);
-  }
-
   status(): AgentStatus {
     const { cluster, self, clock, host, guardian } = this.#options;
-    const { state } = this.#lease;
-    const now = clock.now();
-    const holder = knownHolder(state, now);
-    const unfit = this.#unfit();
-    return {
-      cluster: cluster.name,
-      host: self.host.name,
-      role: state.role.name === 'holder' ? 'holder' : state.role.name === 'follower' ? 'follower' : 'candidate',
-      term: state.term,
-      draining: state.draining,
-      profile: cluster.agent.profile,
-      leaseMs: state.config.timing.leaseMs,
-      holder: holder === undefined ? null : (this.#names[holder.member] as string),
-      leaseRemainingMs: holder === undefined ? null : Math.round(holder.remainingMs),
-      whyNotHolding: whyNotHolding(state, { now, names: this.#names, unfit }) ?? null,
-      endpoint: {
-        addresses: cluster.endpoint.addresses,
-        port: cluster.endpoint.port,
-        interface: self.interfaceName,
-        enforced: host.gate !== null,
-        weaker: host.weaker ?? null,
-        conflict: unfit ?? null,
-      },
-      silentMs: Math.max(0, Math.ceil(state.granter.silentUntil - now)),
-      members: membersStatus(state, { now, names: this.#names, addresses: this.#targets.map((t) => t.address) }),
-      backends: this.#targets.map((target) => {
-        const { state: backend, reason, since } = this.#health.of(target.name);
-        return { name: target.name, address: target.address, state: backend, reason, sinceMs: Math.round(now - since) };
-      }),
-      datapath: host.choice,
+    return agentStatus({
+      cluster,
+      self,
+      host,
+      now: clock.now(),
+      lease: this.#lease.state,
+      health: (name) => this.#health.of(name),
+      unfit: this.#unfit(),
       connections: this.#datapath.carrier.connections(),
-      realtime: host.realtime,
       guarded: guardian.guarded,
-    };
+    });
   }
 }
 

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import { Counter, Gauge, Registry } from '@prometheus-io/client';
 import { HaleError } from '../base/error.ts';
+import type { AgentStatus } from '../ports/control.ts';
 
 function metricsOf(registry: Registry) {
   const registers = [registry];
@@ -46,7 +47,7 @@ export function createMetrics() {
     takeovers: counter('hale_takeovers_total', 'Times that this agent became the holder.'),
     losses: counter('hale_losses_total', 'Times that this agent stopped holding, by reason.', ['reason']),
     rejected: counter('hale_datagrams_rejected_total', 'Datagrams that were not acted on, by reason.', ['reason']),
-    conflicts: counter('hale_address_conflicts_total', 'Claims of the address by a machine that is not a member.'),
+    conflicts: counter('hale_address_conflicts_total', 'Claims of the address by another machine while this host holds it.'),
     effectFailures: counter('hale_effect_failures_total', 'Failed changes to the kernel, by kind.', ['effect']),
   };
 }
@@ -60,6 +61,19 @@ export function refreshProcess({ cpu, residentMemory }: Pick<NodeMetrics, 'cpu' 
   cpu.reset();
   cpu.inc((user + system) / 1e6);
   residentMemory.set(process.memoryUsage.rss());
+}
+
+/** As the agent is now. */
+export function refreshMetrics(metrics: Metrics, status: AgentStatus): void {
+  refreshProcess(metrics);
+  metrics.holding.set(status.role === 'holder' ? 1 : 0);
+  metrics.term.set(status.term);
+  metrics.leaseRemaining.set((status.leaseRemainingMs ?? 0) / 1000);
+  metrics.membersAlive.set(status.members.filter(({ alive }) => alive).length);
+  metrics.connections.set(status.connections);
+  metrics.enforced.set(status.endpoint.enforced ? 1 : 0);
+  metrics.guarded.set(status.guarded ? 1 : 0);
+  for (const { name, state } of status.backends) metrics.backendReady.set({ backend: name }, state === 'ready' ? 1 : 0);
 }
 
 /** Serves `GET /metrics` in the Prometheus text format. `refresh` brings gauges up to date before each answer. */

@@ -1,9 +1,65 @@
 import { activePromise } from '../core/lease/granter.ts';
 import { isFresh, type LeaseState, majority } from '../core/lease/state.ts';
-import type { MemberStatus } from '../ports/control.ts';
+import type { BackendHealth } from '../core/balancer/health.ts';
+import type { Cluster } from '../core/cluster/schema.ts';
+import type { AgentStatus, MemberStatus } from '../ports/control.ts';
+import type { Self } from './self.ts';
+import type { Host } from './world.ts';
+
+export interface AgentView {
+  cluster: Cluster;
+  self: Self;
+  host: Host;
+  now: number;
+  lease: LeaseState;
+  /** Of a backend, by its name. */
+  health: (name: string) => BackendHealth;
+  /** Why this host may not stand, in words. */
+  unfit: string | undefined;
+  connections: number;
+  guarded: boolean;
+}
+
+/** All that an agent says of itself. */
+export function agentStatus({ cluster, self, host, now, lease, health, unfit, connections, guarded }: AgentView): AgentStatus {
+  const { hosts } = cluster.controlPlane;
+  const names = hosts.map(({ name }) => name);
+  const addresses = hosts.map((each) => each.addresses[0]?.address as string);
+  const holder = knownHolder(lease, now);
+  return {
+    cluster: cluster.name,
+    host: self.host.name,
+    role: lease.role.name === 'holder' ? 'holder' : lease.role.name === 'follower' ? 'follower' : 'candidate',
+    term: lease.term,
+    draining: lease.draining,
+    profile: cluster.agent.profile,
+    leaseMs: lease.config.timing.leaseMs,
+    holder: holder === undefined ? null : (names[holder.member] as string),
+    leaseRemainingMs: holder === undefined ? null : Math.round(holder.remainingMs),
+    whyNotHolding: whyNotHolding(lease, { now, names, unfit }) ?? null,
+    endpoint: {
+      addresses: cluster.endpoint.addresses,
+      port: cluster.endpoint.port,
+      interface: self.interfaceName,
+      enforced: host.gate !== null,
+      weaker: host.weaker ?? null,
+      conflict: unfit ?? null,
+    },
+    silentMs: Math.max(0, Math.ceil(lease.granter.silentUntil - now)),
+    members: membersStatus(lease, { now, names, addresses }),
+    backends: names.map((name, i) => {
+      const { state, reason, since } = health(name);
+      return { name, address: addresses[i] as string, state, reason, sinceMs: Math.round(now - since) };
+    }),
+    datapath: host.choice,
+    connections,
+    realtime: host.realtime,
+    guarded,
+  };
+}
 
 /** Why a member does not hold the lease, in words; undefined when it does. */
-export function whyNotHolding(
+function whyNotHolding(
   state: LeaseState,
   context: { now: number; names: readonly string[]; unfit: string | undefined },
 ): string | undefined {
@@ -33,7 +89,7 @@ export function knownHolder(state: LeaseState, now: number): { member: number; r
   return { member: promise.candidate, remainingMs: promise.until - now };
 }
 
-export function membersStatus(
+function membersStatus(
   state: LeaseState,
   context: { now: number; names: readonly string[]; addresses: readonly string[] },
 ): MemberStatus[] {

@@ -5,6 +5,8 @@ import type { NeighborClaim, NeighborWatch } from '../ports/neighbors.ts';
 /** Probes before an address counts as free, and the time between two. RFC 5227 section 1.1 takes 3 over seconds, for links that come up with the host; here the link is up already. */
 const PROBES = 3;
 const PROBE_GAP_MS = 50;
+/** While this host holds, it asks the link this often whether a member answers as well. */
+const MEMBERS_LOOK_MS = 10_000;
 /** While somebody else answers, the link is asked again after this long. */
 const PROBE_AGAIN_MS = 500;
 
@@ -25,6 +27,8 @@ export interface ConflictEngineOptions {
   onChange: () => void;
   /** A stranger claims the address that this host holds. */
   onConflict: (claim: { address: string; mac: string }) => void;
+  /** A member answers for the address that this host holds: its kernel does, without its agent. */
+  onMemberAnswer: (claim: { address: string; mac: string }) => void;
 }
 
 /** Makes sure that nobody else has the address before this host stands for it, and defends it while it holds. */
@@ -35,6 +39,8 @@ export class ConflictEngine {
   #unanswered = 0;
   #checked = false;
   #timer: Timer | undefined;
+  #holding = false;
+  #look: Timer | undefined;
 
   constructor(options: ConflictEngineOptions) {
     this.#options = options;
@@ -50,11 +56,24 @@ export class ConflictEngine {
   }
 
   setHolding(holding: { now: boolean }): void {
+    this.#holding = holding.now;
+    this.#look?.cancel();
+    if (holding.now) this.#lookLater();
     this.#input({ kind: holding.now ? 'hold' : 'release' });
+  }
+
+  /** Not at once: after a hand-over, answers of the holder before may be under way. */
+  #lookLater(): void {
+    const { clock, watch, addresses } = this.#options;
+    this.#look = clock.at(clock.now() + MEMBERS_LOOK_MS, () => {
+      for (const address of addresses) watch.probe(address);
+      this.#lookLater();
+    });
   }
 
   stop(): void {
     this.#timer?.cancel();
+    this.#look?.cancel();
     this.#options.watch.close();
   }
 
@@ -78,6 +97,7 @@ export class ConflictEngine {
   #receive(claim: NeighborClaim): void {
     // Who asks does not use the address yet; other agents ask when they start, and among members the lease decides.
     if (claim.kind === 'probe') return;
+    if (this.#holding && claim.kind === 'answer' && new Set(this.#options.memberMacs()).has(claim.mac)) this.#options.onMemberAnswer(claim);
     if (this.#states.has(claim.address)) this.#step(claim.address, { kind: 'claim', claim });
   }
 

@@ -92,20 +92,7 @@ function gateOf(options: GateOptions): Gate {
   // While a hand-over runs, the table alone ends the lease. It goes first: what it has closed by then cannot be opened by a later deadline.
   const setDeadline = () => options.deadline?.set(Math.max(openUntilMs, handoverUntilMs));
   const { kind } = options.table;
-  let expectedRules = countRules(netfilter, { table: TABLE });
-  let { mac } = options;
-  const remake = (): TableMade => {
-    const made = makeTable({ ...options, mac });
-    expectedRules = countRules(netfilter, { table: TABLE });
-    return made;
-  };
-  const remade = (what: string): string => {
-    const made = remake();
-    if (!made.ok) return `${what}, and the table netdev ${TABLE} cannot be made anew: ${made.reason}`;
-    const timeoutMs = Math.floor(openUntilMs - options.clock.now() - MARGIN_MS);
-    if (timeoutMs > 0) replace(timeoutMs);
-    return `${what}: the table netdev ${TABLE} made anew`;
-  };
+  const table = keepTable(options, netfilter);
   const close = (): Effect => {
     openUntilMs = handoverUntilMs = Number.NEGATIVE_INFINITY;
     setDeadline();
@@ -123,7 +110,7 @@ function gateOf(options: GateOptions): Gate {
   return {
     open(untilMs) {
       const first = options.clock.now() < openUntilMs ? renew : replace;
-      const opened = openBefore(untilMs, { clock: options.clock, first, replace, remake });
+      const opened = openBefore(untilMs, { clock: options.clock, first, replace, remake: table.remake });
       if (!opened.ok) {
         close();
         return opened;
@@ -133,13 +120,10 @@ function gateOf(options: GateOptions): Gate {
       return done;
     },
     close,
-    reconcile(macNow) {
-      const moved = macNow !== mac;
-      mac = macNow;
-      const rules = countRules(netfilter, { table: TABLE });
-      const mended: string[] = [];
-      if (moved) mended.push(remade(`the interface has another MAC address, ${mac}`));
-      else if (rules !== undefined && rules !== expectedRules) mended.push(remade('somebody else changed the rules'));
+    reconcile(mac) {
+      const mended = table.reconcile(mac);
+      const timeoutMs = Math.floor(openUntilMs - options.clock.now() - MARGIN_MS);
+      if (mended.length > 0 && timeoutMs > 0) replace(timeoutMs);
       return [...mended, ...(options.deadline?.reconcile() ?? [])];
     },
     inherit(predecessorMac, forMs) {
@@ -166,6 +150,34 @@ function gateOf(options: GateOptions): Gate {
       netfilter.close();
       const unlocked = options.deadline?.close() ?? done;
       return removed.ok ? unlocked : removed;
+    },
+  };
+}
+
+interface KeptTable {
+  remake(): TableMade;
+  reconcile(mac: string): string[];
+}
+
+/** Knows whether the table is as it was made. */
+function keepTable(options: GateOptions, netfilter: Netlink): KeptTable {
+  let { mac } = options;
+  let expectedRules = countRules(netfilter, { table: TABLE });
+  const remake = (): TableMade => {
+    const made = makeTable({ ...options, mac });
+    expectedRules = countRules(netfilter, { table: TABLE });
+    return made;
+  };
+  return {
+    remake,
+    reconcile(macNow) {
+      const rules = countRules(netfilter, { table: TABLE });
+      const changed = rules !== undefined && rules !== expectedRules;
+      const what = macNow === mac ? 'somebody else changed the rules' : `the interface has another MAC address, ${macNow}`;
+      if (macNow === mac && !changed) return [];
+      mac = macNow;
+      const made = remake();
+      return [`${what}: the table netdev ${TABLE} ${made.ok ? 'made anew' : `cannot be made anew: ${made.reason}`}`];
     },
   };
 }

@@ -5,15 +5,15 @@ export type NftRun = { ok: true } | { ok: false; reason: string; nftMissing: boo
 
 /** Carries out the script as one transaction. */
 export function runNft(script: string): NftRun {
-  return run(script, ['-f', '-']);
+  return runWith(['-f', '-'], script);
 }
 
 /** Has the kernel look at the script as if it were carried out, and changes nothing. */
 export function checkNft(script: string): NftRun {
-  return run(script, ['--check', '-f', '-']);
+  return runWith(['--check', '-f', '-'], script);
 }
 
-function run(input: string, argv: readonly string[]): NftRun {
+function runWith(argv: readonly string[], input: string): NftRun {
   const run = spawnSync('nft', argv, { input, encoding: 'utf8' });
   if (run.error !== undefined) return { ok: false, reason: `nft cannot be started: ${run.error.message}`, nftMissing: true };
   if (run.status === 0) return { ok: true };

@@ -15,7 +15,7 @@ function shares(backends: number, mask: number): number[] {
 /** All ways to choose up to three of the backends. */
 function upToThree(backends: number): number[][] {
   const ways: number[][] = [[]];
-  for (let i = 0; i < backends; i++) for (const way of [...ways]) if (way.length < 3) ways.push([...way, i]);
+  for (let i = 0; i < backends; i++) ways.push(...ways.filter((way) => way.length < 3).map((way) => [...way, i]));
   return ways;
 }
 
