@@ -133,11 +133,7 @@ function gateOf(options: GateOptions): Gate {
     },
     yieldTo(successorMac, forMs) {
       openUntilMs = Number.NEGATIVE_INFINITY;
-      const yielding =
-        kind === 'steering'
-          ? options.addresses.map((address) => elementOf('yielding', address))
-          : passingElements({ sets: ['yielding', 'successor'], mac: successorMac, addresses: options.addresses });
-      return handOver({ elements: yielding, flush: [...FLUSH_LEASE, ...FLUSH_HANDOVER[kind]], forMs });
+      return handOver({ elements: yieldingElements(options, successorMac), flush: [...FLUSH_LEASE, ...FLUSH_HANDOVER[kind]], forMs });
     },
     leave() {
       const closed = close();
@@ -231,6 +227,12 @@ function passingElements(options: { sets: readonly [set: string, map: string]; m
   assert(macBytes !== undefined, `${mac} is a MAC address`);
   const elements = addresses.flatMap((address) => [elementOf(set, address), { ...elementOf(map, address), data: macBytes }]);
   return [{ table: TABLE, set: 'partner', key: macBytes }, ...elements];
+}
+
+/** With steering nothing is passed on: for the grace time this host steers as before. */
+function yieldingElements({ table, addresses }: GateOptions, successorMac: string): Element[] {
+  if (table.kind === 'steering') return addresses.map((address) => elementOf('yielding', address));
+  return passingElements({ sets: ['yielding', 'successor'], mac: successorMac, addresses });
 }
 
 /** In the set of the address's family. */
