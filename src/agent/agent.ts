@@ -23,7 +23,7 @@ import type { Datagram } from '../ports/datagram.ts';
 import type { Log } from '../ports/log.ts';
 import { HostDatapath } from './datapath.ts';
 import type { Guardian } from './guardian/guardian.ts';
-import { createMetrics, type Metrics, openMetrics, refreshMetrics } from './metrics.ts';
+import { createMetrics, type Metrics, openMetrics, refreshMetrics, refreshSteered } from './metrics.ts';
 import type { Self } from './self.ts';
 import { Upkeep } from './upkeep.ts';
 import { agentStatus, knownHolder } from './status.ts';
@@ -118,7 +118,10 @@ export class Agent {
       },
     });
     this.#conflict = this.#openConflict();
-    const refresh = () => refreshMetrics(this.#metrics, this.status());
+    const refresh = () => {
+      refreshMetrics(this.#metrics, this.status());
+      refreshSteered(this.#metrics, this.#datapath.sockets ?? { connections: 0, destroyed: 0 });
+    };
     this.#metricsServer = await openMetrics(this.#metrics, {
       ...(parseHostPort(metricsAddress) as { host: string; port: number }),
       refresh,
@@ -358,6 +361,7 @@ export class Agent {
       health: (name) => this.#health.of(name),
       unfit: this.#unfit(),
       connections: this.#datapath.carrier.connections(),
+      steeredTo: this.#datapath.sockets?.chosen ?? null,
       guarded: guardian.guarded,
     });
   }

@@ -110,6 +110,13 @@ export class HostDatapath {
     return [...this.#datapath.reconcile(), ...(this.#sockets?.reconcile() ?? [])];
   }
 
+  /** Where connections of processes on this host go; null while they go to the address like those of others. */
+  get sockets(): { chosen: string[]; connections: number; destroyed: number } | null {
+    const sockets = this.#sockets;
+    if (sockets === undefined || sockets.problem() !== undefined) return null;
+    return { chosen: sockets.chosen(), connections: sockets.connections(), destroyed: sockets.destroyed() };
+  }
+
   flowsOf(member: number) {
     return this.#flows.flowsOf(member);
   }

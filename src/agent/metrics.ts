@@ -63,6 +63,16 @@ export function refreshProcess({ cpu, residentMemory }: Pick<NodeMetrics, 'cpu' 
   residentMemory.set(process.memoryUsage.rss());
 }
 
+/** Connections of processes on this machine. */
+export function refreshSteered(
+  { steered, steeredEnded }: Pick<NodeMetrics, 'steered' | 'steeredEnded'>,
+  { connections, destroyed }: { connections: number; destroyed: number },
+): void {
+  steered.set(connections);
+  steeredEnded.reset();
+  steeredEnded.inc(destroyed);
+}
+
 /** As the agent is now. */
 export function refreshMetrics(metrics: Metrics, status: AgentStatus): void {
   refreshProcess(metrics);

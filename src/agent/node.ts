@@ -13,7 +13,7 @@ import { CONTROL_SOCKET, type NodeStatus } from '../ports/control.ts';
 import type { Log } from '../ports/log.ts';
 import { openControl } from './control.ts';
 import { createLog } from './log.ts';
-import { createNodeMetrics, type NodeMetrics, openMetrics, refreshProcess } from './metrics.ts';
+import { createNodeMetrics, type NodeMetrics, openMetrics, refreshProcess, refreshSteered } from './metrics.ts';
 import { refuseMember } from './self.ts';
 import { steerSockets } from './socket-steering.ts';
 
@@ -106,11 +106,9 @@ class NodeAgent {
   }
 
   #refreshMetrics(): void {
-    const { backendReady, steered, steeredEnded } = this.#metrics;
+    const { backendReady } = this.#metrics;
     refreshProcess(this.#metrics);
-    steered.set(this.#steering.connections());
-    steeredEnded.reset();
-    steeredEnded.inc(this.#steering.destroyed());
+    refreshSteered(this.#metrics, { connections: this.#steering.connections(), destroyed: this.#steering.destroyed() });
     for (const { name } of this.#targets) backendReady.set({ backend: name }, this.#health.of(name).state === 'ready' ? 1 : 0);
   }
 

@@ -17,11 +17,12 @@ export interface AgentView {
   /** Why this host may not stand, in words. */
   unfit: string | undefined;
   connections: number;
+  steeredTo: string[] | null;
   guarded: boolean;
 }
 
 /** All that an agent says of itself. */
-export function agentStatus({ cluster, self, host, now, lease, health, unfit, connections, guarded }: AgentView): AgentStatus {
+export function agentStatus({ cluster, self, host, now, lease, health, unfit, connections, steeredTo, guarded }: AgentView): AgentStatus {
   const { hosts } = cluster.controlPlane;
   const names = hosts.map(({ name }) => name);
   const addresses = hosts.map((each) => each.addresses[0]?.address as string);
@@ -53,6 +54,7 @@ export function agentStatus({ cluster, self, host, now, lease, health, unfit, co
     }),
     datapath: host.choice,
     connections,
+    steeredTo,
     realtime: host.realtime,
     guarded,
   };

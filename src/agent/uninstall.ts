@@ -10,12 +10,15 @@ import { removeSteering } from '../drivers/linux/socket/steering.ts';
 import { CONTROL_SOCKET } from '../ports/control.ts';
 import { refuseIfRunning } from './control.ts';
 
-/** Removes what hale leaves in this machine's kernel on purpose, and names it. Throws HaleError `agent_running`, `uninstall_refused`. */
-export async function uninstall(cluster: Cluster): Promise<string[]> {
+/**
+ * Removes what hale leaves in this machine's kernel on purpose, and names it; without a cluster description, only what can be told without it.
+ * Throws HaleError `agent_running`, `uninstall_refused`.
+ */
+export async function uninstall(cluster: Cluster | undefined): Promise<string[]> {
   await refuseIfRunning(CONTROL_SOCKET);
   const steering = removeSteering({});
   if (!steering.ok) throw refused(`the programs that steer connections could not be removed: ${steering.reason}`);
-  return [...steering.removed, ...removeServing(cluster.endpoint.addresses)];
+  return [...steering.removed, ...(cluster === undefined ? [] : removeServing(cluster.endpoint.addresses))];
 }
 
 /** With datapath dsr: the gate first, or the address would be on this host without it. */

@@ -4,6 +4,7 @@ import { runNode } from '../agent/node.ts';
 import { uninstall } from '../agent/uninstall.ts';
 import { callControl } from '../drivers/control/client.ts';
 import { CONTROL_SOCKET } from '../ports/control.ts';
+import type { Cluster } from '../core/cluster/schema.ts';
 import { DEFAULT_CONFIG, readClusterFile } from './read-cluster.ts';
 
 /** `hale agent`: the daemon of a control-plane host or a node, two words to a running one, and its removal. */
@@ -31,7 +32,9 @@ export function agentCommand(): Command {
     .command('uninstall')
     .description("remove what a stopped agent leaves in this machine's kernel on purpose, so that connections go on without it")
     .action(async () => {
-      const removed = await uninstall(readClusterFile((command.opts() as { config: string }).config));
+      const { config } = command.opts<{ config: string }>();
+      const cluster = clusterOrNote(config);
+      const removed = await uninstall(cluster);
       process.stdout.write(removed.length === 0 ? 'nothing of hale is left in the kernel\n' : `removed ${removed.join(', ')}\n`);
     });
   return command;
@@ -39,4 +42,16 @@ export function agentCommand(): Command {
 
 async function tell(what: '/drain' | '/resume'): Promise<void> {
   await callControl(CONTROL_SOCKET, 'POST', what);
+}
+
+/** The description may be gone already; what it would tell is left then, and that is said. */
+function clusterOrNote(file: string): Cluster | undefined {
+  try {
+    return readClusterFile(file);
+  } catch (error) {
+    process.stderr.write(
+      `${(error as Error).message}\nleft alone: the address on lo and the table netdev hale of datapath dsr, if they are there; name the description with --config\n`,
+    );
+    return undefined;
+  }
 }

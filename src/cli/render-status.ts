@@ -44,6 +44,8 @@ function summary(status: Status): string {
   const how = endpoint.enforced ? 'the kernel ends the lease by itself' : 'only the agent ends the lease';
   lines.push(`lease    ${status.leaseMs} ms (profile ${status.profile}); ${how}; real-time scheduling ${status.realtime ? 'on' : 'off'}`);
   lines.push(`datapath ${status.datapath.datapath} (${status.datapath.because}); ${status.connections} connections`);
+  if (status.steeredTo !== null && status.steeredTo.length > 0)
+    lines.push(`sockets  processes on this host are connected straight to ${status.steeredTo.join(', ')}`);
   if (endpoint.weaker !== null) lines.push(`weaker   ${endpoint.weaker}`);
   const unguarded = styleText('yellow', 'none: should the agent die, the address moves only when its lease has ended');
   lines.push(`guardian ${status.guarded ? 'stands by' : unguarded}`);

@@ -30,6 +30,8 @@ export interface AgentStatus {
   /** How connections reach a backend from this host when it holds the address, and why so. */
   datapath: Choice;
   connections: number;
+  /** API servers that connections of processes on this host go straight to; null: they go to the address like those of others. */
+  steeredTo: string[] | null;
   realtime: boolean;
   /** Whether a guardian process stands by, so that the address moves at once should only the agent die. */
   guarded: boolean;

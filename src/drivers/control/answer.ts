@@ -60,6 +60,7 @@ const agentStatus: z.ZodType<AgentStatus> = z.object({
   backends,
   datapath: z.object({ datapath: z.enum(['dsr', 'nat', 'ipvs', 'proxy']), because: name }),
   connections: number,
+  steeredTo: z.array(name).nullable(),
   realtime: flag,
   guarded: flag,
 });

@@ -29,6 +29,7 @@ const status: AgentStatus = {
   backends: [{ name: 'cp1', address: '10.0.0.11:6443', state: 'ready', reason: '', sinceMs: 1 }],
   datapath: { datapath: 'dsr', because: 'auto' },
   connections: 3,
+  steeredTo: ['cp1'],
   realtime: true,
   guarded: true,
 };
