@@ -2,12 +2,15 @@ import { readFileSync } from 'node:fs';
 
 export const example = readFileSync(new URL('../../../docs/examples/cluster.yaml', import.meta.url), 'utf8');
 
-/** The example with each text replaced by another; a text that the example lacks is a mistake in the test. */
+/** The example with a port of its own for the address, which a proxy needs, so that both ports can be told apart. */
+const withProxy = example.replace('port: 6443', 'port: 8443').replace('datapath: auto', 'datapath: proxy');
+
+/** That with each text replaced by another; a text that it lacks is a mistake in the test. */
 export function edited(...edits: (readonly [from: string, to: string])[]): string {
   return edits.reduce((text, [from, to]) => {
     if (!text.includes(from)) throw new Error(`the example lacks ${JSON.stringify(from)}`);
     return text.replace(from, to);
-  }, example);
+  }, withProxy);
 }
 
 export const CP2 = '    - name: cp2\n      address: 10.0.0.12/24\n      zone: b\n';
@@ -40,7 +43,7 @@ export const badFiles: Record<string, { text: string; problems: string[] }> = {
   },
   'two documents': {
     text: `${example}---\nkind: Other\n`,
-    problems: ['46:1: a second YAML document starts here, but a cluster file holds one. Remove it, or move it to a file of its own.'],
+    problems: ['49:1: a second YAML document starts here, but a cluster file holds one. Remove it, or move it to a file of its own.'],
   },
   'an alias': {
     text: edited(['name: prod', 'name: &n prod'], ['interface: eth0', 'interface: *n']),
@@ -168,6 +171,12 @@ export const badFiles: Record<string, { text: string; problems: string[] }> = {
     text: edited([ADDRESS, 'address: [10.0.0.100, "fd00::100"]'], ...DUAL_HOSTS),
     problems: [
       "24:16: host cp3 has no IPv6 address, so it cannot take over the endpoint address fd00::100. Add the host's IPv6 address, or give the endpoint only an IPv4 address.",
+    ],
+  },
+  'an API server that does not listen on the port of the endpoint': {
+    text: edited(['datapath: proxy', 'datapath: dsr']),
+    problems: [
+      '29:9: with datapath dsr the API servers must listen on port 8443 of the endpoint on all addresses; they listen on port 6443 (apiserver.bind: all). Set endpoint.port and apiserver.port to one number and apiserver.bind to all, or choose datapath: nat.',
     ],
   },
   'the port of the local API server': {
