@@ -35,6 +35,8 @@ export interface Carrier {
   steering?: SteeringEngine;
   /** Where the connections are when they do not end on sockets of this host. */
   flows?: FlowSource;
+  /** What the datapath is to be given for a plan; without it, the plan itself. */
+  planFor?: (plan: DatapathPlan) => DatapathPlan;
 }
 
 /** Throws a HaleError when it cannot be had. */
@@ -45,16 +47,30 @@ export async function openCarrier(options: CarrierOptions): Promise<Carrier> {
       return steering(options);
     case 'nat': {
       const { masquerade } = cluster.nat;
-      const nat = NatDatapath.open(plan, { interfaceName: host.link.name, masquerade, log, onForgotten: options.tellClients });
-      return { datapath: nat, flows: nat };
+      const planFor = byAddress(cluster);
+      const nat = NatDatapath.open(planFor(plan), { interfaceName: host.link.name, masquerade, log, onForgotten: options.tellClients });
+      return { datapath: nat, flows: nat, planFor };
     }
     case 'ipvs': {
-      const ipvs = IpvsDatapath.open(plan, { clock, log, onCut: ({ clients }) => options.tellClients(clients) });
-      return { datapath: ipvs, flows: ipvs.flows };
+      const planFor = byAddress(cluster);
+      const ipvs = IpvsDatapath.open(planFor(plan), { clock, log, onCut: ({ clients }) => options.tellClients(clients) });
+      return { datapath: ipvs, flows: ipvs.flows, planFor };
     }
     case 'proxy':
       return { datapath: await ProxyDatapath.open(plan, onCrash, { ...cluster.proxy, log }) };
   }
+}
+
+/** A kernel translates within one family, so a host of two addresses is two backends of one name. */
+function byAddress({ controlPlane: { hosts } }: Cluster): (plan: DatapathPlan) => DatapathPlan {
+  return (plan) => {
+    const own = plan.backends[plan.self]?.name;
+    const backends = plan.backends.flatMap((backend) => {
+      const addresses = hosts.find(({ name }) => name === backend.name)?.addresses ?? [];
+      return addresses.map(({ address }) => ({ ...backend, address }));
+    });
+    return { ...plan, backends, self: backends.findIndex(({ name }) => name === own) };
+  };
 }
 
 function steering({ plan, clock, log, host, flowsOf, tell }: CarrierOptions): Carrier {

@@ -1,7 +1,9 @@
 /** Finds out which datapaths are possible on this host, and chooses. */
 import { HaleError } from '../base/error.ts';
 import { type Against, againstBy, chooseDatapath, type Choice, type DatapathName } from '../core/balancer/choice.ts';
+import { cloudOf } from '../core/balancer/obstacles.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
+import { readMachineFacts } from '../drivers/linux/network-facts.ts';
 import { checkNft } from '../drivers/linux/nft-program.ts';
 import type { Log } from '../ports/log.ts';
 
@@ -32,6 +34,11 @@ export function chooseHere({ cluster, scripts, log }: ChoiceOptions): Choice {
 
 function againstHere(cluster: Cluster, scripts: ChoiceOptions['scripts']): Against {
   const against = againstBy(cluster);
+  const cloud = cloudOf(readMachineFacts());
+  // Whoever asks for it knows that network.
+  if (cloud !== undefined && cluster.datapath === 'auto') {
+    against.dsr ??= `this machine is in ${cloud}, whose network commonly drops frames with the MAC address of another machine`;
+  }
   for (const [name, script] of Object.entries(scripts) as [DatapathName, string][]) {
     const checked = checkNft(script);
     if (!checked.ok) against[name] ??= checked.reason;

@@ -52,6 +52,7 @@ export class HostDatapath {
   readonly #options: HostDatapathOptions;
   readonly #datapath: Datapath;
   readonly #steering: SteeringEngine | undefined;
+  readonly #planFor: (plan: DatapathPlan) => DatapathPlan;
   readonly #flows: FlowEngine;
   readonly #prod: ClientProd;
   /** For processes of this host. */
@@ -70,6 +71,7 @@ export class HostDatapath {
     this.#options = options;
     this.#datapath = carrier.datapath;
     this.#steering = carrier.steering;
+    this.#planFor = carrier.planFor ?? ((same) => same);
     this.#toldAt = Array.from({ length: members }, () => Number.NEGATIVE_INFINITY);
     this.#prod = openClientProd({ frontends, clock });
     const sockets = steerSockets({ cluster, self, log });
@@ -123,7 +125,9 @@ export class HostDatapath {
 
   /** How the backends are by now; `macs` as their hosts tell them. */
   apply(plan: DatapathPlan): void {
-    this.#datapath.apply({ ...plan, backends: plan.backends.map((backend, i) => ({ ...backend, serves: this.#serves(i) })) });
+    this.#datapath.apply(
+      this.#planFor({ ...plan, backends: plan.backends.map((backend, i) => ({ ...backend, serves: this.#serves(i) })) }),
+    );
     this.#sockets?.apply(plan);
     const died = plan.backends.flatMap(({ state }, i) => (state === 'dead' && this.#states[i] !== 'dead' ? [i] : []));
     this.#states = plan.backends.map(({ state }) => state);
