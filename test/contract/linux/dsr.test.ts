@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { assignSlots, slotOf } from '../../../src/core/balancer/slots.ts';
 import type { LabHost } from '../../../src/lab/host.ts';
@@ -144,6 +145,20 @@ describe.skipIf(labImpossible !== undefined).each(['4', '6'] as const)(
       } finally {
         await lab.client.exec(['ip', 'neighbor', 'del', address, 'dev', 'eth0']);
       }
+    });
+
+    test('what a router says of a packet that was too large reaches every backend', async () => {
+      await start();
+      const served = async (host: LabHost) => {
+        const { stdout } = await host.exec(['nft', 'list', 'chain', 'netdev', 'hale', `to${families}`]);
+        return Number(/@members counter packets (\d+)/.exec(stdout)?.[1]);
+      };
+      const others = lab.controlPlane.slice(1);
+      const before = await Promise.all(others.map(served));
+      const program = join(import.meta.dirname, '../../support/unreachable.ts');
+      const sent = await lab.client.exec([process.execPath, program, lab.plan.endpoint.addresses[0] as string]);
+      expect(sent).toMatchObject({ code: 0 });
+      expect(await Promise.all(others.map(served))).toEqual(before.map((count) => count + 1));
     });
 
     test('whatever somebody flushes comes back, with what was steered, and the lease', async () => {
