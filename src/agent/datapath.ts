@@ -61,6 +61,7 @@ export class HostDatapath {
   /** When a member last said how it steers. */
   readonly #toldAt: number[];
   #states: BackendState[] = [];
+  readonly #heard = new Set<number>();
   #holding = false;
   #telling: Timer | undefined;
   #toTell: Timer | undefined;
@@ -131,6 +132,7 @@ export class HostDatapath {
     this.#sockets?.apply(plan);
     const died = plan.backends.flatMap(({ state }, i) => (state === 'dead' && this.#states[i] !== 'dead' ? [i] : []));
     this.#states = plan.backends.map(({ state }) => state);
+    for (const member of died) this.#toldAt[member] = Number.NEGATIVE_INFINITY;
     if (this.#steering === undefined) return;
     if (this.#holding) this.#tellClientsOf(died);
     // Their answers can be steered to here.
@@ -158,6 +160,9 @@ export class HostDatapath {
     const decoded = decodeBalancerMessage(payload);
     if (!decoded.ok) return 'malformed';
     const { message } = decoded;
+    // It has only now taken this run for true, and missed what was said before.
+    if (!this.#heard.has(from)) this.tell();
+    this.#heard.add(from);
     if (message.kind !== 'table') this.#flows.receive(from, message);
     else {
       const served = this.#serves(from);
@@ -193,9 +198,12 @@ export class HostDatapath {
     return all.filter((member) => (this.#steering === undefined ? member !== self : this.#states[member] === 'dead'));
   }
 
+  /** What a host said holds while its agent is away, until its API server was dead: after a boot the address is not there yet. */
   #serves(member: number): boolean {
     const { clock, isAlive, self } = this.#options;
-    return member === self || clock.now() - (this.#toldAt[member] as number) < TOLD_MS || !isAlive(member);
+    const toldAt = this.#toldAt[member] as number;
+    if (member === self) return true;
+    return toldAt !== Number.NEGATIVE_INFINITY && (clock.now() - toldAt < TOLD_MS || !isAlive(member));
   }
 
   #tell(): void {

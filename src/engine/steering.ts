@@ -29,6 +29,7 @@ export class SteeringEngine implements Datapath {
   readonly #options: SteeringEngineOptions;
   #steering: Steering = createSteering();
   #states: BackendState[] = [];
+  #serving = 0;
   /** By the masks, the backend of each slot for connections under way. */
   #assigned: readonly (number | undefined)[] = [];
   #exceptions = new Map<string, SteeringException>();
@@ -47,8 +48,9 @@ export class SteeringEngine implements Datapath {
   apply({ backends }: DatapathPlan): void {
     const { table } = this.#options;
     this.#note(table.setStations(backends.map(({ mac }) => mac)));
-    // Only a host that serves what it has not the lease for, and whose MAC is known, can be steered to.
-    this.#states = backends.map(({ state, serves, mac }) => (serves && mac !== undefined ? state : 'dead'));
+    // Nothing can be steered to a host whose MAC is unknown.
+    this.#states = backends.map(({ state, mac }) => (mac === undefined ? 'dead' : state));
+    this.#serving = backends.reduce((mask, { serves }, i) => (serves ? mask | (1 << i) : mask), 0);
     if (this.#holding) this.#step();
   }
 
@@ -107,7 +109,7 @@ export class SteeringEngine implements Datapath {
 
   #step(): void {
     const { clock, tell } = this.#options;
-    this.#steering = steer(this.#steering, this.#states, clock.now());
+    this.#steering = steer(this.#steering, { states: this.#states, serving: this.#serving }, clock.now());
     this.#write();
     tell();
     this.#timer?.cancel();

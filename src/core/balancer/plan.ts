@@ -10,7 +10,7 @@ export interface Backend extends Target {
   state: BackendState;
   /** Hardware address of its host's interface towards the address; undefined while unknown. */
   mac?: string | undefined;
-  /** Its host takes packets for the address that another host steers to it. */
+  /** Its host says that it takes new connections that another host steers to it. */
   serves?: boolean;
 }
 

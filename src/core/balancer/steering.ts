@@ -39,7 +39,7 @@ export function wantedBackends(states: readonly BackendState[]): number {
   return maskOf(states, (state) => state === best);
 }
 
-export function livingBackends(states: readonly BackendState[]): number {
+function livingBackends(states: readonly BackendState[]): number {
   return maskOf(states, (state) => state !== 'dead');
 }
 
@@ -47,10 +47,14 @@ function maskOf(states: readonly BackendState[], chosen: (state: BackendState) =
   return states.reduce((mask, state, i) => (chosen(state) ? mask | (1 << i) : mask), 0);
 }
 
-/** Follows the health of the backends; to be called at each change and at `settleAt`. */
-export function steer(steering: Steering, states: readonly BackendState[], now: number): Steering {
+/** Follows the health of the backends; to be called at each change and at `settleAt`. `serving`: those that may get new connections, as a mask. */
+export function steer(
+  steering: Steering,
+  { states, serving }: { states: readonly BackendState[]; serving: number },
+  now: number,
+): Steering {
   const living = livingBackends(states);
-  const wanted = wantedBackends(states);
+  const wanted = wantedBackends(states.map((state, i) => (serving & (1 << i) ? state : 'dead')));
   const { settleAt } = steering;
   const opening = steering.opening & living;
   const established = (now >= settleAt ? steering.opening : steering.established) & living;

@@ -159,21 +159,25 @@ interface KeptTable {
 function keepTable(options: GateOptions, netfilter: Netlink): KeptTable {
   let { mac } = options;
   let expectedRules = countRules(netfilter, { table: TABLE });
-  const remake = (): TableMade => {
+  /** What has been mended and not been said yet. */
+  let mended: string[] = [];
+  const remake = (what: string): TableMade => {
     const made = makeTable({ ...options, mac });
     expectedRules = countRules(netfilter, { table: TABLE });
+    mended.push(`${what}: the table netdev ${TABLE} ${made.ok ? 'made anew' : `cannot be made anew: ${made.reason}`}`);
     return made;
   };
   return {
-    remake,
+    remake: () => remake('somebody else deleted the rules'),
     reconcile(macNow) {
       const rules = countRules(netfilter, { table: TABLE });
-      const changed = rules !== undefined && rules !== expectedRules;
-      const what = macNow === mac ? 'somebody else changed the rules' : `the interface has another MAC address, ${macNow}`;
-      if (macNow === mac && !changed) return [];
+      const moved = macNow !== mac;
       mac = macNow;
-      const made = remake();
-      return [`${what}: the table netdev ${TABLE} ${made.ok ? 'made anew' : `cannot be made anew: ${made.reason}`}`];
+      if (moved) remake(`the interface has another MAC address, ${mac}`);
+      else if (rules !== undefined && rules !== expectedRules) remake('somebody else changed the rules');
+      const said = mended;
+      mended = [];
+      return said;
     },
   };
 }

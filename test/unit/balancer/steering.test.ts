@@ -2,8 +2,9 @@ import { describe, expect, test } from 'vitest';
 import type { BackendState } from '../../../src/core/balancer/health.ts';
 import { adopt, createSteering, SETTLE_MS, steer, wantedBackends } from '../../../src/core/balancer/steering.ts';
 
-const states = (text: string): BackendState[] =>
+const statesOf = (text: string): BackendState[] =>
   [...text].map((letter) => ({ r: 'ready', d: 'draining', u: 'unknown', x: 'dead' })[letter] as BackendState);
+const states = (text: string, serving = 7) => ({ states: statesOf(text), serving });
 const settled = { opening: 7, established: 7, settleAt: Number.POSITIVE_INFINITY };
 
 describe('steering', () => {
@@ -18,7 +19,7 @@ describe('steering', () => {
     ['uxu', 0b101],
     ['xxx', 0],
   ])('new connections of %s go to the best there are', (text, mask) => {
-    expect(wantedBackends(states(text))).toBe(mask);
+    expect(wantedBackends(statesOf(text))).toBe(mask);
   });
 
   test('a backend that dies leaves at once, for all packets', () => {
@@ -49,6 +50,11 @@ describe('steering', () => {
   test('when etcd has no leader and all drain one after the other, all serve', () => {
     const first = steer(settled, states('drr'), 0);
     expect(steer(first, states('ddd'), SETTLE_MS)).toEqual({ opening: 7, established: 6, settleAt: 2 * SETTLE_MS });
+  });
+
+  test('a host that does not say that it serves gets no new connections, and keeps those it has', () => {
+    expect(steer(settled, states('rrr', 3), 0)).toEqual({ opening: 3, established: 7, settleAt: SETTLE_MS });
+    expect(steer(settled, states('ddd', 3), 0).opening).toBe(3);
   });
 
   test('the next holder goes on where the last one was', () => {

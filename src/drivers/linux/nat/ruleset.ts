@@ -10,7 +10,7 @@ import { familyOf, parseIp } from '../../../base/address.ts';
 
 export const NAT_TABLE = 'hale_nat';
 export const SLOTS = 60;
-export const NAT_CHAINS: readonly string[] = ['balance', 'prerouting', 'output', 'postrouting'];
+export const NAT_CHAINS: readonly string[] = ['balance', 'untracked', 'prerouting', 'output', 'postrouting'];
 export const NAT_MAPS: readonly string[] = ['backends4', 'backends6'];
 
 export interface Socket {
@@ -42,6 +42,10 @@ table inet ${NAT_TABLE} {
   ${slotsMap(6, rules)}
   chain balance {
     ${lines(frontends.flatMap(translateRules))}
+  }
+  chain untracked {
+    type filter hook output priority raw; policy accept;
+    ${lines(frontends.map(untrackedRule))}
   }
   chain prerouting {
     type nat hook prerouting priority dstnat; policy accept;
@@ -85,6 +89,14 @@ function slotsMap(version: 4 | 6, { slots }: NatRules): string {
 
 function jumpRule({ address, port }: Socket): string {
   return `${ipOf(address)} daddr ${address} tcp dport ${port} fib daddr type local counter name connections${versionOf(address)} jump balance`;
+}
+
+/**
+ * In the address's name this host itself sends no more than prods and resets. Conntrack would take them for connections that began
+ * here, and leave a client's next one from the same port untranslated.
+ */
+function untrackedRule({ address, port }: Socket): string {
+  return `${ipOf(address)} saddr ${address} tcp sport ${port} notrack`;
 }
 
 /** Twice: a look-up that runs while the elements change can miss both the old one and the new one. */
