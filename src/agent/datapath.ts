@@ -62,6 +62,8 @@ export class HostDatapath {
   readonly #toldAt: number[];
   #states: BackendState[] = [];
   readonly #heard = new Set<number>();
+  /** What ended at members when their backends died last. */
+  readonly #lost = new Map<number, readonly Flow[]>();
   #holding = false;
   #telling: Timer | undefined;
   #toTell: Timer | undefined;
@@ -132,11 +134,18 @@ export class HostDatapath {
     this.#sockets?.apply(plan);
     const died = plan.backends.flatMap(({ state }, i) => (state === 'dead' && this.#states[i] !== 'dead' ? [i] : []));
     this.#states = plan.backends.map(({ state }) => state);
-    for (const member of died) this.#toldAt[member] = Number.NEGATIVE_INFINITY;
-    if (this.#steering === undefined) return;
-    if (this.#holding) this.#tellClientsOf(died);
+    if (this.#steering !== undefined) for (const member of died) this.#bury(member);
+  }
+
+  /** With dsr: its connections are gone, and a client may use the port of one again. */
+  #bury(member: number): void {
+    const flows = this.#flows.flowsOf(member);
+    this.#toldAt[member] = Number.NEGATIVE_INFINITY;
+    this.#lost.set(member, flows);
+    this.#flows.forget(member);
+    if (this.#holding) this.tellClients(flows);
     // Their answers can be steered to here.
-    else void this.#forgetEnded(died.flatMap((member) => this.#flows.flowsOf(member)));
+    else void this.#forgetEnded(flows);
   }
 
   /** `handedOver`: the host that held it before serves its connections for a while. */
@@ -146,7 +155,7 @@ export class HostDatapath {
     const { clock } = this.#options;
     // Not before the address is announced, which follows: clients would answer to the host that is gone, and not again for 500 ms.
     const delayMs = this.#steering === undefined && handedOver ? AFTER_GRACE_MS : 0;
-    this.#toTell = clock.at(clock.now() + delayMs, () => this.#tellClientsOf(this.#gone()));
+    this.#toTell = clock.at(clock.now() + delayMs, () => this.tellClients(this.#lostFlows()));
   }
 
   release(): void {
@@ -191,11 +200,12 @@ export class HostDatapath {
     await this.#datapath.close();
   }
 
-  /** Where connections are lost: with dsr on hosts that died; otherwise where the address was, and nobody is there any more. */
-  #gone(): number[] {
+  /** Connections that are lost: with dsr those on hosts that died; otherwise those where the address was, and nobody is there any more. */
+  #lostFlows(): readonly Flow[] {
     const { members, self } = this.#options;
     const all = Array.from({ length: members }, (_, member) => member);
-    return all.filter((member) => (this.#steering === undefined ? member !== self : this.#states[member] === 'dead'));
+    if (this.#steering === undefined) return all.flatMap((member) => (member === self ? [] : this.#flows.flowsOf(member)));
+    return all.flatMap((member) => (this.#states[member] === 'dead' ? (this.#lost.get(member) ?? []) : []));
   }
 
   /** What a host said holds while its agent is away, until its API server was dead: after a boot the address is not there yet. */
@@ -210,10 +220,6 @@ export class HostDatapath {
     const { clock } = this.#options;
     this.tell();
     this.#telling = clock.at(clock.now() + TELL_MS, () => this.#tell());
-  }
-
-  #tellClientsOf(members: readonly number[]): void {
-    this.tellClients(members.flatMap((member) => this.#flows.flowsOf(member)));
   }
 
   /** A client that waits would not find out for minutes that its connection is gone. */

@@ -79,6 +79,13 @@ export class FlowEngine {
     if (delta !== undefined) this.#options.onChange(from, delta);
   }
 
+  /** A member's host is gone, and with it what it told; should it come back, it is asked for all. */
+  forget(member: number): void {
+    if (member !== this.#options.self) this.#unheard[member] = new Set(allPages);
+    const delta = this.#book.replace(member, { first: 0, last: PAGES - 1, flows: [] });
+    if (delta !== undefined) this.#options.onChange(member, delta);
+  }
+
   stop(): void {
     this.#stopped = true;
     for (const timer of Object.values(this.#timers)) timer?.cancel();
