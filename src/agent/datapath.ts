@@ -3,10 +3,11 @@ import type { Flow } from '../core/balancer/flow.ts';
 import type { BackendState } from '../core/balancer/health.ts';
 import type { DatapathPlan } from '../core/balancer/plan.ts';
 import type { ProxySettings } from '../core/balancer/proxy.ts';
+import type { Masks } from '../core/balancer/steering.ts';
 import { DRAIN_GRACE_MS } from '../core/balancer/timing.ts';
 import { decodeBalancerMessage, encodeBalancerMessage } from '../core/balancer/wire.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
-import { forgetEnded } from '../drivers/linux/ended.ts';
+import { endAll, forgetEnded } from '../drivers/linux/ended.ts';
 import { localFlows } from '../drivers/linux/local-flows.ts';
 import { openClientProd } from '../drivers/linux/prod.ts';
 import { openSockDiag } from '../drivers/linux/sock-diag.ts';
@@ -169,25 +170,40 @@ export class HostDatapath {
     const decoded = decodeBalancerMessage(payload);
     if (!decoded.ok) return 'malformed';
     const { message } = decoded;
-    // It has only now taken this run for true, and missed what was said before.
-    if (!this.#heard.has(from)) this.tell();
+    // It has only now taken this run for true, or comes back and may not know yet who holds: what was said passed it by. No answer to an answer.
+    const missed = !this.#heard.has(from) || this.#states[from] === 'dead';
+    if (missed && message.kind !== 'table') this.#tellTo(from);
     this.#heard.add(from);
     if (message.kind !== 'table') this.#flows.receive(from, message);
     else {
       const served = this.#serves(from);
       this.#toldAt[from] = this.#options.clock.now();
       if (!served) this.#options.onServing();
-      if (from === this.#options.holder()) this.#steering?.follow(message);
+      if (from === this.#options.holder()) this.#follow(message);
     }
     return undefined;
   }
 
+  #follow(holders: Masks & { dead: number }): void {
+    this.#steering?.follow(holders);
+    const { self, plan, log } = this.#options;
+    if (this.#steering === undefined || (holders.dead & (1 << self)) === 0) return;
+    // The holder has led the clients of this host elsewhere; one that uses its port again must not meet what is left of its old connection.
+    void endAll({ diag: this.#diag, frontends: plan.frontends }).then((ended) => {
+      if (!ended.ok) log.warn({ reason: ended.reason }, 'connections that the holder gave up could not be ended');
+    });
+  }
+
   /** Says at once how this host steers. */
   tell(): void {
-    const { self, members, send } = this.#options;
+    const { self, members } = this.#options;
+    for (let member = 0; member < members; member++) if (member !== self) this.#tellTo(member);
+  }
+
+  #tellTo(member: number): void {
     if (this.#steering === undefined) return;
-    const payload = encodeBalancerMessage({ kind: 'table', term: 0, ...this.#steering.masks });
-    for (let member = 0; member < members; member++) if (member !== self) send(member, payload);
+    const { masks, dead } = this.#steering;
+    this.#options.send(member, encodeBalancerMessage({ kind: 'table', ...masks, dead }));
   }
 
   async close(): Promise<void> {

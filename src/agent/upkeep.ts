@@ -1,6 +1,6 @@
 /** What an agent looks at in turn: whether members have fallen silent, and whether the kernel is as it should be. */
 import { activePromise } from '../core/lease/granter.ts';
-import type { LeaseState } from '../core/lease/state.ts';
+import { type LeaseState, majority } from '../core/lease/state.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Host } from './world.ts';
@@ -50,13 +50,15 @@ export class Upkeep {
     const state = lease();
     const now = clock.now();
     const silentMs = SILENT_RENEWALS * state.config.timing.renewMs;
-    for (const member of heardOften(state, now)) {
-      const silent = now - (state.peers[member]?.heardAt ?? now) > silentMs;
-      if (!silent) this.#silent.delete(member);
-      else if (!this.#silent.has(member)) {
-        this.#silent.add(member);
-        onSilent(member);
-      }
+    const often = heardOften(state, now);
+    const silent = often.filter((member) => now - (state.peers[member]?.heardAt ?? now) > silentMs);
+    for (const member of often) if (!silent.includes(member)) this.#silent.delete(member);
+    // A holder that hears no majority is itself the one that is cut off; its lease is about to end.
+    if (state.role.name === 'holder' && state.config.members - silent.length < majority(state.config.members)) return;
+    for (const member of silent) {
+      if (this.#silent.has(member)) continue;
+      this.#silent.add(member);
+      onSilent(member);
     }
   }
 

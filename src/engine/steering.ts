@@ -30,6 +30,7 @@ export class SteeringEngine implements Datapath {
   #steering: Steering = createSteering();
   #states: BackendState[] = [];
   #serving = 0;
+  #dead = 0;
   /** By the masks, the backend of each slot for connections under way. */
   #assigned: readonly (number | undefined)[] = [];
   #exceptions = new Map<string, SteeringException>();
@@ -45,11 +46,17 @@ export class SteeringEngine implements Datapath {
     return { opening, established };
   }
 
+  /** Backends that have died, as far as this host knows. */
+  get dead(): number {
+    return this.#dead;
+  }
+
   apply({ backends }: DatapathPlan): void {
     const { table } = this.#options;
     this.#note(table.setStations(backends.map(({ mac }) => mac)));
     // Nothing can be steered to a host whose MAC is unknown.
     this.#states = backends.map(({ state, mac }) => (mac === undefined ? 'dead' : state));
+    this.#dead = backends.reduce((mask, { state }, i) => (state === 'dead' ? mask | (1 << i) : mask), 0);
     this.#serving = backends.reduce((mask, { serves }, i) => (serves ? mask | (1 << i) : mask), 0);
     if (this.#holding) this.#step();
   }

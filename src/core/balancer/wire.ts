@@ -4,7 +4,7 @@
  *   protocol u8 | kind u8 | fields of the kind
  *
  *   flows   first page u8 | last page u8 | count u8 | IPv4 address u32, port u16 each | count u8 | IPv6 address 16 bytes, port u16 each
- *   table   term u48 | opening u16 | established u16
+ *   table   opening u16 | established u16 | dead u16
  *   query   (nothing)
  *
  * Flows ascend strictly within each family, IPv4 is never written as mapped IPv6, and pages follow from the flows: one encoding for each message.
@@ -20,8 +20,6 @@ const PROTOCOL = 2;
 const FLOWS_ROOM = PAYLOAD_BYTES_MAX - 6;
 const IPV4_FLOW_BYTES = 6;
 const IPV6_FLOW_BYTES = 18;
-/** As for leases: what says more is damaged. */
-const TERM_MAX = 2 ** 47;
 
 /** All flows of the sender that belong to the pages from `first` to `last`, both included. Whoever hears it forgets what it knew of these pages. */
 export interface FlowsMessage {
@@ -33,8 +31,8 @@ export interface FlowsMessage {
 
 export type BalancerMessage =
   | FlowsMessage
-  /** The holder's steering: bit i of a mask stands for member i. */
-  | { kind: 'table'; term: number; opening: number; established: number }
+  /** How the sender steers, or follows the holder's steering: bit i of a mask stands for member i. The dead ones have lost their connections. */
+  | { kind: 'table'; opening: number; established: number; dead: number }
   /** Tell me all your pages: I have just started. */
   | { kind: 'query' };
 
@@ -50,7 +48,7 @@ export function isBalancerPayload(payload: Uint8Array): boolean {
 /** The flows of `message` must be of its pages and fit (`packPages`). */
 export function encodeBalancerMessage(message: BalancerMessage): Uint8Array {
   const writer = new ByteWriter().u8(PROTOCOL).u8(kinds.indexOf(message.kind));
-  if (message.kind === 'table') writer.u48(message.term).u16(message.opening).u16(message.established);
+  if (message.kind === 'table') writer.u16(message.opening).u16(message.established).u16(message.dead);
   if (message.kind === 'flows') {
     writer.u8(message.first).u8(message.last);
     const entries = message.flows.map(encodeFlow).toSorted(compareBytes);
@@ -98,10 +96,8 @@ function readFields(kind: BalancerMessage['kind'], reader: ByteReader): Balancer
   switch (kind) {
     case 'query':
       return { kind };
-    case 'table': {
-      const message = { kind, term: reader.u48(), opening: reader.u16(), established: reader.u16() };
-      return message.term > TERM_MAX ? undefined : message;
-    }
+    case 'table':
+      return { kind, opening: reader.u16(), established: reader.u16(), dead: reader.u16() };
     case 'flows': {
       const [first, last] = [reader.u8(), reader.u8()];
       const entries = [...readFlows(reader, 4), ...readFlows(reader, 16)];

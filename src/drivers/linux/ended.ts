@@ -6,7 +6,7 @@ import { setImmediate as others } from 'node:timers/promises';
 import { familyOf } from '../../base/address.ts';
 import { type Flow, flowKey } from '../../core/balancer/flow.ts';
 import { done, type Effect } from '../../ports/effect.ts';
-import type { SockDiag } from './sock-diag.ts';
+import type { SockDiag, TcpSocket } from './sock-diag.ts';
 
 export interface EndedOptions {
   diag: SockDiag;
@@ -17,17 +17,30 @@ export interface EndedOptions {
 }
 
 /** Forgets what is in TIME-WAIT here of these clients. Needs CAP_NET_ADMIN and a kernel that destroys such sockets; other work goes on meanwhile. */
-export async function forgetEnded({ diag, frontends, flows }: EndedOptions): Promise<Effect> {
+export function forgetEnded({ diag, frontends, flows }: EndedOptions): Promise<Effect> {
   const clients = new Set(flows.map(flowKey));
+  return destroyAll({ diag, frontends }, { state: 'TIME_WAIT' }, ({ remote }) => clients.has(flowKey(remote)));
+}
+
+/** Ends every connection to the frontends on this host: their clients have been led to other hosts, and know nothing of these any more. */
+export function endAll(options: Pick<EndedOptions, 'diag' | 'frontends'>): Promise<Effect> {
+  return destroyAll(options, { established: true }, () => true);
+}
+
+async function destroyAll(
+  { diag, frontends }: Pick<EndedOptions, 'diag' | 'frontends'>,
+  which: { state: 'TIME_WAIT' } | { established: true },
+  isMeant: (socket: TcpSocket) => boolean,
+): Promise<Effect> {
   let outcome = done;
   for (const local of frontends) {
-    const slices = diag.slices({ family: familyOf(local.address) === 'IPv4' ? 4 : 6, local, state: 'TIME_WAIT' });
+    const slices = diag.slices({ family: familyOf(local.address) === 'IPv4' ? 4 : 6, local, ...which });
     for (let step = slices.next(); ; step = slices.next()) {
       if (step.done) {
         if (!step.value.ok) outcome = step.value;
         break;
       }
-      for (const socket of step.value.filter(({ remote }) => clients.has(flowKey(remote)))) {
+      for (const socket of step.value.filter(isMeant)) {
         const destroyed = diag.destroy(socket);
         if (!destroyed.ok && destroyed.reason !== 'ENOENT') outcome = destroyed;
       }

@@ -39,7 +39,7 @@ const leaseMessage: Target = {
 
 const told: readonly BalancerMessage[] = [
   { kind: 'query' },
-  { kind: 'table', term, opening: 7, established: 5 },
+  { kind: 'table', opening: 7, established: 5, dead: 2 },
   { kind: 'flows', first: 0, last: 0, flows: [] },
   {
     kind: 'flows',
