@@ -116,8 +116,10 @@ export class SteeringEngine implements Datapath {
 
   #step(): void {
     const { clock, tell } = this.#options;
+    const settles = clock.now() >= this.#steering.settleAt;
     this.#steering = steer(this.#steering, { states: this.#states, serving: this.#serving }, clock.now());
     this.#write();
+    if (settles) return this.#step();
     tell();
     this.#timer?.cancel();
     if (this.#steering.settleAt !== Number.POSITIVE_INFINITY) this.#timer = clock.at(this.#steering.settleAt, () => this.#step());

@@ -47,7 +47,7 @@ function maskOf(states: readonly BackendState[], chosen: (state: BackendState) =
   return states.reduce((mask, state, i) => (chosen(state) ? mask | (1 << i) : mask), 0);
 }
 
-/** Follows the health of the backends; to be called at each change and at `settleAt`. `serving`: those that may get new connections, as a mask. */
+/** Follows the health of the backends; to be called at each change, and at `settleAt` until nothing changes. `serving`: those that may get new connections, as a mask. */
 export function steer(
   steering: Steering,
   { states, serving }: { states: readonly BackendState[]; serving: number },
@@ -57,10 +57,11 @@ export function steer(
   const wanted = wantedBackends(states.map((state, i) => (serving & (1 << i) ? state : 'dead')));
   const { settleAt } = steering;
   const opening = steering.opening & living;
-  const established = (now >= settleAt ? steering.opening : steering.established) & living;
+  const established = steering.established & living;
   if (opening === 0 || established === 0) return settledOn(wanted);
-  // One change at a time: what the kernel has learned belongs to the `opening` of that time.
-  if (now < settleAt && settleAt !== Number.POSITIVE_INFINITY) return { opening, established, settleAt };
+  // What comes next is another step: what the kernel has learned belongs to this `opening`.
+  if (now >= settleAt) return settledOn(opening);
+  if (settleAt !== Number.POSITIVE_INFINITY) return { opening, established, settleAt };
   return wanted === established ? settledOn(wanted) : { opening: wanted, established, settleAt: now + SETTLE_MS };
 }
 

@@ -44,12 +44,15 @@ describe('steering', () => {
     const returning = steer({ opening: 1, established: 1, settleAt: Number.POSITIVE_INFINITY }, states('rrx'), 0);
     expect(steer(returning, states('rrr'), 10)).toEqual(returning);
     expect(steer(returning, states('xrr'), 10)).toEqual({ opening: 6, established: 6, settleAt: Number.POSITIVE_INFINITY });
-    expect(steer(returning, states('rrr'), SETTLE_MS)).toEqual({ opening: 7, established: 3, settleAt: 2 * SETTLE_MS });
+    const first = steer(returning, states('rrr'), SETTLE_MS);
+    expect(first).toEqual({ opening: 3, established: 3, settleAt: Number.POSITIVE_INFINITY });
+    expect(steer(first, states('rrr'), SETTLE_MS)).toEqual({ opening: 7, established: 3, settleAt: 2 * SETTLE_MS });
   });
 
   test('when etcd has no leader and all drain one after the other, all serve', () => {
     const first = steer(settled, states('drr'), 0);
-    expect(steer(first, states('ddd'), SETTLE_MS)).toEqual({ opening: 7, established: 6, settleAt: 2 * SETTLE_MS });
+    const settling = steer(first, states('ddd'), SETTLE_MS);
+    expect(steer(settling, states('ddd'), SETTLE_MS)).toEqual({ opening: 7, established: 6, settleAt: 2 * SETTLE_MS });
   });
 
   test('a host that does not say that it serves gets no new connections, and keeps those it has', () => {

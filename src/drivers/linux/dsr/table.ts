@@ -64,8 +64,10 @@ export class DsrTable implements SteeringTable {
       ...this.#slotChanges('established', before.established, masks.established),
     ];
     if (changed.length === 0) return done;
+    // What was learned goes by the masks of its time; once they are one, all of it is known otherwise.
+    const sets = settled ? ['learning', 'opened4', 'opened6'] : ['learning'];
     const flags = [
-      flushSet({ table: TABLE, set: 'learning' }),
+      ...sets.map((set) => flushSet({ table: TABLE, set })),
       ...(settled
         ? []
         : [
