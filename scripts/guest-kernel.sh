@@ -2,6 +2,7 @@
 # Fetches what test/support/guest-kernel.ts runs: qemu (as root; 17 MB to download, 82 MB installed) and Debian's cloud kernel (27 MB to download,
 # 105 MB unpacked), which is not installed but unpacked into node_modules/.guest-kernel.
 set -eu
+[ "$(uname -m)" = x86_64 ] || exit 0
 cd "$(dirname "$0")/.."
 folder="$PWD/node_modules/.guest-kernel"
 say() { echo "guest-kernel: $*" >&2; }

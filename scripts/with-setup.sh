@@ -1,14 +1,15 @@
 #!/bin/sh
 # Installs what is missing (npm packages, then Debian packages), says what it installs, then runs the given command.
-# With --peers also what hale is compared with in bench/.
+# With --peers also what hale is compared with in bench/, with --guest the kernel with IPVS that its test runs in.
 # Everything it says goes to stderr: stdout belongs to the command.
 set -eu
 cd "$(dirname "$0")/.."
 peers=""
-if [ "$1" = --peers ]; then
-  peers="keepalived:keepalived haproxy:haproxy iperf3:iperf3 wrk:wrk nginx:nginx-light"
-  shift
-fi
+guest=""
+case "$1" in
+  --peers) peers="keepalived:keepalived haproxy:haproxy iperf3:iperf3 wrk:wrk nginx:nginx-light"; shift ;;
+  --guest) guest=yes; shift ;;
+esac
 say() { echo "setup: $*" >&2; }
 
 if ! cmp -s package-lock.json node_modules/.hale-installed 2>/dev/null; then
@@ -42,5 +43,8 @@ if [ -n "$missing" ]; then
     say "Debian packages are missing; run this as root, then run this command again:"
     say "  $install"
   fi
+fi
+if [ -n "$guest" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+  sh scripts/guest-kernel.sh || say "no guest kernel: its tests are skipped"
 fi
 exec "$@"
