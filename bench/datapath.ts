@@ -1,4 +1,5 @@
 /** Every way from a client to the API servers side by side: throughput, connections per second, latency. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { median } from '../src/base/stats.ts';
 import { dsr, ipvs, nat, proxy, socket } from './datapath/hale.ts';
 import {
@@ -42,10 +43,13 @@ export interface DatapathResult {
   method: string[];
 }
 
+/** After a subject is up. */
+const SETTLE_MS = 1500;
+
 const METHOD = [
   'Three hosts and a client on one switch, each a network namespace of its own. The first host holds the address; behind everything are the same servers, nginx (answers "ok") and iperf3, on all three.',
-  `Throughput: iperf3, one connection for ${THROUGHPUT_S} s, from the client to the second host. Latency: wrk, one request after the other on one open HTTP connection for ${LATENCY_S} s, to the second host; from sending a request to having its answer. ` +
-    'Only the second host is a backend then: every byte takes the longest way, through the holder to another host.',
+  `Throughput: iperf3, one connection for ${THROUGHPUT_S} s, from the second host to the client, as answers of API servers flow; then the other way. Latency: wrk, one request after the other on one open HTTP connection for ${LATENCY_S} s, to the second host; from sending a request to having its answer. ` +
+    'Only the second host is a backend then, so that everything which goes through the holder goes on to another host.',
   `Connections per second: wrk, a new TCP connection for each request (Connection: close), ${CONNECTIONS_AT_ONCE} at once in ${CONNECTION_THREADS} threads for ${CONNECTIONS_S} s, to all three hosts; where the client itself chooses, each of its threads has one of them.`,
   'Medians of the runs; each run measures all subjects, and the next begins with another one. A ratio is one of medians. CPU: of all cores together, while each load runs.',
   "direct: the hosts' own addresses. forwarding: the same, routed through the holder both ways, without NAT. haproxy: Debian's, TCP mode with splice, two threads. dnat: nftables DNAT and masquerade written by hand.",
@@ -86,6 +90,7 @@ async function measure(rig: Rig, subject: Subject): Promise<Run> {
   const fresh = await through(rig, { subject, service: { port, frontendPort, backends: rig.hosts }, load: newConnections });
   return {
     gbps: hundredths(stream.gbps),
+    uploadGbps: hundredths(stream.uploadGbps),
     connectionsPerSecond: Math.round(fresh.perSecond),
     p50us: open.p50us,
     p99us: open.p99us,
@@ -100,7 +105,10 @@ async function through<T>(rig: Rig, options: { subject: Subject; service: Servic
   const { subject, service, load } = options;
   rig.signal.throwIfAborted();
   try {
-    return await load(rig, await subject.up(rig, service));
+    const target = await subject.up(rig, service);
+    // The processes that set a datapath up take a core for a while after they are ready.
+    await sleep(SETTLE_MS, undefined, { signal: rig.signal });
+    return await load(rig, target);
   } finally {
     await subject.down(rig);
   }
@@ -116,15 +124,16 @@ function mediansOf(runs: readonly Run[]): Numbers {
   const of = (key: keyof Numbers): number => median(runs.map((run) => run[key]));
   return {
     gbps: hundredths(of('gbps')),
+    uploadGbps: hundredths(of('uploadGbps')),
     connectionsPerSecond: Math.round(of('connectionsPerSecond')),
     p50us: of('p50us'),
     p99us: of('p99us'),
   };
 }
 
-function describe(name: string, { gbps, connectionsPerSecond, p50us, p99us, failed }: Run): string {
+function describe(name: string, { gbps, uploadGbps, connectionsPerSecond, p50us, p99us, failed }: Run): string {
   const failures = failed === 0 ? '' : `, ${failed} FAILED`;
-  return `${name}: ${gbps} Gbit/s, ${connectionsPerSecond} connections/s, ${p50us}/${p99us} us${failures}`;
+  return `${name}: ${gbps} Gbit/s (up ${uploadGbps}), ${connectionsPerSecond} connections/s, ${p50us}/${p99us} us${failures}`;
 }
 
 export function renderDatapath(result: DatapathResult): string {
@@ -136,11 +145,11 @@ export function renderDatapath(result: DatapathResult): string {
     `## Datapaths: medians of ${result.runs} runs`,
     '',
     markdownTable(
-      ['datapath', 'Gbit/s', 'connections/s', 'p50, us', 'p99, us', 'failed requests'],
+      ['datapath', 'Gbit/s to the client', 'from the client', 'connections/s', 'p50, us', 'p99, us', 'failed requests'],
       names.map((name) => {
-        const { gbps, connectionsPerSecond, p50us, p99us } = measured[name] as Numbers;
+        const { gbps, uploadGbps, connectionsPerSecond, p50us, p99us } = measured[name] as Numbers;
         const failed = runsOf(result, name).reduce((sum, run) => sum + run.failed, 0);
-        return [name, gbps, connectionsPerSecond, p50us, p99us, failed];
+        return [name, gbps, uploadGbps, connectionsPerSecond, p50us, p99us, failed];
       }),
     ),
     ...Object.entries(result.skipped).map(([name, reason]) => `Not measured: ${name}, ${reason}.\n`),
@@ -156,10 +165,10 @@ export function renderDatapath(result: DatapathResult): string {
       names.map((name) => [name, cpu(name, 'throughput'), cpu(name, 'connections'), cpu(name, 'latency')]),
     ),
     markdownTable(
-      ['every run', 'Gbit/s', 'connections/s', 'p50, us', 'p99, us'],
+      ['every run', 'to the client', 'from the client', 'connections/s', 'p50, us', 'p99, us'],
       names.map((name) => [
         name,
-        ...(['gbps', 'connectionsPerSecond', 'p50us', 'p99us'] as const).map((key) =>
+        ...(['gbps', 'uploadGbps', 'connectionsPerSecond', 'p50us', 'p99us'] as const).map((key) =>
           runsOf(result, name)
             .map((run) => run[key])
             .join(', '),

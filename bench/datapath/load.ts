@@ -12,7 +12,10 @@ export const CONNECTION_THREADS = 3;
 export const CONNECTIONS_AT_ONCE = 48;
 
 export interface Throughput {
+  /** From the server to the client, as the answers of an API server flow. */
   gbps: number;
+  /** The other way. */
+  uploadGbps: number;
   cpuPercent: number;
 }
 
@@ -28,6 +31,12 @@ export interface Requests {
 /** One TCP connection that sends as fast as it can. */
 export async function throughput(rig: Rig, target: Target): Promise<Throughput> {
   const argv = ['iperf3', '-J', '-c', target.addresses[0] as string, '-p', String(target.port), '-t', String(THROUGHPUT_S)];
+  const up = await stream(rig, argv);
+  const down = await stream(rig, [...argv, '--reverse']);
+  return { gbps: down.gbps, uploadGbps: up.gbps, cpuPercent: down.cpuPercent };
+}
+
+async function stream(rig: Rig, argv: readonly string[]): Promise<{ gbps: number; cpuPercent: number }> {
   const { stdout, cpuPercent } = await onClient(rig, argv);
   const report = JSON.parse(stdout) as { error?: string; end?: { sum_received?: { bits_per_second: number } } };
   const bits = report.end?.sum_received?.bits_per_second;

@@ -2,6 +2,7 @@
 
 export interface Numbers {
   gbps: number;
+  uploadGbps: number;
   connectionsPerSecond: number;
   p50us: number;
   p99us: number;

@@ -25,7 +25,7 @@ export type HostName = keyof typeof hosts;
 const SO_SNDTIMEO = 21;
 const CONNECT_S = 3;
 
-export const ip = (...parameters: string[]) => execFileSync('ip', parameters, { encoding: 'utf8' });
+const ip = (...parameters: string[]) => execFileSync('ip', parameters, { encoding: 'utf8' });
 export const nft = (...parameters: string[]) => execFileSync('nft', parameters, { encoding: 'utf8' });
 export const inside = <T>(host: HostName, work: () => T): T => (host === 'cp1' ? work() : inNamespace(host, work));
 
@@ -116,7 +116,7 @@ function nextText(socket: Socket): Promise<string> {
   return new Promise((resolve) => socket.once('data', (bytes) => resolve(bytes.toString())));
 }
 
-export function after<T>(ms: number, value: T): Promise<T> {
+function after<T>(ms: number, value: T): Promise<T> {
   return new Promise((resolve) => setTimeout(() => resolve(value), ms));
 }
 

@@ -4,6 +4,7 @@ import { type Measured, ratios } from '../../../bench/datapath/ratios.ts';
 
 const numbers = (gbps: number, connectionsPerSecond: number, p50us: number, p99us: number) => ({
   gbps,
+  uploadGbps: gbps,
   connectionsPerSecond,
   p50us,
   p99us,
@@ -58,7 +59,7 @@ test('the table has a line for what was measured, a reason for what was not, and
   };
   const text = renderDatapath(result);
   expect(text).toContain('## Datapaths: medians of 1 runs');
-  expect(text).toMatch(/^\| dsr +\| +11\.4 \| +6000 \| +103 \| +444 \| +2 \|$/m);
+  expect(text).toMatch(/^\| dsr +\| +11\.4 \| +11\.4 \| +6000 \| +103 \| +444 \| +2 \|$/m);
   expect(text).not.toMatch(/^\| ipvs/m);
   expect(text).toContain('Not measured: ipvs, no such kernel.');
   expect(text).toMatch(/^\| dsr over direct: latency, p99 +\| 1\.11 +\| <= 1\.1 +\| <= 1\.02 +\| missed +\|$/m);

@@ -20,7 +20,7 @@ const ESTABLISHED = new Set(['ESTABLISHED', 'FIN_WAIT', 'CLOSE_WAIT', 'LAST_ACK'
 const READ_BYTES = 16_384;
 
 /** All TCP connections through IPVS of this network namespace, some dozens a step: there may be many of others. */
-export function* connectionSlices(): Generator<IpvsConnection[], Effect, void> {
+function* connectionSlices(): Generator<IpvsConnection[], Effect, void> {
   let file: number | undefined;
   try {
     file = openSync('/proc/thread-self/net/ip_vs_conn', 'r');

@@ -7,7 +7,7 @@ import { familyOf } from '../../../base/address.ts';
 import { attribute, type Netlink, NLM_F_DUMP, zeroTerminated } from '../netlink.ts';
 import type { End } from './codec.ts';
 
-export const MASQUERADE_TABLE = 'hale-ipvs';
+const MASQUERADE_TABLE = 'hale-ipvs';
 const CHAIN = 'outgoing';
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFT_MSG_GETRULE = 7;
