@@ -6,6 +6,7 @@ import { openControl } from './control.ts';
 import { Guardian } from './guardian/guardian.ts';
 import { openHost } from './host.ts';
 import { createLog } from './log.ts';
+import { sayObstacles } from './say-obstacles.ts';
 import { findSelf } from './self.ts';
 
 /** Runs the agent until SIGTERM or SIGINT, which hand the address over first. A second signal ends it at once: the kernel closes the lease. */
@@ -29,6 +30,7 @@ export async function runAgent(options: { cluster: Cluster; file: string; logLev
     { cluster: cluster.name, interface: self.interfaceName, profile: cluster.agent.profile, realtime: host.realtime },
     'agent started',
   );
+  sayObstacles({ file, log });
   let stopping = false;
   const stop = (signal: string) => {
     if (stopping) process.exit(1);

@@ -218,7 +218,11 @@ describe.skipIf(labImpossible !== undefined)(`bad days ${labImpossible ?? ''}`, 
           'the rules are back',
         );
       });
-      expect(log(host).slice(logged)).toMatch(MENDED);
+      await until(
+        () => Promise.resolve(log(host).slice(logged)),
+        (text) => MENDED.test(text),
+        'the log says so',
+      );
       expect(holders).toMatchObject({ maxSimultaneous: 1, overlapMs: 0 });
       expect(new Set(holders.intervals.map((interval) => interval.host))).toEqual(new Set([holder.name]));
       expect(connections).toMatchObject({ hung: 0 });

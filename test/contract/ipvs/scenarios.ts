@@ -269,7 +269,8 @@ export const scenarios: Record<string, () => Promise<void>> = {
     equal(datapath.connections(), 6);
     await datapath.resetConnections();
     deepEqual([connectionLines(), datapath.connections(), table().length], [[], 0, 4]);
-    deepEqual(await Promise.all(made.slice(0, 3).map(fate)), ['ECONNABORTED', 'ECONNABORTED', 'ECONNABORTED']);
+    // Both ends are here: one is ended, and may hear first of the other's end.
+    for (const end of await Promise.all(made.slice(0, 3).map(fate))) match(end, /^ECONN(ABORTED|RESET)$/);
   },
 
   async 'drain takes no new connections and waits for those under way'() {

@@ -10,7 +10,15 @@ import { familyOf, parseIp } from '../../../base/address.ts';
 
 export const NAT_TABLE = 'hale_nat';
 export const SLOTS = 60;
-export const NAT_CHAINS: readonly string[] = ['balance', 'untracked', 'prerouting', 'output', 'postrouting'];
+export const NAT_CHAINS: readonly string[] = [
+  'balance',
+  'untracked',
+  'prerouting',
+  'prerouting_again',
+  'output',
+  'output_again',
+  'postrouting',
+];
 export const NAT_MAPS: readonly string[] = ['backends4', 'backends6'];
 
 export interface Socket {
@@ -47,14 +55,8 @@ table inet ${NAT_TABLE} {
     type filter hook output priority raw; policy accept;
     ${lines(frontends.map(untrackedRule))}
   }
-  chain prerouting {
-    type nat hook prerouting priority dstnat; policy accept;
-    ${lines(frontends.map(jumpRule))}
-  }
-  chain output {
-    type nat hook output priority -100; policy accept;
-    ${lines(frontends.map(jumpRule))}
-  }
+  ${translatingChains('prerouting', frontends)}
+  ${translatingChains('output', frontends)}
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
     ${lines(frontends.flatMap((frontend) => sourceRule(frontend, rules)))}
@@ -89,6 +91,18 @@ function slotsMap(version: 4 | 6, { slots }: NatRules): string {
 
 function jumpRule({ address, port }: Socket): string {
   return `${ipOf(address)} daddr ${address} tcp dport ${port} fib daddr type local counter name connections${versionOf(address)} jump balance`;
+}
+
+/**
+ * Two in a row: while the table is replaced, a packet can pass the new first chain a moment before the change and the old one a moment
+ * after it, neither of which translates then; the second one does. What is translated already passes it by.
+ */
+function translatingChains(hook: 'prerouting' | 'output', frontends: readonly Socket[]): string {
+  const chain = (name: string, priority: number) => `chain ${name} {
+    type nat hook ${hook} priority ${priority}; policy accept;
+    ${lines(frontends.map(jumpRule))}
+  }`;
+  return `${chain(hook, -100)}\n  ${chain(`${hook}_again`, -99)}`;
 }
 
 /**
