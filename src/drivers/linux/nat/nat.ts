@@ -20,6 +20,9 @@ import { NAT_CHAINS, NAT_MAPS, NAT_TABLE, natRuleset, type NatRules, SLOTS, slot
 const PARTS = { family: NFPROTO_INET, table: NAT_TABLE, chains: NAT_CHAINS, sets: NAT_MAPS };
 /** Each look searches the kernel's whole table. */
 const DRAIN_CHECK_MS = 100;
+/** A search looks at all of conntrack, in a thread of the pool, and at every connection to the address on this one; so much of the time it may take. */
+const SEARCH_MS = 1000;
+const SEARCH_SHARE = 0.02;
 const LOOSE = '/proc/sys/net/netfilter/nf_conntrack_tcp_loose';
 
 type Slots = NatRules['slots'];
@@ -51,6 +54,8 @@ export class NatDatapath implements Datapath, FlowSource {
   #written: string | undefined;
   #isDraining = false;
   #flows: readonly Flow[] = [];
+  /** When the next search is due. */
+  #searchAt = 0;
 
   private constructor(plan: DatapathPlan, options: NatOptions) {
     this.#plan = plan;
@@ -98,9 +103,9 @@ export class NatDatapath implements Datapath, FlowSource {
     this.#forgetDead([...plan.backends.filter(wasServing), ...gone.map((backend) => ({ ...backend, state: 'dead' as const }))]);
   }
 
-  /** As of the last search; begins another one, which takes some ten milliseconds in a thread of the pool. */
+  /** As of the last search; begins another one when it is time. */
   *list(): Generator<readonly Flow[], Effect, void> {
-    void this.count();
+    if (performance.now() >= this.#searchAt) void this.count();
     yield this.#flows;
     return done;
   }
@@ -108,6 +113,8 @@ export class NatDatapath implements Datapath, FlowSource {
   /** Searches for the connections that are under way; `list` and `connections` tell of them from then on. */
   async count(): Promise<number> {
     const flows: Flow[] = [];
+    const startedAt = performance.now();
+    this.#searchAt = Number.POSITIVE_INFINITY;
     await this.#search((found) => {
       // Of this host itself come connections from the address to the address: they end with the host, and no other could reach them.
       flows.push(
@@ -115,6 +122,8 @@ export class NatDatapath implements Datapath, FlowSource {
       );
     });
     this.#flows = flows;
+    const now = performance.now();
+    this.#searchAt = now + Math.max(SEARCH_MS, (now - startedAt) / SEARCH_SHARE);
     return flows.length;
   }
 
@@ -154,7 +163,6 @@ export class NatDatapath implements Datapath, FlowSource {
     for (const reason of failed) this.#options.log.error({ reason }, 'packets are not passed on');
     // A connection that began just when its backend was taken out may have been missed then.
     this.#forgetDead(this.#plan.backends);
-    void this.count();
     return mended;
   }
 
@@ -212,7 +220,11 @@ export class NatDatapath implements Datapath, FlowSource {
   #forgetDead(backends: readonly Backend[]): void {
     const dead = backends.filter(({ state }) => state === 'dead');
     if (dead.length === 0) return;
-    const isDead = ({ server }: TrackedConnection) => dead.some(({ address, port }) => server.address === address && server.port === port);
+    // The search takes a while, in which one may have come back and have new connections.
+    const isBack = ({ address, port }: Backend) =>
+      this.#plan.backends.some((now) => now.address === address && now.port === port && now.state !== 'dead');
+    const isDead = ({ server }: TrackedConnection) =>
+      dead.some((backend) => server.address === backend.address && server.port === backend.port && !isBack(backend));
     void this.#forget(isDead).then((clients) => {
       if (clients.length > 0) this.#options.onForgotten(clients);
     });
