@@ -4,9 +4,9 @@ import { HaleError } from '../../src/base/error.ts';
 import { CLIENT_CORE, type Rig, writeConfig } from './rig.ts';
 import type { Target } from './subject.ts';
 
-export const THROUGHPUT_S = 2;
+export const THROUGHPUT_S = 1;
 export const CONNECTIONS_S = 2;
-export const LATENCY_S = 2;
+export const LATENCY_S = 1;
 /** A thread of wrk goes to one address, so that three spread over three backends where the client chooses. */
 export const CONNECTION_THREADS = 3;
 export const CONNECTIONS_AT_ONCE = 48;
