@@ -21,8 +21,8 @@ const PARTS = { family: NFPROTO_INET, table: NAT_TABLE, chains: NAT_CHAINS, sets
 /** Each look searches the kernel's whole table. */
 const DRAIN_CHECK_MS = 100;
 /** A search looks at all of conntrack, in a thread of the pool, and at every connection to the address on this one; so much of the time it may take. */
-const SEARCH_MS = 1000;
-const SEARCH_SHARE = 0.02;
+const SEARCH_MS = 500;
+const SEARCH_SHARE = 0.1;
 const LOOSE = '/proc/sys/net/netfilter/nf_conntrack_tcp_loose';
 
 type Slots = NatRules['slots'];
