@@ -8,7 +8,8 @@ import { writePlain } from '../src/lab/folder.ts';
 import { lastComplaint, type LabHost } from '../src/lab/host.ts';
 import type { Lab } from '../src/lab/lab.ts';
 import { APISERVER_PORT, withPrefixLength } from '../src/lab/plan.ts';
-import { awaitReadyArgv, findProgram, primaryAddress } from '../src/lab/services.ts';
+import { awaitReadyArgv, primaryAddress } from '../src/lab/services.ts';
+import { requireProgram } from './program.ts';
 
 /** /etc/hale is of the host alone; keepalived and HAProxy have no folder of their own there. */
 const FOLDER = 'etc/hale';
@@ -41,17 +42,6 @@ export async function startKeepalived(lab: Lab, vrrp: VrrpSettings): Promise<Lab
   const holder = await awaitHolder(lab);
   await awaitAnswer(lab);
   return holder;
-}
-
-function requireProgram(name: 'haproxy' | 'keepalived'): string {
-  const path = findProgram(name);
-  if (path !== undefined) return path;
-  throw new HaleError({
-    code: 'bench_peer_not_found',
-    kind: 'world',
-    message: `the program ${name} is not installed`,
-    remedy: `apt-get install ${name}`,
-  });
 }
 
 function keepalivedConfig(lab: Lab, settings: VrrpSettings & { priority: number }): string {

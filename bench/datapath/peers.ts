@@ -2,7 +2,8 @@
 import { runOrFail } from '../../src/lab/command.ts';
 import type { LabHost } from '../../src/lab/host.ts';
 import { withPrefixLength } from '../../src/lab/plan.ts';
-import { awaitListening, endDaemon, ownAddress, requireProgram, type Rig, writeConfig } from './rig.ts';
+import { requireProgram } from '../program.ts';
+import { awaitListening, endDaemon, ownAddress, type Rig, writeConfig } from './rig.ts';
 import type { Service, Subject, Target } from './subject.ts';
 
 const TABLE = 'ip bench';

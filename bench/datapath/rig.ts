@@ -8,7 +8,8 @@ import { all } from '../../src/lab/command.ts';
 import { writePlain } from '../../src/lab/folder.ts';
 import { lastComplaint, type LabHost } from '../../src/lab/host.ts';
 import { createLab, type Lab } from '../../src/lab/lab.ts';
-import { findProgram, primaryAddress } from '../../src/lab/services.ts';
+import { primaryAddress } from '../../src/lab/services.ts';
+import { requireProgram } from '../program.ts';
 
 /**
  * On every host, at all its addresses, and on this many ports from here on: each subject has one of its own. A server that closes remembers
@@ -150,17 +151,6 @@ async function until(what: string, condition: () => Promise<boolean>): Promise<v
 
 export function ownAddress(host: LabHost): string {
   return primaryAddress(host);
-}
-
-export function requireProgram(name: string, debianPackage = name): string {
-  const path = findProgram(name);
-  if (path !== undefined) return path;
-  throw new HaleError({
-    code: 'bench_peer_not_found',
-    kind: 'world',
-    message: `the program ${name} is not installed`,
-    remedy: `apt-get install ${debianPackage}`,
-  });
 }
 
 function notReady(reason: string): HaleError {

@@ -169,7 +169,6 @@ export class Agent {
       self: self.index,
       members: this.#names.length,
       plan: this.#plan(),
-      proxy: this.#options.cluster.proxy,
       clock,
       log,
       host,

@@ -1,7 +1,6 @@
 /** Opens the datapath that was chosen. */
 import type { Flow } from '../core/balancer/flow.ts';
 import type { DatapathPlan } from '../core/balancer/plan.ts';
-import type { ProxySettings } from '../core/balancer/proxy.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
 import { IpvsDatapath } from '../drivers/linux/ipvs/datapath.ts';
 import { NatDatapath } from '../drivers/linux/nat/nat.ts';
@@ -17,7 +16,6 @@ import type { Host } from './world.ts';
 export interface CarrierOptions {
   cluster: Cluster;
   plan: DatapathPlan;
-  proxy: ProxySettings;
   clock: Clock;
   log: Log;
   host: Host;

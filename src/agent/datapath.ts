@@ -2,7 +2,6 @@
 import type { Flow } from '../core/balancer/flow.ts';
 import type { BackendState } from '../core/balancer/health.ts';
 import type { DatapathPlan } from '../core/balancer/plan.ts';
-import type { ProxySettings } from '../core/balancer/proxy.ts';
 import type { Masks } from '../core/balancer/steering.ts';
 import { DRAIN_GRACE_MS } from '../core/balancer/timing.ts';
 import { decodeBalancerMessage, encodeBalancerMessage } from '../core/balancer/wire.ts';
@@ -34,7 +33,6 @@ export interface HostDatapathOptions {
   self: number;
   members: number;
   plan: DatapathPlan;
-  proxy: ProxySettings;
   clock: Clock;
   log: Log;
   host: Host;

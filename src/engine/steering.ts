@@ -54,11 +54,18 @@ export class SteeringEngine implements Datapath {
   apply({ backends }: DatapathPlan): void {
     const { table } = this.#options;
     this.#note(table.setStations(backends.map(({ mac }) => mac)));
+    const before = this.#view;
     // Nothing can be steered to a host whose MAC is unknown.
     this.#states = backends.map(({ state, mac }) => (mac === undefined ? 'dead' : state));
     this.#dead = backends.reduce((mask, { state }, i) => (state === 'dead' ? mask | (1 << i) : mask), 0);
     this.#serving = backends.reduce((mask, { serves }, i) => (serves ? mask | (1 << i) : mask), 0);
-    if (this.#holding) this.#step();
+    // Plans come every two seconds; to go through all connections for one that says nothing new would hold up the lease.
+    if (this.#holding && this.#view !== before) this.#step();
+  }
+
+  /** All that the steering is made of. */
+  get #view(): string {
+    return [...this.#states, this.#serving, this.#dead].join();
   }
 
   setHolding(holding: { now: boolean }): void {

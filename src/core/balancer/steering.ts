@@ -7,6 +7,7 @@
  * as an exception, so that none moves. Meanwhile the kernel learns the connections that it sees opening.
  */
 import type { BackendState } from './health.ts';
+import { preferred } from './plan.ts';
 
 /** Members tell their connections four times a second; lost datagrams and long lists take longer. */
 export const SETTLE_MS = 1500;
@@ -31,12 +32,10 @@ export function createSteering(): Steering {
   return settledOn(0);
 }
 
-const PREFERENCE: readonly BackendState[] = ['ready', 'draining', 'unknown'];
-
-/** Backends for new connections: all in the best state that any is in. A draining one may still serve, and when etcd has no leader all are draining. */
+/** Backends for new connections: all in the best state that any is in, save the dead. */
 export function wantedBackends(states: readonly BackendState[]): number {
-  const best = PREFERENCE.find((state) => states.includes(state));
-  return maskOf(states, (state) => state === best);
+  const best = preferred(states.map((state) => ({ state })))[0]?.state;
+  return maskOf(states, (state) => state === best && state !== 'dead');
 }
 
 function livingBackends(states: readonly BackendState[]): number {

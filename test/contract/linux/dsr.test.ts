@@ -45,6 +45,18 @@ describe.skipIf(labImpossible !== undefined).each(['4', '6'] as const)(
       await take(0);
     }
 
+    /** The client sends what is for the address to a host, whatever is announced. */
+    async function clientBelieves(host: number, work: () => Promise<void>): Promise<void> {
+      const address = lab.plan.endpoint.addresses[0] as string;
+      const mac = lab.controlPlane[host]?.mac as string;
+      await lab.client.exec(['ip', 'neighbor', 'replace', address, 'lladdr', mac, 'dev', 'eth0', 'nud', 'permanent']);
+      try {
+        await work();
+      } finally {
+        await lab.client.exec(['ip', 'neighbor', 'del', address, 'dev', 'eth0']);
+      }
+    }
+
     async function take(i: number): Promise<void> {
       expect(await hosts[i]?.ask('hold')).toBe(OK);
       await hosts[i]?.ask('announce');
@@ -109,53 +121,23 @@ describe.skipIf(labImpossible !== undefined).each(['4', '6'] as const)(
 
     test('a host without the lease drops what clients send it, and serves what the holder steers to it', async () => {
       await start();
-      const address = lab.plan.endpoint.addresses[0] as string;
       expect(await client.ask(`open before ${portOf(1)}`)).toBe('1');
-      await lab.client.exec([
-        'ip',
-        'neighbor',
-        'replace',
-        address,
-        'lladdr',
-        lab.controlPlane[1]?.mac as string,
-        'dev',
-        'eth0',
-        'nud',
-        'permanent',
-      ]);
-      try {
+      await clientBelieves(1, async () => {
         expect(await client.ask(`open stale ${portOf(1)}`)).toBe('silence');
         expect(await client.ask(`open other ${portOf(2)}`)).toBe('silence');
-      } finally {
-        await lab.client.exec(['ip', 'neighbor', 'del', address, 'dev', 'eth0']);
-      }
+      });
       expect(await client.ask('ask before')).toBe('1');
     });
 
     test('in a hand-over both hosts steer, so that a client that has not heard of it loses nothing', async () => {
       await start();
-      const address = lab.plan.endpoint.addresses[0] as string;
       expect(await client.ask(`open before ${portOf(2)}`)).toBe('2');
-      await lab.client.exec([
-        'ip',
-        'neighbor',
-        'replace',
-        address,
-        'lladdr',
-        lab.controlPlane[0]?.mac as string,
-        'dev',
-        'eth0',
-        'nud',
-        'permanent',
-      ]);
-      try {
+      await clientBelieves(0, async () => {
         expect(await hosts[0]?.ask(`yieldTo ${lab.controlPlane[1]?.mac}`)).toBe(OK);
         await take(1);
         expect(await client.ask('ask before')).toBe('2');
         for (const backend of [0, 1, 2]) expect(await client.ask(`open late${backend} ${portOf(backend)}`)).toBe(String(backend));
-      } finally {
-        await lab.client.exec(['ip', 'neighbor', 'del', address, 'dev', 'eth0']);
-      }
+      });
     });
 
     test('what a router says of a packet that was too large reaches every backend', async () => {

@@ -1,9 +1,9 @@
 import { slotCount } from '../../../core/balancer/slots.ts';
 import type { Explanation } from '../../../ports/datapath.ts';
-import { listAddresses } from '../links.ts';
 import { listText } from '../nft-program.ts';
 import { TABLE } from '../ruleset.ts';
 import { chainOf } from './ruleset.ts';
+import { onLoopback } from './serving.ts';
 
 export interface DsrQuery {
   /** Names of the backends in order. */
@@ -19,11 +19,7 @@ export function explainDsr({ backends, self, addresses }: DsrQuery): Explanation
   const { text } = listed;
   const [opening, established] = ['opening', 'established'].map((map) => sharesOf(text, map));
   const exceptions = countElements(text, 'exceptions4') + countElements(text, 'exceptions6');
-  const onLoopback = new Set(
-    listAddresses()
-      .filter(({ linkIndex }) => linkIndex === 1)
-      .map(({ address }) => address),
-  );
+  const here = onLoopback();
   const shares = (found: ReadonlyMap<string, number>) =>
     backends.map((name, i) => `${name} ${found.get(chainOf(i)) ?? 0}`).join(', ') + ` of ${slotCount(backends.length)} slots`;
   const [served, servedBytes] = sumCounters(text, /ether saddr @members counter packets (\d+) bytes (\d+)/g);
@@ -46,7 +42,7 @@ export function explainDsr({ backends, self, addresses }: DsrQuery): Explanation
       { what: 'packets served here that another holder steered', packets: served, bytes: servedBytes, connections: null },
     ],
     problems: addresses
-      .filter((address) => !onLoopback.has(address))
+      .filter((address) => !here.has(address))
       .map((address) => ({
         what: `${address} is not on lo, so this host serves nothing that is steered to it`,
         fix: `ip address add ${address} dev lo`,
@@ -63,8 +59,7 @@ function sharesOf(text: string, map: string): Map<string, number> {
 }
 
 function countElements(text: string, map: string): number {
-  const body = new RegExp(`map ${map} \\{([^}]*\\}?)`).exec(text)?.[1] ?? '';
-  return [...body.matchAll(/goto /g)].length;
+  return [...sharesOf(text, map).values()].reduce((sum, count) => sum + count, 0);
 }
 
 function sumCounters(text: string, pattern: RegExp): [packets: number, bytes: number] {

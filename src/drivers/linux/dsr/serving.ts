@@ -49,7 +49,8 @@ export function takeDownServing(addresses: readonly string[]): { effect: Effect;
   return { effect: effects.find((effect) => !effect.ok) ?? done, removed };
 }
 
-function onLoopback(): Set<string> {
+/** Addresses on `lo`. */
+export function onLoopback(): Set<string> {
   return new Set(
     listAddresses()
       .filter(({ linkIndex }) => linkIndex === LOOPBACK)

@@ -150,9 +150,10 @@ export class DsrTable implements SteeringTable {
     return put;
   }
 
-  /** What is missing comes back with the gate's own table. */
+  /** The gate brings back its own table, and all that is in it; here comes what the kernel refused. */
   reconcile(): string[] {
-    return [];
+    if (this.#inStep) return [];
+    return this.#putExceptions().ok ? ['exceptions of the steering that the kernel had refused: put anew'] : [];
   }
 
   close(): void {
