@@ -133,7 +133,7 @@ export class Agent {
       host,
       datapath: this.#datapath,
       lease: () => this.#lease.state,
-      onSilent: (member) => void this.#health.suspect(this.#names[member] as string),
+      onSilent: (member, isStillSilent) => this.#health.suspect(this.#names[member] as string, isStillSilent),
       onLook: () => this.#applyPlan(),
       onMended: () => this.#metrics.repairs.inc(),
     });

@@ -1,13 +1,11 @@
 /** What an agent looks at in turn: whether members have fallen silent, and whether the kernel is as it should be. */
-import { activePromise } from '../core/lease/granter.ts';
-import { type LeaseState, majority } from '../core/lease/state.ts';
+import { silentMembers } from '../core/lease/silence.ts';
+import type { LeaseState } from '../core/lease/state.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Host } from './world.ts';
 
 const RECONCILE_MS = 2000;
-/** The holder and each member hear each other at every renewal; so many missed ones, in a row, are not lost datagrams any more. */
-const SILENT_RENEWALS = 2.5;
 
 export interface UpkeepOptions {
   clock: Clock;
@@ -15,8 +13,8 @@ export interface UpkeepOptions {
   host: Host;
   datapath: { reconcile(): string[] };
   lease: () => LeaseState;
-  /** A member that was heard is no longer; said once until it is heard again. */
-  onSilent: (member: number) => void;
+  /** A member that was heard is no longer. Said once until it is heard again, or anew when nothing came of it, because that may have been untrue already. */
+  onSilent: (member: number, isStillSilent: () => boolean) => Promise<'looked' | 'untrue'>;
   /** Hardware addresses may have changed. */
   onLook: () => void;
   onMended: () => void;
@@ -47,18 +45,15 @@ export class Upkeep {
 
   #lookForSilence(): void {
     const { lease, clock, onSilent } = this.#options;
-    const state = lease();
-    const now = clock.now();
-    const silentMs = SILENT_RENEWALS * state.config.timing.renewMs;
-    const often = heardOften(state, now);
-    const silent = often.filter((member) => now - (state.peers[member]?.heardAt ?? now) > silentMs);
-    for (const member of often) if (!silent.includes(member)) this.#silent.delete(member);
-    // A holder that hears no majority is itself the one that is cut off; its lease is about to end.
-    if (state.role.name === 'holder' && state.config.members - silent.length < majority(state.config.members)) return;
+    const now = () => silentMembers(lease(), clock.now());
+    const silent = now();
+    for (const member of this.#silent) if (!silent.includes(member)) this.#silent.delete(member);
     for (const member of silent) {
       if (this.#silent.has(member)) continue;
       this.#silent.add(member);
-      onSilent(member);
+      void onSilent(member, () => now().includes(member)).then((how) => {
+        if (how === 'untrue') this.#silent.delete(member);
+      });
     }
   }
 
@@ -74,13 +69,4 @@ export class Upkeep {
     }
     onLook();
   }
-}
-
-/** Members that are heard at every renewal: by the holder all, by the others the holder. */
-function heardOften(state: LeaseState, now: number): number[] {
-  const { role, granter, config } = state;
-  const others = state.peers.map((_, member) => member).filter((member) => member !== config.self);
-  if (role.name === 'holder') return others;
-  const candidate = activePromise(granter, now)?.candidate;
-  return candidate === undefined || candidate === config.self ? [] : [candidate];
 }

@@ -47,16 +47,16 @@ export class HealthEngine {
     else void this.#probe(target);
   }
 
-  /** This backend's host is no longer heard: dead at once, unless its kernel answers. */
-  async suspect(name: string): Promise<void> {
+  /** This backend's host is no longer heard: dead at once, unless its kernel answers or by then the silence is not what it looked like. */
+  async suspect(name: string, isStillSilent: () => boolean): Promise<'looked' | 'untrue'> {
     const target = this.#options.targets.find((t) => t.name === name);
-    if (target === undefined || this.of(name).state === 'dead') return;
+    if (target === undefined || this.of(name).state === 'dead') return 'looked';
     const reached = await this.#options.probe.reaches(target, SUSPECT_TIMEOUT_MS);
-    const result: ProbeResult = {
-      outcome: 'unreachable',
-      reason: `its host is silent, and does not answer within ${SUSPECT_TIMEOUT_MS} ms`,
-    };
-    if (!reached && !this.#stopped) this.#receive(target, result, { ...this.#options.timing, fall: 1 });
+    if (reached || this.#stopped) return 'looked';
+    if (!isStillSilent()) return 'untrue';
+    const reason = `its host is silent, and does not answer within ${SUSPECT_TIMEOUT_MS} ms`;
+    this.#receive(target, { outcome: 'unreachable', reason }, { ...this.#options.timing, fall: 1 });
+    return 'looked';
   }
 
   stop(): void {
