@@ -58,7 +58,7 @@ class ConnectLoop {
     const finish = (ok: boolean): void => {
       if (finished) return;
       finished = true;
-      this.records.push({ startMs, ok });
+      this.records.push({ startMs, endMs: boottime.now(), ok });
       this.#inFlight--;
       // Without TIME-WAIT, or the client would run out of ports.
       socket.resetAndDestroy();

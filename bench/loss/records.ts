@@ -15,6 +15,7 @@ export interface ClientRecord {
 /** A new connection. */
 export interface ConnectRecord {
   startMs: number;
+  endMs: number;
   ok: boolean;
 }
 
@@ -54,6 +55,7 @@ export function crashOutcome(clients: readonly ClientRecord[], options: { dead: 
 export interface KillOutcome {
   /** From the fault to the start of the first connection after which none fails; 0 when none failed, null when the last one did. */
   elsewhereMs: number | null;
+  /** From the fault on, those that were under way then included. */
   failed: number;
   /** Before the fault: then the rig was overloaded, and the run says nothing. */
   failedBefore: number;
@@ -65,11 +67,12 @@ export function killOutcome(connects: readonly ConnectRecord[], faultMs: number)
   const inOrder = connects.toSorted((a, b) => a.startMs - b.startMs);
   const after = inOrder.filter(({ startMs }) => startMs >= faultMs);
   const starts = [faultMs, ...after.map(({ startMs }) => startMs)];
-  const failed = (records: readonly ConnectRecord[]): number => records.filter(({ ok }) => !ok).length;
+  const failed = connects.filter(({ ok }) => !ok);
+  const failedBefore = failed.filter(({ endMs }) => endMs < faultMs).length;
   return {
     elsewhereMs: elsewhereAfter(after, faultMs),
-    failed: failed(after),
-    failedBefore: failed(inOrder) - failed(after),
+    failed: failed.length - failedBefore,
+    failedBefore,
     gapMs: Math.max(0, ...starts.slice(1).map((startMs, i) => startMs - (starts[i] as number))),
   };
 }

@@ -26,7 +26,7 @@ describe('clients of a host that crashed', () => {
 });
 
 describe('new connections when an API server was killed', () => {
-  const connects = (outcomes: string) => [...outcomes].map((outcome, i) => ({ startMs: 1000 + i, ok: outcome === '.' }));
+  const connects = (outcomes: string) => [...outcomes].map((outcome, i) => ({ startMs: 1000 + i, endMs: 1000.5 + i, ok: outcome === '.' }));
 
   test('go elsewhere from the first one on after which none fails', () => {
     expect(killOutcome(connects('....x.x..'), 1003)).toEqual({ elsewhereMs: 4, failed: 2, failedBefore: 0, gapMs: 1 });
@@ -44,6 +44,15 @@ describe('new connections when an API server was killed', () => {
 
   test('failures before the fault are told, and do not count', () => {
     expect(killOutcome(connects('.xx...'), 1003)).toMatchObject({ elsewhereMs: 0, failed: 0, failedBefore: 2 });
+  });
+
+  test('one that was under way when the fault came failed because of it', () => {
+    const early = [
+      { startMs: 990, endMs: 1002, ok: false },
+      { startMs: 998, endMs: 1004, ok: false },
+    ];
+    const outcome = killOutcome([...early, ...connects('.....')], 1003);
+    expect(outcome).toMatchObject({ elsewhereMs: 0, failed: 1, failedBefore: 1 });
   });
 });
 
