@@ -23,6 +23,8 @@ export class HealthEngine {
   readonly #probing = new Set<string>();
   /** Hints that came while a probe was under way, whose answer may be older than the hint. */
   readonly #again = new Set<string>();
+  /** When the last hint at a backend was followed. */
+  readonly #hintedAt = new Map<string, number>();
   #stopped = false;
 
   constructor(options: HealthEngineOptions) {
@@ -39,10 +41,13 @@ export class HealthEngine {
     return this.#health.get(name) as BackendHealth;
   }
 
-  /** Something hints that this backend's state has changed: look now instead of at the next turn. */
+  /** Something hints that this backend's state has changed: look now instead of at the next turn. At most once an interval: a server may close every connection. */
   probeNow(name: string): void {
-    const target = this.#options.targets.find((t) => t.name === name);
-    if (target === undefined) return;
+    const { clock, targets, timing } = this.#options;
+    const target = targets.find((t) => t.name === name);
+    const now = clock.now();
+    if (target === undefined || now - (this.#hintedAt.get(name) ?? Number.NEGATIVE_INFINITY) < timing.intervalMs) return;
+    this.#hintedAt.set(name, now);
     if (this.#probing.has(name)) this.#again.add(name);
     else void this.#probe(target);
   }

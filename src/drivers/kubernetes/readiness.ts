@@ -21,6 +21,8 @@ export class HttpsReadiness implements ReadinessProbe {
   #caCheckedAt = 0;
   #ca: { mtimeMs: number; pem: string } | undefined;
   readonly #watched = new WeakSet<Socket>();
+  /** Connections that this side closed because no answer came. */
+  readonly #givenUp = new WeakSet<Socket>();
   #onDisconnect: (target: string) => void = () => {};
   #closed = false;
 
@@ -42,7 +44,10 @@ export class HttpsReadiness implements ReadinessProbe {
     if (typeof ca !== 'string') return ca;
     return new Promise((settle) => {
       const { address: host, port } = target;
-      const silence = setTimeout(() => req.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+      const silence = setTimeout(() => {
+        if (req.socket !== null) this.#givenUp.add(req.socket);
+        req.destroy(new Error(`no answer within ${timeoutMs} ms`));
+      }, timeoutMs);
       const resolve = (result: ProbeResult) => {
         clearTimeout(silence);
         settle(result);
@@ -103,17 +108,15 @@ export class HttpsReadiness implements ReadinessProbe {
     return agent;
   }
 
+  /** Says when the apiserver's side closes a connection that has served an answer. Killed, it says no close_notify, and TLS then tells no more than that it is closed. */
   #watch(socket: Socket, name: string): void {
     if (this.#watched.has(socket)) return;
     this.#watched.add(socket);
-    const notify = () => {
-      if (!this.#closed) this.#onDisconnect(name);
-    };
-    // Only what the apiserver's side did: our own time-out destroys the socket too.
-    socket.once('end', notify);
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNRESET') notify();
-    });
+    socket.once('free', () =>
+      socket.once('close', () => {
+        if (!this.#closed && !this.#givenUp.has(socket)) this.#onDisconnect(name);
+      }),
+    );
   }
 }
 
