@@ -12,6 +12,9 @@ export interface HealthEngineOptions {
   onChange: (target: Target, health: BackendHealth) => void;
 }
 
+/** By then a server that reset a connection because it was dying refuses the next one. */
+const AFTER_RESET_MS = 20;
+
 /** On one link a kernel answers within a millisecond, however busy its host is. */
 const SUSPECT_TIMEOUT_MS = 50;
 
@@ -89,7 +92,9 @@ export class HealthEngine {
     this.#probing.delete(target.name);
     this.#receive(target, result);
     const hinted = this.#again.delete(target.name);
-    this.#later(target, hinted ? 0 : Math.max(0, startedAt + timing.intervalMs - clock.now()));
+    const doubtful = result.outcome === 'reset' && this.of(target.name).against > 0;
+    const inTurn = Math.max(0, startedAt + timing.intervalMs - clock.now());
+    this.#later(target, hinted ? 0 : doubtful ? Math.min(AFTER_RESET_MS, inTurn) : inTurn);
   }
 
   #receive(target: Target, result: ProbeResult, timing = this.#options.timing): void {

@@ -11,8 +11,10 @@ export type ProbeResult =
   | { outcome: 'ready' }
   /** Answered, but not with 200. */
   | { outcome: 'not-ready'; reason: string }
-  /** The connection was refused or reset: nobody serves there. */
+  /** The connection was refused: nobody serves there. */
   | { outcome: 'refused'; reason: string }
+  /** The connection was accepted, and reset before an answer: as by a server that is dying just now. */
+  | { outcome: 'reset'; reason: string }
   /** No answer in time, or another failure to reach it. */
   | { outcome: 'unreachable'; reason: string };
 

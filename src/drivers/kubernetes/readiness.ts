@@ -129,5 +129,6 @@ export function judge(status: number, body: string): ProbeResult {
 
 function failure(error: NodeJS.ErrnoException): ProbeResult {
   if (error.code === 'ECONNREFUSED') return { outcome: 'refused', reason: 'connection refused' };
+  if (error.code === 'ECONNRESET') return { outcome: 'reset', reason: 'the connection was reset' };
   return { outcome: 'unreachable', reason: error.message };
 }

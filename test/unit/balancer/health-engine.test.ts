@@ -58,6 +58,23 @@ describe('health of a backend in time', () => {
     expect(world.changes[1]?.at).toBeLessThan(110);
   });
 
+  test('a server that dies while it is asked resets the connection, and is asked again soon', async () => {
+    const world = new World();
+    await world.runFor(100);
+    world.answer = { outcome: 'reset', reason: 'the connection was reset' };
+    world.disconnect();
+    await world.runFor(5);
+    expect(world.engine.of('cp1').state).toBe('ready');
+    world.answer = REFUSED;
+    await world.runFor(30);
+    expect(world.engine.of('cp1').state).toBe('dead');
+    const asked = world.probedAt.length;
+    world.answer = { outcome: 'reset', reason: 'the connection was reset' };
+    await world.runFor(4 * timing.intervalMs);
+    // Dead, it is asked in turn only.
+    expect(world.probedAt.length - asked).toBeLessThanOrEqual(5);
+  });
+
   test('a server that closes every connection is not asked in a circle', async () => {
     const world = new World();
     for (let i = 0; i < 1000; i++) {
