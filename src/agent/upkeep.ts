@@ -13,7 +13,7 @@ export interface UpkeepOptions {
   host: Host;
   datapath: { reconcile(): string[] };
   lease: () => LeaseState;
-  /** A member that was heard is no longer. Said once until it is heard again, or anew when nothing came of it, because that may have been untrue already. */
+  /** A member is not heard, or no longer. Said once until it is heard again, or anew when by then that was untrue. */
   onSilent: (member: number, isStillSilent: () => boolean) => Promise<'looked' | 'untrue'>;
   /** Hardware addresses may have changed. */
   onLook: () => void;
@@ -45,13 +45,13 @@ export class Upkeep {
 
   #lookForSilence(): void {
     const { lease, clock, onSilent } = this.#options;
-    const now = () => silentMembers(lease(), clock.now());
-    const silent = now();
+    const look = () => silentMembers(lease(), clock.now());
+    const silent = look();
     for (const member of this.#silent) if (!silent.includes(member)) this.#silent.delete(member);
     for (const member of silent) {
       if (this.#silent.has(member)) continue;
       this.#silent.add(member);
-      void onSilent(member, () => now().includes(member)).then((how) => {
+      void onSilent(member, () => look().includes(member)).then((how) => {
         if (how === 'untrue') this.#silent.delete(member);
       });
     }

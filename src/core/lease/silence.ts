@@ -9,7 +9,7 @@ const SILENT_RENEWALS = 2.5;
 const HEARD_RENEWALS = 1.5;
 
 /**
- * Members that were heard and are no longer. None for a holder that does not hear a majority any more: then it is itself cut off, its lease
+ * Members that are not heard, or no longer. None for a holder that does not hear a majority any more: then it is itself cut off, its lease
  * is about to end, and what it thought of the others' hosts would end the connections of their clients.
  */
 export function silentMembers(state: LeaseState, now: number): Member[] {

@@ -20,7 +20,6 @@ export class HttpsReadiness implements ReadinessProbe {
   readonly #agents = new Map<string, Agent>();
   #caCheckedAt = 0;
   #ca: { mtimeMs: number; pem: string } | undefined;
-  readonly #watched = new WeakSet<Socket>();
   /** Connections that this side closed because no answer came. */
   readonly #givenUp = new WeakSet<Socket>();
   #onDisconnect: (target: string) => void = () => {};
@@ -62,7 +61,9 @@ export class HttpsReadiness implements ReadinessProbe {
         res.on('error', (error) => resolve(failure(error)));
       });
       req.on('error', (error) => resolve(failure(error)));
-      req.on('socket', (socket) => this.#watch(socket, target.name));
+      req.on('socket', (socket) => {
+        if (!req.reusedSocket) this.#watch(socket, target.name);
+      });
       req.end();
     });
   }
@@ -110,8 +111,6 @@ export class HttpsReadiness implements ReadinessProbe {
 
   /** Says when the apiserver's side closes a connection that has served an answer. Killed, it says no close_notify, and TLS then tells no more than that it is closed. */
   #watch(socket: Socket, name: string): void {
-    if (this.#watched.has(socket)) return;
-    this.#watched.add(socket);
     socket.once('free', () =>
       socket.once('close', () => {
         if (!this.#closed && !this.#givenUp.has(socket)) this.#onDisconnect(name);
