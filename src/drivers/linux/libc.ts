@@ -5,80 +5,96 @@ import { constants } from 'node:os';
 // Symbols of the running program, so that it works with glibc and with musl.
 const libc = koffi.load(null);
 
-export const socket: (domain: number, type: number, protocol: number) => number = libc.func('int socket(int, int, int)');
-export const bind: (fd: number, address: Uint8Array, length: number) => number = libc.func('int bind(int, const uint8_t *, uint32_t)');
-export const connect: (fd: number, address: Uint8Array, length: number) => number = libc.func(
-  'int connect(int, const uint8_t *, uint32_t)',
-);
-export const setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number = libc.func(
+/**
+ * errno(3) of this thread. V8 makes system calls of its own between any two lines (a lock that is waited for, a file of the CPU's clock), and
+ * their errors land in it too, so it is read right after each call.
+ */
+const errnoCell = new Int32Array(koffi.view(libc.func('void *__errno_location()')(), 4));
+let last = 0;
+
+function func<F extends (...parameters: never[]) => unknown>(signature: string): F {
+  return kept(libc.func(signature) as unknown as F);
+}
+
+function kept<F extends (...parameters: never[]) => unknown>(native: F): F {
+  return ((...parameters) => {
+    const result = native(...parameters);
+    last = errnoCell[0] as number;
+    return result;
+  }) as F;
+}
+
+export const socket: (domain: number, type: number, protocol: number) => number = func('int socket(int, int, int)');
+export const bind: (fd: number, address: Uint8Array, length: number) => number = func('int bind(int, const uint8_t *, uint32_t)');
+export const connect: (fd: number, address: Uint8Array, length: number) => number = func('int connect(int, const uint8_t *, uint32_t)');
+export const setsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number = func(
   'int setsockopt(int, int, int, const uint8_t *, uint32_t)',
 );
 /** `length` goes in as the room there is, and comes back as what was written. */
-export const getsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: Uint32Array) => number = libc.func(
+export const getsockopt: (fd: number, level: number, name: number, value: Uint8Array, length: Uint32Array) => number = func(
   'int getsockopt(int, int, int, uint8_t *, uint32_t *)',
 );
 koffi.struct('sock_fprog', { len: 'uint16_t', filter: 'const uint8_t *' });
 /** SO_ATTACH_FILTER with a struct sock_fprog; `len` counts instructions of 8 bytes. */
 export const setFilter: (fd: number, level: number, name: number, program: { len: number; filter: Uint8Array }, length: number) => number =
-  libc.func('int setsockopt(int, int, int, const sock_fprog *, uint32_t)');
-export const send: (fd: number, bytes: Uint8Array, length: number, flags: number) => number = libc.func(
-  'intptr_t send(int, const uint8_t *, size_t, int)',
-);
-export const sendto: (fd: number, bytes: Uint8Array, length: number, flags: number, to: Uint8Array, toLength: number) => number = libc.func(
+  func('int setsockopt(int, int, int, const sock_fprog *, uint32_t)');
+type Transfer = (fd: number, bytes: Uint8Array, length: number, flags: number) => number;
+const nativeSend: Transfer = libc.func('intptr_t send(int, const uint8_t *, size_t, int)');
+const nativeRecv: Transfer = libc.func('intptr_t recv(int, uint8_t *, size_t, int)');
+export const send = kept(nativeSend);
+export const recv = kept(nativeRecv);
+export const sendto: (fd: number, bytes: Uint8Array, length: number, flags: number, to: Uint8Array, toLength: number) => number = func(
   'intptr_t sendto(int, const uint8_t *, size_t, int, const uint8_t *, uint32_t)',
-);
-export const recv: (fd: number, bytes: Uint8Array, length: number, flags: number) => number = libc.func(
-  'intptr_t recv(int, uint8_t *, size_t, int)',
 );
 /** For structures that point to other memory; valid while the caller keeps `memory`. */
 export const addressOf = (memory: ArrayBufferView): bigint => koffi.address(memory);
 /** In a thread of the pool, which the caller's thread does not wait for. The number of an error is not known then. */
-export const sendAside = (fd: number, bytes: Uint8Array): Promise<number> => aside(send, [fd, bytes, bytes.length, 0]);
-export const recvAside = (fd: number, bytes: Uint8Array): Promise<number> => aside(recv, [fd, bytes, bytes.length, 0]);
-export const read: (fd: number, bytes: Uint8Array, length: number) => number = libc.func('intptr_t read(int, uint8_t *, size_t)');
+export const sendAside = (fd: number, bytes: Uint8Array): Promise<number> => aside(nativeSend, [fd, bytes, bytes.length, 0]);
+export const recvAside = (fd: number, bytes: Uint8Array): Promise<number> => aside(nativeRecv, [fd, bytes, bytes.length, 0]);
+export const read: (fd: number, bytes: Uint8Array, length: number) => number = func('intptr_t read(int, uint8_t *, size_t)');
 /** With a request whose argument is a buffer. */
-export const ioctl: (fd: number, request: number, argument: Uint32Array) => number = libc.func('int ioctl(int, unsigned long, uint32_t *)');
-export const timerfdCreate: (clock: number, flags: number) => number = libc.func('int timerfd_create(int, int)');
+export const ioctl: (fd: number, request: number, argument: Uint32Array) => number = func('int ioctl(int, unsigned long, uint32_t *)');
+export const timerfdCreate: (clock: number, flags: number) => number = func('int timerfd_create(int, int)');
 /** The third argument is a struct itimerspec of a 64-bit Linux; the old value is not asked for. */
-export const timerfdSettime: (fd: number, flags: number, value: BigInt64Array, old: null) => number = libc.func(
+export const timerfdSettime: (fd: number, flags: number, value: BigInt64Array, old: null) => number = func(
   'int timerfd_settime(int, int, const int64_t *, void *)',
 );
-export const listen: (fd: number, backlog: number) => number = libc.func('int listen(int, int)');
+export const listen: (fd: number, backlog: number) => number = func('int listen(int, int)');
 /** `length` as for getsockopt. */
-export const accept4: (fd: number, address: Uint8Array, length: Uint32Array, flags: number) => number = libc.func(
+export const accept4: (fd: number, address: Uint8Array, length: Uint32Array, flags: number) => number = func(
   'int accept4(int, uint8_t *, uint32_t *, int)',
 );
-export const shutdown: (fd: number, how: number) => number = libc.func('int shutdown(int, int)');
-export const epollCreate: (flags: number) => number = libc.func('int epoll_create1(int)');
+export const shutdown: (fd: number, how: number) => number = func('int shutdown(int, int)');
+export const epollCreate: (flags: number) => number = func('int epoll_create1(int)');
 /** The last argument is a struct epoll_event. */
-export const epollControl: (epoll: number, operation: number, fd: number, event: Uint8Array) => number = libc.func(
+export const epollControl: (epoll: number, operation: number, fd: number, event: Uint8Array) => number = func(
   'int epoll_ctl(int, int, int, const uint8_t *)',
 );
-export const epollWait: (epoll: number, events: Uint8Array, most: number, timeoutMs: number) => number = libc.func(
+export const epollWait: (epoll: number, events: Uint8Array, most: number, timeoutMs: number) => number = func(
   'int epoll_wait(int, uint8_t *, int, int)',
 );
-export const close: (fd: number) => number = libc.func('int close(int)');
-export const clockGettime: (clock: number, time: Uint32Array) => number = libc.func('int clock_gettime(int, uint32_t *)');
-export const schedSetscheduler: (pid: number, policy: number, parameters: Int32Array) => number = libc.func(
+export const close: (fd: number) => number = func('int close(int)');
+export const clockGettime: (clock: number, time: Uint32Array) => number = func('int clock_gettime(int, uint32_t *)');
+export const schedSetscheduler: (pid: number, policy: number, parameters: Int32Array) => number = func(
   'int sched_setscheduler(int, int, const int *)',
 );
-export const pipe2: (ends: Int32Array, flags: number) => number = libc.func('int pipe2(int *, int)');
-export const dup3: (from: number, to: number, flags: number) => number = libc.func('int dup3(int, int, int)');
-export const fcntl: (fd: number, command: number, value: number) => number = libc.func('int fcntl(int, int, int)');
-export const prctl: (option: number, value: number) => number = libc.func('int prctl(int, unsigned long)');
+export const pipe2: (ends: Int32Array, flags: number) => number = func('int pipe2(int *, int)');
+export const dup3: (from: number, to: number, flags: number) => number = func('int dup3(int, int, int)');
+export const fcntl: (fd: number, command: number, value: number) => number = func('int fcntl(int, int, int)');
+export const prctl: (option: number, value: number) => number = func('int prctl(int, unsigned long)');
 /** With `flag` 1, system calls that the signal interrupts end with EINTR. */
-export const siginterrupt: (signal: number, flag: number) => number = libc.func('int siginterrupt(int, int)');
-export const flock: (fd: number, operation: number) => number = libc.func('int flock(int, int)');
+export const siginterrupt: (signal: number, flag: number) => number = func('int siginterrupt(int, int)');
+export const flock: (fd: number, operation: number) => number = func('int flock(int, int)');
 /** Moves the calling thread into the namespace that `fd` stands for. */
-export const setns: (fd: number, type: number) => number = libc.func('int setns(int, int)');
+export const setns: (fd: number, type: number) => number = func('int setns(int, int)');
 /** Any system call of three arguments: number first, -1 for a failure. */
-export const syscall3: (number: number, command: number, attributes: Uint8Array, size: number) => number = libc.func(
+export const syscall3: (number: number, command: number, attributes: Uint8Array, size: number) => number = func(
   'long syscall(long, int, uint8_t *, unsigned int)',
 );
-const mmap: (address: number, length: number, protection: number, flags: number, fd: number, offset: number) => bigint = libc.func(
+const mmap: (address: number, length: number, protection: number, flags: number, fd: number, offset: number) => bigint = func(
   'void *mmap(uintptr_t, size_t, int, int, int, int64_t)',
 );
-const munmap: (address: bigint, length: number) => number = libc.func('int munmap(void *, size_t)');
+const munmap: (address: bigint, length: number) => number = func('int munmap(void *, size_t)');
 
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
@@ -125,9 +141,9 @@ function aside<T extends unknown[]>(call: (...parameters: T) => number, paramete
   });
 }
 
-/** Number of the last failed call of this module. */
+/** errno(3) after the last call of this module, which has to have failed. */
 export function lastErrno(): number {
-  return koffi.errno();
+  return last;
 }
 
 // Where two names share a number (EAGAIN, EWOULDBLOCK), the first is the usual one and is set last.
@@ -139,7 +155,7 @@ const namesByErrno = new Map(
 
 /** The failure of a call that this machine does not have. */
 export function noSuchCall(): -1 {
-  koffi.errno(constants.errno.ENOSYS);
+  last = constants.errno.ENOSYS;
   return -1;
 }
 
