@@ -1,10 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { Argument, Command } from 'commander';
+import { Argument, Command, InvalidArgumentError } from 'commander';
 import { EXIT_FINDING } from '../base/error.ts';
 import type { ByActivity, Fates } from '../core/drill/measure.ts';
 import type { DrillResult } from '../core/drill/result.ts';
 import { SCENARIOS, scenarioByName, type Scenario } from '../core/drill/scenario.ts';
+import { PROBE_INTERVAL_MS } from '../lab/drill/instruments.ts';
 import { type Drill, runDrill } from '../lab/drill/run.ts';
 import { describeApiserver, type Lab, openLab } from '../lab/lab.ts';
 import { describeDatapath, type LabDatapath } from '../lab/plan.ts';
@@ -14,9 +15,18 @@ import { switchDatapath } from '../lab/switch-datapath.ts';
 import { interruptible } from './interrupt.ts';
 import { nameOption, otherDatapathOption } from './lab-options.ts';
 import { table } from './table.ts';
+import { wholeNumber } from './whole-number.ts';
 
 /** Where reports go, below the folder in which the command was called. */
 const REPORT_FOLDER = 'hale-reports';
+
+interface RunOptions {
+  name: string;
+  datapath?: LabDatapath;
+  every: number;
+  reportDir: string;
+  json?: true;
+}
 
 /** `hale drill`: a real fault on a lab, and the outage as a client saw it. */
 export function drillCommand(): Command {
@@ -40,19 +50,28 @@ function runCommand(): Command {
     .addArgument(new Argument('<drill>', 'see `hale drill list`').choices(SCENARIOS.map((s) => s.name)))
     .addOption(nameOption())
     .addOption(otherDatapathOption())
+    .option('--every <ms>', 'time between requests: more on a machine that they alone keep busy', requestInterval, PROBE_INTERVAL_MS)
     .option('--report-dir <dir>', 'folder for the HTML report', REPORT_FOLDER)
     .option('--json', 'print one JSON document')
-    .action(async (name: string, options: { name: string; datapath?: LabDatapath; reportDir: string; json?: true }) => {
+    .action(async (name: string, options: RunOptions) => {
       ensurePrivileges({ lab: options.name });
       const opened = openLab(options.name);
       const progress = (line: string) => process.stderr.write(`${line}\n`);
       const lab = await switchDatapath(opened, options.datapath ?? opened.plan.datapath);
-      const drill = await interruptible((signal) => runDrill(lab, scenarioByName(name) as Scenario, { progress, signal }));
+      const scenario = scenarioByName(name) as Scenario;
+      const drill = await interruptible((signal) => runDrill(lab, scenario, { intervalMs: options.every, progress, signal }));
       const [result] = writeReport(lab, [drill], options.reportDir).results as [DrillResult];
       if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
       else process.stdout.write(renderResult(result));
       if (result.verdict !== 'pass') process.exitCode = EXIT_FINDING;
     });
+}
+
+/** Beyond a second the outage would be no measurement. */
+function requestInterval(text: string): number {
+  const ms = wholeNumber(text);
+  if (ms < 1 || ms > 1000) throw new InvalidArgumentError('expected 1 to 1000 milliseconds.');
+  return ms;
 }
 
 /** Writes one HTML report of the drills, and returns their results with its path in them. */

@@ -132,14 +132,16 @@ export class SteeringEngine implements Datapath {
     if (this.#steering.settleAt !== Number.POSITIVE_INFINITY) this.#timer = clock.at(this.#steering.settleAt, () => this.#step());
   }
 
-  /** Exceptions first: when a slot changes its backend, its connections must be known as living elsewhere. */
+  /** A packet may come between any two changes: while a slot changes its backend, exceptions from before and from after must be there. */
   #write(): void {
     const { backends, flowsOf, table } = this.#options;
+    const before = this.#exceptions;
     this.#assigned = assignSlots(backends, this.#steering.established);
     this.#exceptions = new Map();
     for (let backend = 0; backend < backends; backend++) this.#addExceptions(backend, flowsOf(backend));
-    this.#note(table.except(this.#exceptions));
+    this.#note(table.except(new Map([...before, ...this.#exceptions])));
     this.#note(table.steer(this.masks));
+    this.#note(table.except(this.#exceptions));
   }
 
   /** What lived on a dead host must not be led there: whoever meets it resets it. */

@@ -18,6 +18,8 @@ const TIMER_SPARE_MS = 5000;
 
 export interface DrillOptions {
   connections?: number;
+  /** Time between requests, and so the resolution of the outage; as for `startInstruments`. */
+  intervalMs?: number;
   progress?: (line: string) => void;
   signal?: AbortSignal;
 }
@@ -39,12 +41,12 @@ export async function runDrill(lab: Lab, scenario: Scenario, options: DrillOptio
 }
 
 async function runPrepared(lab: Lab, scenario: Scenario, options: DrillOptions): Promise<Drill> {
-  const { progress = () => undefined, signal } = options;
+  const { connections = CONNECTIONS, intervalMs, progress = () => undefined, signal } = options;
   const holder = await awaitSteady(lab, { timeoutMs: STEADY_TIMEOUT_MS });
   const target = scenario.target === 'holder' ? holder : (lab.controlPlane.find((host) => host.name !== holder.name) ?? holder);
   const datapath = (await agentStatus(holder))?.datapath.datapath ?? datapathOf(lab.plan);
   progress(`${holder.name} holds ${lab.plan.endpoint.addresses.join(' and ')}, datapath ${datapath}`);
-  const instruments = await startInstruments(lab, { connections: options.connections ?? CONNECTIONS });
+  const instruments = await startInstruments(lab, { connections, ...(intervalMs !== undefined && { intervalMs }) });
   let injected: InjectedFault | undefined;
   try {
     await sleep(scenario.warmUpMs, undefined, { ...(signal && { signal }) });

@@ -13,8 +13,11 @@ class Table implements SteeringTable {
   masks: Masks = { opening: 0, established: 0 };
   exceptions: ReadonlyMap<string, SteeringException> = new Map();
   stations: readonly (string | undefined)[] = [];
+  /** After each change of the kernel, as packets come at any time. */
+  onChange: () => void = () => {};
   steer(masks: Masks) {
     this.masks = masks;
+    this.onChange();
     return done;
   }
   setStations(macs: readonly (string | undefined)[]) {
@@ -23,6 +26,7 @@ class Table implements SteeringTable {
   }
   except(exceptions: ReadonlyMap<string, SteeringException>) {
     this.exceptions = new Map(exceptions);
+    this.onChange();
     return done;
   }
   reconcile() {
@@ -123,6 +127,31 @@ describe('the steering engine', () => {
     expect(table.masks).toEqual({ opening: 7, established: 7 });
     for (const backend of [0, 1]) for (const flow of flows[backend] as Flow[]) expect(table.backendOf(flow)).toBe(backend);
     expect(table.exceptions.size).toBeGreaterThan(0);
+  });
+
+  test('between any two changes of the kernel, too, no connection is led elsewhere: when backends leave and come, and come in another order', () => {
+    engine.setHolding({ now: true });
+    engine.apply(plan(ready));
+    for (let i = 0; i < 60; i++) {
+      const flow = flowTo(i % 3, 7);
+      flows[i % 3]?.push(flow);
+      engine.flowsChanged(i % 3, { added: [flow], removed: [] });
+    }
+    table.onChange = () => {
+      for (const [backend, all] of flows.entries()) for (const flow of all) expect(table.backendOf(flow)).toBe(backend);
+    };
+    for (const states of [
+      ['draining', 'ready', 'ready'],
+      ['draining', 'draining', 'ready'],
+      ['draining', 'draining', 'draining'],
+      ['ready', 'draining', 'draining'],
+      ['ready', 'ready', 'ready'],
+    ] as BackendState[][]) {
+      engine.apply(plan(states));
+      schedule.runUntil(schedule.now + 2 * SETTLE_MS + 1);
+    }
+    expect(table.masks).toEqual({ opening: 7, established: 7 });
+    expect(table.exceptions.size).toBe(0);
   });
 
   test('an exception ends with its connection, and with its backend', () => {
