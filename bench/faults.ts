@@ -4,6 +4,7 @@ import { createRandom } from '../src/base/random.ts';
 import { SILENCE_MS, type TimingProfile, timingProfiles } from '../src/core/lease/timing.ts';
 import type { DrillResult } from '../src/core/drill/result.ts';
 import { type Scenario, scenarioByName } from '../src/core/drill/scenario.ts';
+import { PROBE_INTERVAL_MS } from '../src/lab/drill/instruments.ts';
 import { runDrill } from '../src/lab/drill/run.ts';
 import { createLab, describeApiserver, type Lab } from '../src/lab/lab.ts';
 import { markdownTable, tenths } from './machine.ts';
@@ -64,7 +65,7 @@ const METHOD = [
   'Every millisecond a station of its own asks the link for the address (ARP) and knocks at each host (TCP SYN). Two hosts count as answering at once when each answered a question that was asked after the first answer of the other was heard; ' +
     'the overlap is the time for which that is proven. Arrivals are dated by the kernel.',
   'Void: an instrument did not run for more than 250 ms, so that nothing can be said; its outage does not count, a proven overlap would.',
-  'Outage: as in `hale drill`, at a new TLS connection every 5 ms. For a host that is cut off, stopped or suspended it is bounded by the lease.',
+  `Outage: as in \`hale drill\`, at a new TLS connection every ${PROBE_INTERVAL_MS} ms. For a host that is cut off, stopped or suspended it is bounded by the lease.`,
 ];
 
 export async function faults(options: { runs: number; seed: number } & Context): Promise<FaultsResult> {
@@ -110,7 +111,7 @@ class Rig {
       this.lab ??= await createLab({ name: `bench-${process.pid}`, profile: PROFILE, signal });
       try {
         return {
-          drill: (await runDrill(this.lab, short, { connections: CONNECTIONS, signal })).result,
+          drill: (await runDrill(this.lab, short, { connections: CONNECTIONS, intervalMs: PROBE_INTERVAL_MS, signal })).result,
           apiserver: describeApiserver(this.lab.plan),
         };
       } catch (error) {

@@ -18,7 +18,8 @@ export interface DrillResult {
   startedAt: string;
   outageMs: number;
   outageBoundMs: number;
-  requests: { total: number; failed: number };
+  /** `everyMs` is the time between two, and so the resolution of the outage. */
+  requests: { total: number; failed: number; everyMs: number };
   connections: Fates & {
     total: number;
     /** On API servers of the hosts that the fault struck, and of the others. */
@@ -56,6 +57,7 @@ export interface DrillFacts {
   profile: string;
   leaseMs: number;
   startedAt: string;
+  requestEveryMs: number;
   report: string | null;
 }
 
@@ -71,7 +73,7 @@ export function drillResult(facts: DrillFacts, measurement: Measurement): DrillR
     startedAt: facts.startedAt,
     outageMs: tenths(measurement.outage.outageMs),
     outageBoundMs: outageBoundMs(scenario, facts),
-    requests: { total: requests.total, failed: requests.failed },
+    requests: { total: requests.total, failed: requests.failed, everyMs: facts.requestEveryMs },
     connections: connectionsResult(measurement),
     holders: holdersResult(measurement),
     holderBefore: measurement.holderBefore,

@@ -9,6 +9,7 @@ import type { Observations } from '../../core/drill/record.ts';
 import { all, runOrFail } from '../command.ts';
 import { APISERVER_CA } from '../credentials.ts';
 import type { Lab } from '../lab.ts';
+import type { ProbeOptions } from '../probe/options.ts';
 import { type Instrument, startProbe, startWatch } from '../probe/process.ts';
 
 export const PROBE_INTERVAL_MS = 5;
@@ -24,16 +25,27 @@ export interface Instruments {
   abandon(): Promise<void>;
 }
 
+/** Where an instrument writes what it records; with the lab it is gone. */
+export function recordingFile(lab: Lab, kind: string): string {
+  const folder = join(lab.folder, 'drills');
+  mkdirSync(folder, { recursive: true });
+  return join(folder, `${Math.round(lab.now())}-${kind}`);
+}
+
+/** What a client asks, and for how long it waits. */
+export function requestsOf({ plan }: Lab): Pick<ProbeOptions, 'address' | 'port' | 'serverName' | 'caFile' | 'timeoutMs'> {
+  const { addresses, port, dnsName } = plan.endpoint;
+  return { address: addresses[0] as string, port, serverName: dnsName, caFile: `/${APISERVER_CA}`, timeoutMs: REQUEST_TIMEOUT_MS };
+}
+
 /** A new request every `intervalMs`. Resolves when all run, the long-lived connections open. */
 export async function startInstruments(lab: Lab, options: { connections: number; intervalMs?: number }): Promise<Instruments> {
   const { connections, intervalMs = PROBE_INTERVAL_MS } = options;
-  const folder = join(lab.folder, 'drills');
-  mkdirSync(folder, { recursive: true });
   await takeFreshPorts(lab);
   const prefix = lab.client.command([]);
-  const outFile = (kind: string): string => join(folder, `${Math.round(lab.now())}-${kind}`);
-  const { addresses, port, dnsName } = lab.plan.endpoint;
-  const address = addresses[0] as string;
+  const outFile = (kind: string) => recordingFile(lab, kind);
+  const client = requestsOf(lab);
+  const { address, port } = client;
   const watch = await startWatch(prefix, {
     address,
     port,
@@ -42,7 +54,6 @@ export async function startInstruments(lab: Lab, options: { connections: number;
     hosts: lab.controlPlane.map(({ name, mac }) => ({ name, mac })),
     outFile: outFile('watch.json'),
   });
-  const client = { address, port, serverName: dnsName, caFile: `/${APISERVER_CA}`, timeoutMs: REQUEST_TIMEOUT_MS };
   const started: Instrument<unknown>[] = [watch];
   const abandon = async (): Promise<void> => void (await all(started.map((instrument) => instrument.abandon())));
   try {

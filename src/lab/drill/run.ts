@@ -9,7 +9,8 @@ import type { InjectedFault } from '../faults/inject.ts';
 import { describeApiserver, type Lab } from '../lab.ts';
 import { datapathOf } from '../plan.ts';
 import { agentStatus, awaitSteady } from './agents.ts';
-import { startInstruments } from './instruments.ts';
+import { PROBE_INTERVAL_MS, startInstruments } from './instruments.ts';
+import { findPace } from './pace.ts';
 
 const STEADY_TIMEOUT_MS = 30_000;
 const CONNECTIONS = 300;
@@ -18,7 +19,7 @@ const TIMER_SPARE_MS = 5000;
 
 export interface DrillOptions {
   connections?: number;
-  /** Time between requests, and so the resolution of the outage; as for `startInstruments`. */
+  /** Time between requests, and so the resolution of the outage; `findPace` chooses when it is not given. */
   intervalMs?: number;
   progress?: (line: string) => void;
   signal?: AbortSignal;
@@ -41,12 +42,13 @@ export async function runDrill(lab: Lab, scenario: Scenario, options: DrillOptio
 }
 
 async function runPrepared(lab: Lab, scenario: Scenario, options: DrillOptions): Promise<Drill> {
-  const { connections = CONNECTIONS, intervalMs, progress = () => undefined, signal } = options;
+  const { connections = CONNECTIONS, progress = () => undefined, signal } = options;
   const holder = await awaitSteady(lab, { timeoutMs: STEADY_TIMEOUT_MS });
   const target = scenario.target === 'holder' ? holder : (lab.controlPlane.find((host) => host.name !== holder.name) ?? holder);
   const datapath = (await agentStatus(holder))?.datapath.datapath ?? datapathOf(lab.plan);
   progress(`${holder.name} holds ${lab.plan.endpoint.addresses.join(' and ')}, datapath ${datapath}`);
-  const instruments = await startInstruments(lab, { connections, ...(intervalMs !== undefined && { intervalMs }) });
+  const intervalMs = options.intervalMs ?? (await paceOf(lab, progress));
+  const instruments = await startInstruments(lab, { connections, intervalMs });
   let injected: InjectedFault | undefined;
   try {
     await sleep(scenario.warmUpMs, undefined, { ...(signal && { signal }) });
@@ -66,15 +68,21 @@ async function runPrepared(lab: Lab, scenario: Scenario, options: DrillOptions):
         { timeMs: undoMs, label: 'undo', kind: 'undo' },
       ],
     };
-    return conclude(lab, { scenario, record, startedAt });
+    return conclude(lab, { scenario, record, startedAt, intervalMs });
   } finally {
     await instruments.abandon();
     await injected?.undo();
   }
 }
 
-function conclude(lab: Lab, seen: { scenario: Scenario; record: DrillRecord; startedAt: string }): Drill {
-  const { scenario, record, startedAt } = seen;
+async function paceOf(lab: Lab, progress: (line: string) => void): Promise<number> {
+  const { intervalMs, takesMs } = await findPace(lab);
+  if (intervalMs > PROBE_INTERVAL_MS) progress(`a request takes ${takesMs.toFixed(1)} ms on this machine, so one every ${intervalMs} ms`);
+  return intervalMs;
+}
+
+function conclude(lab: Lab, seen: { scenario: Scenario; record: DrillRecord; startedAt: string; intervalMs: number }): Drill {
+  const { scenario, record, startedAt, intervalMs } = seen;
   const measurement = measure(record);
   const { profile, endpoint } = lab.plan;
   const result = drillResult(
@@ -85,6 +93,7 @@ function conclude(lab: Lab, seen: { scenario: Scenario; record: DrillRecord; sta
       profile,
       leaseMs: timingProfiles[profile as TimingProfile].leaseMs,
       startedAt,
+      requestEveryMs: intervalMs,
       report: null,
     },
     measurement,

@@ -130,7 +130,7 @@ function numberTiles(result: DrillResult): string {
   const overlap = `overlap ${formatMs(holders.overlapMs)}${holders.maxSimultaneous > 1 ? ' or more' : ''}`;
   const tiles: [string, string, string][] = [
     ['Outage', formatMs(result.outageMs), `${formatMs(result.outageBoundMs)} allowed`],
-    ['Failed requests', formatCount(requests.failed), `of ${formatCount(requests.total)} sent`],
+    ['Failed requests', formatCount(requests.failed), `of ${formatCount(requests.total)} sent, one every ${requests.everyMs} ms`],
     ['Connections kept', formatCount(connections.kept), `of ${formatCount(connections.total)} long-lived`],
     ['Connections reset', formatCount(connections.reset), 'the client knew'],
     ['Connections hung', formatCount(connections.hung), 'the client did not know'],

@@ -95,6 +95,7 @@ function resultOf(name: string, change: (record: DrillRecord) => void = () => {}
     apiserver: 'stand-in',
     profile: 'default',
     leaseMs: 300,
+    requestEveryMs: 5,
     startedAt: '2026-01-01T00:00:00Z',
     report: null,
   };
@@ -112,7 +113,7 @@ describe('result of a drill', () => {
       startedAt: '2026-01-01T00:00:00Z',
       outageMs: 310,
       outageBoundMs: 450,
-      requests: { total: 2200, failed: 61 },
+      requests: { total: 2200, failed: 61, everyMs: 5 },
       connections: {
         total: 300,
         kept: 204,

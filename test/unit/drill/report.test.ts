@@ -14,6 +14,7 @@ function reportOf(record: DrillRecord, title = 'Drills of the lab'): string {
     apiserver: 'stand-in',
     profile: 'default',
     leaseMs: 300,
+    requestEveryMs: 5,
     startedAt: '2026-01-01T00:00:00Z',
     report: null,
   };
@@ -34,7 +35,7 @@ describe('report', () => {
     const text = textOf(reportOf(ownerCrashRecord()));
     for (const said of [
       'Outage 310 ms 450 ms allowed',
-      'Failed requests 61 of 2 200 sent',
+      'Failed requests 61 of 2 200 sent, one every 5 ms',
       'Connections kept 204 of 300 long-lived',
       'Connections reset 96',
       'Connections hung 0',
