@@ -10,7 +10,7 @@ import { agentArgv } from '../services.ts';
 import { stopDaemon } from '../stop.ts';
 import type { Effects } from './effects.ts';
 import { startHarm } from './harm.ts';
-import { signalOrFail, stopAndContinue } from './signals.ts';
+import { killAndRestart, signalOrFail, stopAndContinue } from './signals.ts';
 
 /** Runs for a moment, then not at all for longer than its lease. */
 const STARVE = 'while kill -STOP "$1"; do sleep "$2"; kill -CONT "$1"; sleep "$3"; done';
@@ -21,13 +21,7 @@ const CLOCK_FILE = 'run/hale-clock';
 const JUMP = '+1h';
 
 export const AGENT_EFFECTS = {
-  /** The undo is what a supervisor does. */
-  'agent-kill': {
-    apply: (_lab, host) => signalOrFail(host, { daemon: 'agent', signal: 'KILL' }),
-    undo: async (_lab, host) => {
-      if (host.isOn()) await host.restart('agent');
-    },
-  },
+  'agent-kill': killAndRestart('agent'),
   'freeze-agent': stopAndContinue('agent'),
   /**
    * What a CPU quota does, done with SIGSTOP and SIGCONT: a quota of cgroup v2 does not bind the agent's real-time thread, and that of

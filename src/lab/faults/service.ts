@@ -4,20 +4,16 @@ import { callControl } from '../../drivers/control/client.ts';
 import { all } from '../command.ts';
 import { AGENT_SOCKET } from '../services.ts';
 import type { Effects } from './effects.ts';
-import { signalOrFail, stopAndContinue } from './signals.ts';
+import { gone, killAndRestart, stopAndContinue } from './signals.ts';
 
 export const SERVICE_EFFECTS = {
-  'apiserver-kill': {
-    apply: (_lab, host) => signalOrFail(host, { daemon: 'apiserver', signal: 'KILL' }),
-    undo: async (_lab, host) => {
-      if (host.isOn()) await host.restart('apiserver');
-    },
-  },
+  'apiserver-kill': killAndRestart('apiserver'),
   'apiserver-hang': stopAndContinue('apiserver'),
   /** All members, wherever they are; the host that is named only says whose holder the drill looks at. */
   'etcd-down': {
-    apply: (lab) => {
+    apply: async (lab) => {
       for (const host of lab.controlPlane) host.signal('etcd', 'KILL');
+      await all(lab.controlPlane.filter((host) => host.isOn()).map((host) => gone(host, 'etcd')));
     },
     undo: async (lab) => void (await all(lab.controlPlane.filter((host) => host.isOn()).map((host) => host.restart('etcd')))),
   },

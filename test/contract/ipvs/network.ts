@@ -68,6 +68,8 @@ function serve(name: string): void {
 
 export interface Connection {
   socket: Socket;
+  /** How it ended, heard from its first moment on: nobody may be listening when that happens. */
+  ended: Promise<string>;
   port: number;
   /** Name of the server and the address that it saw. */
   server: string;
@@ -85,9 +87,12 @@ export async function connect(from: HostName = 'client', v: V = 4): Promise<Conn
     throw new Error(reason);
   }
   const socket = new Socket({ fd });
-  socket.on('error', () => {});
+  const ended = new Promise<string>((resolve) => {
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    socket.on('end', () => resolve('closed'));
+  });
   const [server = '', seen = ''] = (await nextText(socket)).trim().split(' ');
-  return { socket, port: socket.localPort as number, server, seen };
+  return { socket, ended, port: socket.localPort as number, server, seen };
 }
 
 export async function connectMany(count: number, { from = 'client' as HostName, v = 4 as V } = {}): Promise<Connection[]> {
@@ -103,11 +108,7 @@ export function countByServer(connections: readonly Connection[]): Record<string
 }
 
 /** `alive`, or how the connection ended. */
-export function fate({ socket }: Connection): Promise<string> {
-  const ended = new Promise<string>((resolve) => {
-    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    socket.once('end', () => resolve('closed'));
-  });
+export function fate({ socket, ended }: Connection): Promise<string> {
   socket.write('still there?');
   return Promise.race([ended, nextText(socket).then(() => 'alive'), after(5000, 'hung')]);
 }
