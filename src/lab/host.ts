@@ -7,7 +7,7 @@ import { CLEAN_ENVIRONMENT, run, type CommandOptions, type CommandResult } from 
 import { readJson, writeJson } from './folder.ts';
 import { endInit, readInit, startInit } from './init.ts';
 import type { HostPlan } from './plan.ts';
-import { processesOf, sendSignal, type NamespaceProcess, type ProcessIdentity, type SignalName } from './process.ts';
+import { endProcess, identify, processesOf, sendSignal, type NamespaceProcess, type ProcessIdentity, type SignalName } from './process.ts';
 import type { Switch } from './switch.ts';
 
 export interface SpawnOptions {
@@ -28,6 +28,8 @@ export interface LabHost extends HostPlan {
   spawn(name: string, argv: readonly string[], options?: SpawnOptions): Promise<void>;
   /** Signals a daemon started by `spawn`; false when it does not run. */
   signal(name: string, signal: SignalName): boolean;
+  /** Kills a daemon started by `spawn` and waits until it has ended: before, it would count as running. False when it does not run. */
+  kill(name: string): Promise<boolean>;
   running(name: string): boolean;
   /** Number of a daemon in the host's own PID namespace; undefined when it does not run. */
   innerPid(name: string): number | undefined;
@@ -70,6 +72,13 @@ export function openHost(plan: HostPlan, options: { folder: string; lan: Switch 
     signal: (name, signal) => {
       const found = daemon(name);
       return found !== undefined && sendSignal(found.pid, signal);
+    },
+    kill: async (name) => {
+      const found = daemon(name);
+      const identity = found && identify(found.pid);
+      if (identity === undefined) return false;
+      await endProcess(identity, 'process');
+      return true;
     },
     running: (name) => daemon(name) !== undefined,
     innerPid: (name) => daemon(name)?.innerPid,

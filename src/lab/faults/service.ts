@@ -4,17 +4,14 @@ import { callControl } from '../../drivers/control/client.ts';
 import { all } from '../command.ts';
 import { AGENT_SOCKET } from '../services.ts';
 import type { Effects } from './effects.ts';
-import { gone, killAndRestart, stopAndContinue } from './signals.ts';
+import { killAndRestart, stopAndContinue } from './signals.ts';
 
 export const SERVICE_EFFECTS = {
   'apiserver-kill': killAndRestart('apiserver'),
   'apiserver-hang': stopAndContinue('apiserver'),
   /** All members, wherever they are; the host that is named only says whose holder the drill looks at. */
   'etcd-down': {
-    apply: async (lab) => {
-      for (const host of lab.controlPlane) host.signal('etcd', 'KILL');
-      await all(lab.controlPlane.filter((host) => host.isOn()).map((host) => gone(host, 'etcd')));
-    },
+    apply: async (lab) => void (await all(lab.controlPlane.map((host) => host.kill('etcd')))),
     undo: async (lab) => void (await all(lab.controlPlane.filter((host) => host.isOn()).map((host) => host.restart('etcd')))),
   },
   // Not a fault but an order; here because a drill of it has to be undone all the same.
