@@ -18,7 +18,8 @@ if ! cmp -s package-lock.json node_modules/.hale-installed 2>/dev/null; then
   npm install --no-save --no-progress --loglevel=error >&2
   cp package-lock.json node_modules/.hale-installed
 fi
-PATH="$PWD/node_modules/.bin:$PATH"
+# Node's own folder too: the npm of Debian 12 makes no link to it in .bin.
+PATH="$(echo "$PWD"/node_modules/node-linux-*/bin):$PWD/node_modules/.bin:$PATH"
 export PATH
 
 # program:package of everything the lab and its tests use
