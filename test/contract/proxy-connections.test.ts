@@ -319,7 +319,7 @@ test('closing under load leaves no descriptor and no thread', async () => {
   await until(
     () => ({ sockets: sockets().length, threads: threads() }),
     (now) => now.sockets === before.sockets && now.threads === before.threads,
-    'everything is given back',
+    `everything is given back, as before: ${JSON.stringify(before)}`,
   );
 });
 

@@ -8,8 +8,9 @@ import type { Log } from '../../src/ports/log.ts';
 /** What is to be taken down after a test, newest first. */
 export const undo: (() => unknown)[] = [];
 
+/** Also what comes to it meanwhile: a connection that is accepted while the rest is taken down. */
 export async function undoAll(): Promise<void> {
-  for (const step of undo.splice(0).toReversed()) await step();
+  for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
 }
 
 export const portOf = (server: Server) => (server.address() as AddressInfo).port;
