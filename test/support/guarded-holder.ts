@@ -35,7 +35,8 @@ const { addresses, leaseMs, from, to, port } = options;
 const datagrams = options.lastWords.map((word) => Buffer.from(word).toString('base64'));
 guardian.arm({ linkIndex: link.index, addresses, gate: 'passing', leaseMs, from, port, lastWords: [{ to, datagrams }] });
 
-if (options.holds) createServer(() => {}).listen({ fd: listenFreebind({ address: addresses[0] as string, port: 8443 }) });
+if (options.holds)
+  createServer((client) => void client.write('.')).listen({ fd: listenFreebind({ address: addresses[0] as string, port: 8443 }) });
 
 let said = false;
 function renew(): void {
