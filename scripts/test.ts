@@ -43,14 +43,13 @@ function failures(file: string): string {
   } catch (error) {
     return `  no results: ${(error as Error).message}\n`;
   }
-  const told = results.testResults.flatMap(({ name, message, assertionResults }) => [
-    ...(assertionResults.length === 0 && message !== '' ? [[name, message]] : []),
-    ...assertionResults
-      .filter(({ status }) => status === 'failed')
-      .map(({ fullName, failureMessages }) => [fullName, failureMessages.join('\n')]),
-  ]);
+  const told = results.testResults.flatMap(({ name, message, assertionResults }) => {
+    if (assertionResults.length === 0 && message !== '') return { what: name, why: message };
+    const broken = assertionResults.filter(({ status }) => status === 'failed');
+    return broken.map(({ fullName, failureMessages }) => ({ what: fullName, why: failureMessages.join('\n') }));
+  });
   if (told.length === 0) return '  no test: an error outside of tests; see above\n';
-  return told.map(([what, why]) => `  ${what}\n${firstLines(why as string)}`).join('');
+  return told.map(({ what, why }) => `  ${what}\n${firstLines(why)}`).join('');
 }
 
 function firstLines(text: string): string {

@@ -17,6 +17,6 @@ export interface Target {
   batch?: number;
   /** Mutants in `npm test`, where the default takes too long. */
   quickExecutions?: number;
-  /** An input that takes longer is a finding. By default far above what any reader takes, also on a busy machine. */
+  /** An input that takes longer, and has the processor for half of it, is a finding. By default far above what any reader takes. */
   hangMs?: number;
 }
