@@ -87,6 +87,28 @@ export function parsePrefix(text: string): Prefix | undefined {
   return { address: formatIp(bytes), length: Number(length) };
 }
 
+/** The first and the last address of the subnet that the prefix is in. */
+export function subnetBounds({ address, length }: Prefix): { first: string; last: string } {
+  const bytes = parseIp(address) as Uint8Array;
+  const hostMask = bytes.map((_, i) => 0xff >> Math.min(8, Math.max(0, length - 8 * i)));
+  return {
+    first: formatIp(bytes.map((byte, i) => byte & ~(hostMask[i] as number))),
+    last: formatIp(bytes.map((byte, i) => byte | (hostMask[i] as number))),
+  };
+}
+
+/** The address so many after the first one of the subnet. */
+export function addressIn(prefix: Prefix, offset: number): string {
+  const bytes = parseIp(subnetBounds(prefix).first) as Uint8Array;
+  let carry = offset;
+  for (let i = bytes.length - 1; i >= 0 && carry > 0; i--) {
+    carry += bytes[i] as number;
+    bytes[i] = carry & 0xff;
+    carry = Math.floor(carry / 256);
+  }
+  return formatIp(bytes);
+}
+
 /** Whether `address` lies in the subnet of `prefix`; false across families. */
 export function prefixContains(prefix: Prefix, address: string): boolean {
   const left = parseIp(prefix.address);

@@ -1,4 +1,4 @@
-import { type Family, familyOf, formatIp, parseIp, type Prefix, parsePrefix, prefixContains } from '../../base/address.ts';
+import { type Family, familyOf, type Prefix, parsePrefix, prefixContains, subnetBounds } from '../../base/address.ts';
 import { type Finding, finding, type Path, pathText } from './problems.ts';
 import type { Cluster, ClusterHost } from './schema.ts';
 import { parseHostPort } from './values.ts';
@@ -100,15 +100,6 @@ function subnetEdge(prefix: Prefix, address: string, options: { path: Path; subj
   if (address !== first && address !== last) return [];
   const facts = { address, edge: address === first ? 'network' : 'broadcast', subnet: subnetText(prefix), subject: options.subject };
   return [finding('cluster_subnet_edge', { path: options.path, at: 'value' }, facts)];
-}
-
-function subnetBounds({ address, length }: Prefix): { first: string; last: string } {
-  const bytes = parseIp(address) as Uint8Array;
-  const hostMask = bytes.map((_, i) => 0xff >> Math.min(8, Math.max(0, length - 8 * i)));
-  return {
-    first: formatIp(bytes.map((byte, i) => byte & ~(hostMask[i] as number))),
-    last: formatIp(bytes.map((byte, i) => byte | (hostMask[i] as number))),
-  };
 }
 
 function subnetText(prefix: Prefix): string {

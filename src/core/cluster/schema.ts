@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { defaultProxySettings } from '../balancer/proxy.ts';
+import { kubernetes, lease, thresholds } from './kubernetes.ts';
 import {
   dnsLabel,
   dnsName,
@@ -145,6 +146,17 @@ const etcd = z
     keyFile: filePath('/etc/kubernetes/pki/etcd/healthcheck-client.key')
       .default('/etc/kubernetes/pki/etcd/healthcheck-client.key')
       .describe('Key of the client certificate for etcd, on each host.'),
+    dataDir: filePath('/var/lib/etcd').default('/var/lib/etcd').describe('Where stacked etcd keeps its data.'),
+    disk: z
+      .enum(['ssd', 'slow'])
+      .default('ssd')
+      .describe('What stacked etcd writes to: `ssd` for anything that syncs within 10 ms at the 99th percentile, `slow` for the rest.'),
+    latency: z
+      .enum(['rack', 'zone', 'region'])
+      .default('zone')
+      .describe(
+        'How far apart the members of stacked etcd are: `rack` for round trips of up to 1 ms, `zone` up to 10 ms, `region` up to 50 ms. It sets heartbeat interval and election timeout.',
+      ),
   })
   .prefault({})
   .describe('The etcd cluster behind the API servers.');
@@ -159,8 +171,16 @@ export const clusterSchema = z
     distribution: z.enum(['kubeadm', 'k3s', 'systemd']).default('kubeadm').describe('What runs the control plane on each host.'),
     endpoint,
     controlPlane,
+    kubernetes,
     apiserver,
     agent,
+    election: z
+      .enum(['quorum', 'kubernetes', 'etcd'])
+      .default('quorum')
+      .describe(
+        'Who may hold the address: `quorum`, whom a majority of the agents promises it to; `kubernetes` or `etcd`, of those only the one that also owns a Lease in the API, or a key in etcd, so that other programs can take part. Both need etcd, and lose the address with it.',
+      ),
+    lease,
     datapath: z
       .enum(DATAPATHS)
       .default('auto')
@@ -170,6 +190,7 @@ export const clusterSchema = z
     nat,
     proxy,
     etcd,
+    thresholds,
   })
   .meta({ title: 'hale cluster', description: 'One cluster whose Kubernetes API hale keeps reachable at one address (cluster.yaml).' });
 

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { formatIp, hostPort, parseIp, parsePrefix } from '../../base/address.ts';
+import { formatIp, hostPort, parseIp, parsePrefix, subnetBounds } from '../../base/address.ts';
 
 /*
  * The kinds of values in cluster.yaml. Every error text given to zod here is the phrase that completes
@@ -35,6 +35,24 @@ export const prefixedAddress = parsed({
   parse: parsePrefix,
   jsonSchema: { pattern: '^[0-9A-Fa-f:.]+/[0-9]{1,3}$' },
 });
+
+/** A subnet in CIDR notation, with no bit set beyond its prefix length. */
+export const subnet = parsed({
+  expects: 'a subnet such as 10.96.0.0/16',
+  parse: (text) => {
+    const prefix = parsePrefix(text);
+    return prefix === undefined || subnetBounds(prefix).first !== prefix.address ? undefined : prefix;
+  },
+  jsonSchema: { pattern: '^[0-9A-Fa-f:.]+/[0-9]{1,3}$' },
+});
+
+/** A Kubernetes release, as its binaries print it. */
+export const kubernetesVersion = matching(/^v1\.\d{1,3}\.\d{1,3}$/, 'a Kubernetes release such as v1.36.4');
+
+export function wholeNumber(options: { from: number; to: number; of: string }) {
+  const expects = `a whole number of ${options.of} from ${options.from} to ${options.to}`;
+  return z.int(expects).min(options.from, expects).max(options.to, expects);
+}
 
 /** One value, or a list of one or two. Read it with `listOf`. */
 export function oneOrTwo<T extends z.ZodType>(value: T, expects: string) {

@@ -1,0 +1,11 @@
+/** The record that candidates compete for: the spec of a coordination.k8s.io/v1 Lease, as client-go's leader election writes it. */
+export interface ElectionRecord {
+  /** Empty when the last holder let go of it. */
+  holderIdentity: string;
+  leaseDurationSeconds: number;
+  /** When its holder got it, and when it last renewed: wall-clock times of that holder (RFC 3339, microseconds). For people; nobody decides by them. */
+  acquireTime: string;
+  renewTime: string;
+  /** How often it went from one holder to another. */
+  leaseTransitions: number;
+}
