@@ -4,7 +4,8 @@ import { quantile } from '../src/base/stats.ts';
 import { readVersion } from '../src/cli/version.ts';
 import { run } from '../src/lab/command.ts';
 import { listLabs } from '../src/lab/lab.ts';
-import { findEtcd, findProgram } from '../src/lab/services.ts';
+import { findProgram } from '../src/lab/find-program.ts';
+import { findEtcd } from '../src/lab/services.ts';
 
 export interface MachineFacts {
   startedAt: string;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { HaleError } from '../src/base/error.ts';
 import { packageFolder } from '../src/drivers/program.ts';
-import { findProgram } from '../src/lab/services.ts';
+import { findProgram } from '../src/lab/find-program.ts';
 
 /** The file of a child program of a bench, by its path below `bench` without the ending: the built one when this code is built. */
 export function benchFile(path: string): string {

@@ -8,11 +8,12 @@ import { writeConfiguration } from './configuration.ts';
 import { writeCredentials } from './credentials.ts';
 import type { Fault } from './faults/effects.ts';
 import { endTimers, inject, listFaults, prepareFault, undoFault, type FaultRecord, type InjectedFault } from './faults/inject.ts';
+import { findKubernetes } from './kubernetes/programs.ts';
 import { createLabFolder, labFolder, labNames, readJson, removeLabFolder, writeJson } from './folder.ts';
 import { openHost, type LabHost } from './host.ts';
 import { endInit, readInit, startInit } from './init.ts';
 import { hostPlans, planLab, type LabDatapath, type LabFamilies, type LabPlan } from './plan.ts';
-import { chooseApiserver, findEtcd } from './services.ts';
+import { findEtcd } from './services.ts';
 import { startAgents, startApiservers, startEtcd } from './start.ts';
 import { openSwitch, type Switch } from './switch.ts';
 
@@ -28,7 +29,7 @@ export interface LabOptions {
   profile?: string;
   /** `auto` by default. */
   datapath?: LabDatapath;
-  /** Folder with a kube-apiserver; without it PATH is searched, and the stand-in is the last resort. */
+  /** Folder with the Kubernetes programs; without it PATH and the cache are searched, and the stand-in is the last resort. */
   kubernetesDir?: string;
   /** What to start, in the order etcd, apiserver, agent; everything by default. */
   services?: readonly LabService[];
@@ -66,14 +67,14 @@ export interface Lab {
 /** Makes a lab and starts its services. On failure, and when aborted, nothing of it is left. */
 export async function createLab(options: LabOptions = {}): Promise<Lab> {
   const { name = 'demo', services = ['etcd', 'apiserver', 'agent'], progress = () => undefined, signal } = options;
-  const [apiserver, etcd] = await Promise.all([chooseApiserver(options.kubernetesDir), findEtcd()]);
+  const [kubernetes, etcd] = await Promise.all([findKubernetes(options.kubernetesDir), findEtcd()]);
   const plan = planLab({
     name,
     hosts: options.hosts ?? 3,
     families: options.families ?? '4',
     profile: options.profile ?? 'default',
     datapath: options.datapath ?? DEFAULT_DATAPATH,
-    apiserver,
+    kubernetes,
     etcd,
   });
   signal?.throwIfAborted();
@@ -119,7 +120,7 @@ function startLine(plan: LabPlan, service: LabService): string {
 
 /** `kube-apiserver v1.34.1` or `stand-in`, as reports say it. */
 export function describeApiserver(plan: LabPlan): string {
-  return plan.apiserver.kind === 'stand-in' ? 'stand-in' : `kube-apiserver ${plan.apiserver.version}`;
+  return 'programs' in plan.kubernetes ? `kube-apiserver ${plan.kubernetes.version}` : 'stand-in';
 }
 
 /** A lab that exists. */

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { DatapathName } from '../core/balancer/choice.ts';
 import { HaleError } from '../base/error.ts';
+import type { Kubernetes } from './kubernetes/programs.ts';
 
 export type LabFamilies = '4' | '6' | '46';
 
@@ -29,7 +30,8 @@ export interface LabPlan {
   endpoint: { addresses: readonly string[]; port: number; dnsName: string };
   /** Addresses that nobody has, one of each family, for a drill to ask from. */
   observerAddresses: readonly string[];
-  apiserver: { kind: 'kube-apiserver'; path: string; version: string } | { kind: 'stand-in' };
+  /** What runs the control plane; where there is nothing, stand-ins for kube-apiserver serve. */
+  kubernetes: Kubernetes | { missing: string };
   etcd: { path: string; version: string };
   /** Keeps the members of one lab from ever joining those of an earlier one with the same addresses. */
   etcdToken: string;
@@ -47,7 +49,7 @@ export function planLab(options: {
   families: LabFamilies;
   profile: string;
   datapath: LabDatapath;
-  apiserver: LabPlan['apiserver'];
+  kubernetes: LabPlan['kubernetes'];
   etcd: LabPlan['etcd'];
 }): LabPlan {
   if (![3, 5, 7].includes(options.hosts)) {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { run } from './command.ts';
 import { labFolder, labsFolder } from './folder.ts';
 import { readInit } from './init.ts';
-import { findProgram } from './services.ts';
+import { findProgram } from './find-program.ts';
 
 export type LabCapability = { ok: true; how: 'root' | 'user-namespace' } | { ok: false; reason: string };
 

@@ -1,9 +1,9 @@
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { hostPort } from '../base/address.ts';
 import { HaleError } from '../base/error.ts';
 import { packageFolder, programFile } from '../drivers/program.ts';
 import { runOrFail } from './command.ts';
+import { findProgram } from './find-program.ts';
 import { APISERVER_PORT, bindOf, type HostPlan, type LabPlan } from './plan.ts';
 
 const PKI = '/etc/kubernetes/pki';
@@ -51,7 +51,7 @@ function peerUrl(member: HostPlan): string {
 }
 
 export function apiserverArgv(plan: LabPlan, host: HostPlan): string[] {
-  if (plan.apiserver.kind === 'kube-apiserver') return kubeApiserverArgv(plan.apiserver.path, plan, host);
+  if ('programs' in plan.kubernetes) return kubeApiserverArgv(plan.kubernetes.programs['kube-apiserver'], plan, host);
   return [
     ...programArgv('lab/standin/main'),
     `--name=${host.name}`,
@@ -109,21 +109,6 @@ export function undoArgv(options: { lab: string; fault: string }): string[] {
   return [...programArgv('lab/undo'), options.lab, options.fault];
 }
 
-/** The real API server when its binary is in `kubernetesDir` or on PATH, else the stand-in. */
-export async function chooseApiserver(kubernetesDir: string | undefined): Promise<LabPlan['apiserver']> {
-  const path = findProgram('kube-apiserver', kubernetesDir === undefined ? undefined : [kubernetesDir]);
-  if (path !== undefined) {
-    return { kind: 'kube-apiserver', path, version: (await runOrFail([path, '--version'])).trim().replace(/^Kubernetes /, '') };
-  }
-  if (kubernetesDir === undefined) return { kind: 'stand-in' };
-  throw new HaleError({
-    code: 'lab_kubernetes_not_found',
-    kind: 'usage',
-    message: `no executable kube-apiserver in ${kubernetesDir}`,
-    remedy: 'name the folder that holds the kube-apiserver binary, or leave the option out to use the stand-in',
-  });
-}
-
 export async function findEtcd(): Promise<LabPlan['etcd']> {
   const path = findProgram('etcd');
   if (path === undefined) {
@@ -135,22 +120,4 @@ export async function findEtcd(): Promise<LabPlan['etcd']> {
     });
   }
   return { path, version: /etcd Version: (\S+)/.exec(await runOrFail([path, '--version']))?.[1] ?? 'unknown' };
-}
-
-/** Folders of system programs are searched too, although the PATH of an ordinary user often lacks them. */
-export function findProgram(name: string, folders = systemPath()): string | undefined {
-  return folders.map((folder) => join(folder, name)).find(isExecutable);
-}
-
-function systemPath(): string[] {
-  return [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'].filter((folder) => folder !== '');
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -10,10 +10,7 @@ export interface Lock {
   close(): void;
 }
 
-export type LockRead =
-  | { kind: 'found'; record: ElectionRecord; version: string }
-  | { kind: 'absent' }
-  | { kind: 'failed'; reason: string };
+export type LockRead = { kind: 'found'; record: ElectionRecord; version: string } | { kind: 'absent' } | { kind: 'failed'; reason: string };
 
 export type LockWrite =
   | { kind: 'written'; version: string }

@@ -17,6 +17,9 @@ export const kubernetes = z
       ),
     podSubnet: oneOrTwo(subnet, SUBNETS).prefault('10.244.0.0/16').describe('Subnet of the Pods, of which each node gets a part.'),
     dnsDomain: dnsName('cluster.local').default('cluster.local').describe('DNS domain of the Services.'),
+    binDir: filePath('/usr/local/bin')
+      .default('/usr/local/bin')
+      .describe('Folder of the programs with `distribution: systemd`: Kubernetes, etcd, hale.'),
     kubeconfig: filePath('/etc/kubernetes/admin.conf')
       .default('/etc/kubernetes/admin.conf')
       .describe(

@@ -146,6 +146,7 @@ const etcd = z
     keyFile: filePath('/etc/kubernetes/pki/etcd/healthcheck-client.key')
       .default('/etc/kubernetes/pki/etcd/healthcheck-client.key')
       .describe('Key of the client certificate for etcd, on each host.'),
+    version: z.enum(['3.4', '3.5', '3.6', '3.7']).default('3.6').describe('Release of stacked etcd, whose flags differ.'),
     dataDir: filePath('/var/lib/etcd').default('/var/lib/etcd').describe('Where stacked etcd keeps its data.'),
     disk: z
       .enum(['ssd', 'slow'])

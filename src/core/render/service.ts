@@ -1,18 +1,22 @@
 /** A daemon of a host: what a systemd unit says of it, and what the lab's own supervisor runs. */
 export interface Service {
-  /** `kube-apiserver`; its unit is `kube-apiserver.service`. */
+  /** Its unit is `NAME.service`. */
   name: 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'hale-agent';
   description: string;
   documentation: string;
-  /** Units that have to be started before. */
+  /** Units that are started before. */
   after: readonly string[];
-  /** Name of the program, looked for in `systemd.binDir`. */
+  /** `notify` when it tells systemd that it is ready. */
+  type: 'notify' | 'exec';
+  /** Name of the program, which is in `kubernetes.binDir`. */
   program: string;
   arguments: readonly string[];
   /** Folders that it writes to; everything else is read-only for it. */
   writes: readonly string[];
-  /** Seconds until it is killed when it does not stop. */
+  /** Until it is killed when it does not stop. */
   stopTimeoutSeconds: number;
-  /** Lines of `[Service]` beside those that all have, for example `Type=notify`. */
+  /** Rights beyond those of an ordinary process that it needs (capabilities(7)); the others are taken away. */
+  capabilities: readonly string[];
+  /** Lines of `[Service]` that only this one has. */
   extra: readonly string[];
 }

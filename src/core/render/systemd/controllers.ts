@@ -1,0 +1,71 @@
+import type { Cluster } from '../../cluster/schema.ts';
+import { KUBERNETES_DIR, PKI_DIR } from '../paths.ts';
+import type { Service } from '../service.ts';
+import { prefixText } from './text.ts';
+
+/**
+ * client-go's defaults, said so that they can be seen: the others take over when the record has not changed for the lease's duration, the leader gives up
+ * after the deadline, which is shorter, and tries again each period (client-go, tools/leaderelection).
+ */
+const LEADER_ELECTION = [
+  '--leader-elect=true',
+  '--leader-elect-lease-duration=15s',
+  '--leader-elect-renew-deadline=10s',
+  '--leader-elect-retry-period=2s',
+  '--leader-elect-resource-lock=leases',
+  '--leader-elect-resource-namespace=kube-system',
+];
+
+const COMMON = { type: 'exec', writes: [], stopTimeoutSeconds: 30, capabilities: [], extra: [] } as const;
+
+/** kube-controller-manager (kubernetes.io, "kube-controller-manager"). */
+export function controllerManagerService({ kubernetes, name }: Cluster): Service {
+  const kubeconfig = `${KUBERNETES_DIR}/controller-manager.conf`;
+  return {
+    ...COMMON,
+    name: 'kube-controller-manager',
+    description: 'Kubernetes controller manager',
+    documentation: 'https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/',
+    after: ['network-online.target', 'kube-apiserver.service'],
+    program: 'kube-controller-manager',
+    arguments: [
+      '--bind-address=127.0.0.1',
+      `--kubeconfig=${kubeconfig}`,
+      `--authentication-kubeconfig=${kubeconfig}`,
+      `--authorization-kubeconfig=${kubeconfig}`,
+      `--client-ca-file=${PKI_DIR}/ca.crt`,
+      `--requestheader-client-ca-file=${PKI_DIR}/front-proxy-ca.crt`,
+      `--root-ca-file=${PKI_DIR}/ca.crt`,
+      `--service-account-private-key-file=${PKI_DIR}/sa.key`,
+      `--cluster-signing-cert-file=${PKI_DIR}/ca.crt`,
+      `--cluster-signing-key-file=${PKI_DIR}/ca.key`,
+      '--use-service-account-credentials=true',
+      '--controllers=*,bootstrapsigner,tokencleaner',
+      `--cluster-name=${name}`,
+      '--allocate-node-cidrs=true',
+      `--cluster-cidr=${kubernetes.podSubnets.map(prefixText).join(',')}`,
+      `--service-cluster-ip-range=${kubernetes.serviceSubnets.map(prefixText).join(',')}`,
+      ...LEADER_ELECTION,
+    ],
+  };
+}
+
+/** kube-scheduler (kubernetes.io, "kube-scheduler"). */
+export function schedulerService(): Service {
+  const kubeconfig = `${KUBERNETES_DIR}/scheduler.conf`;
+  return {
+    ...COMMON,
+    name: 'kube-scheduler',
+    description: 'Kubernetes scheduler',
+    documentation: 'https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/',
+    after: ['network-online.target', 'kube-apiserver.service'],
+    program: 'kube-scheduler',
+    arguments: [
+      '--bind-address=127.0.0.1',
+      `--kubeconfig=${kubeconfig}`,
+      `--authentication-kubeconfig=${kubeconfig}`,
+      `--authorization-kubeconfig=${kubeconfig}`,
+      ...LEADER_ELECTION,
+    ],
+  };
+}

@@ -1,0 +1,40 @@
+/** All that a control-plane host of `distribution: systemd` needs beside its certificates: files, and the daemons in the order in which they start. */
+import type { Cluster, ClusterHost } from '../../cluster/schema.ts';
+import type { RenderedFile } from '../file.ts';
+import type { Service } from '../service.ts';
+import { apiserverService } from './apiserver.ts';
+import { controllerManagerService, schedulerService } from './controllers.ts';
+import { etcdService } from './etcd.ts';
+import { auditPolicy, authenticationConfig, type EncryptionKey, encryptionConfig } from './files.ts';
+import { unitFile } from './unit.ts';
+
+/** What all hosts of a cluster share, and no file of the user says. */
+export interface ClusterSecrets {
+  encryptionKeys: readonly EncryptionKey[];
+  /** Of etcd's cluster; unique, so that members of another with the same addresses are refused. */
+  etcdToken: string;
+}
+
+export interface SystemdHost {
+  services: Service[];
+  /** Unit files among them. */
+  files: RenderedFile[];
+}
+
+export function renderSystemdHost(cluster: Cluster, host: ClusterHost, secrets: ClusterSecrets): SystemdHost {
+  const services = [
+    ...(cluster.etcd.topology === 'stacked' ? [etcdService({ cluster, host, token: secrets.etcdToken })] : []),
+    apiserverService(cluster, host),
+    controllerManagerService(cluster),
+    schedulerService(),
+  ];
+  return {
+    services,
+    files: [
+      encryptionConfig(secrets.encryptionKeys),
+      authenticationConfig(),
+      auditPolicy(),
+      ...services.map((service) => unitFile(service, cluster.kubernetes.binDir)),
+    ],
+  };
+}

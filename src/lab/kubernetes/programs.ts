@@ -1,0 +1,67 @@
+/** The Kubernetes programs of a lab: which they are, and where they are looked for. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { HaleError } from '../../base/error.ts';
+import { runOrFail } from '../command.ts';
+import { findProgram } from '../find-program.ts';
+
+/** What `npm run kubernetes:get` gets. test/kubernetes/go.mod and the default of cluster.yaml say the same. */
+export const KUBERNETES_VERSION = 'v1.36.4';
+
+/** Without these a lab has no control plane. */
+export const CONTROL_PLANE_PROGRAMS = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl'] as const;
+/** For tests beside a lab. */
+export const OTHER_PROGRAMS = ['kubeadm', 'kubelet'] as const;
+
+export type KubernetesProgram = (typeof CONTROL_PLANE_PROGRAMS)[number] | (typeof OTHER_PROGRAMS)[number];
+
+/** Programs of one release, by their paths. */
+export interface Kubernetes {
+  version: string;
+  programs: Record<(typeof CONTROL_PLANE_PROGRAMS)[number], string>;
+}
+
+/** Where `npm run kubernetes:get` puts programs, outside the repository: they are 600 MB, and the same for every checkout. */
+export function kubernetesCache(): string {
+  const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
+  return join(cache, 'hale', 'kubernetes', `${KUBERNETES_VERSION}-linux-${goArchitecture()}`);
+}
+
+/** As Go and the Kubernetes project call this machine's. */
+export function goArchitecture(): string {
+  return process.arch === 'x64' ? 'amd64' : process.arch;
+}
+
+/** The programs in `dir`, or else on PATH, or else in the cache, all from one place; or why there are none. A HaleError when a `dir` that was asked for lacks one. */
+export async function findKubernetes(dir: string | undefined): Promise<Kubernetes | { missing: string }> {
+  if (dir !== undefined) {
+    const { found, lacking } = programsIn([dir]);
+    if (found !== undefined) return await withVersion(found);
+    throw new HaleError({
+      code: 'lab_kubernetes_not_found',
+      kind: 'usage',
+      message: `no executable ${lacking.join(', ')} in ${dir}`,
+      remedy: `name a folder with all of ${CONTROL_PLANE_PROGRAMS.join(', ')}, or leave the option out`,
+    });
+  }
+  const found = programsIn().found ?? programsIn([kubernetesCache()]).found;
+  if (found !== undefined) return await withVersion(found);
+  return { missing: `no kube-apiserver on PATH or in ${kubernetesCache()}; \`npm run kubernetes:get\` gets one` };
+}
+
+/** Of a program that only tests need; undefined when it is nowhere. */
+export function findKubernetesProgram(program: KubernetesProgram): string | undefined {
+  return findProgram(program) ?? findProgram(program, [kubernetesCache()]);
+}
+
+function programsIn(folders?: string[]): { found: Kubernetes['programs'] | undefined; lacking: string[] } {
+  const paths = CONTROL_PLANE_PROGRAMS.map((program) => [program, findProgram(program, folders)] as const);
+  const lacking = paths.filter(([, path]) => path === undefined).map(([program]) => program);
+  return { found: lacking.length === 0 ? (Object.fromEntries(paths) as Kubernetes['programs']) : undefined, lacking };
+}
+
+/** The API server's version is the control plane's. */
+async function withVersion(programs: Kubernetes['programs']): Promise<Kubernetes> {
+  const said = await runOrFail([programs['kube-apiserver'], '--version']);
+  return { version: said.trim().replace(/^Kubernetes /, ''), programs };
+}
