@@ -1,7 +1,7 @@
 /** Which keys and certificates a control-plane host needs, as data: kubeadm's files and names (kubernetes.io, "PKI certificates and requirements"). */
 import { hostPort } from '../../base/address.ts';
 import type { Cluster, ClusterHost } from '../cluster/schema.ts';
-import { endpointUrl, serviceAddresses } from '../render/systemd/apiserver.ts';
+import { endpointUrl, serviceAddresses } from '../cluster/names.ts';
 
 /** Self-signed, one for the whole cluster. Paths are below the folder of certificates, without `.crt` and `.key`. */
 export const AUTHORITIES = {

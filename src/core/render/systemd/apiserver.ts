@@ -1,4 +1,3 @@
-import { addressIn, hostPort } from '../../../base/address.ts';
 import type { Cluster, ClusterHost } from '../../cluster/schema.ts';
 import { AUDIT_LOG_DIR, AUDIT_POLICY, AUTHENTICATION_CONFIG, ENCRYPTION_CONFIG, PKI_DIR } from '../paths.ts';
 import type { Service } from '../service.ts';
@@ -108,14 +107,4 @@ function etcdServers({ etcd }: Cluster): readonly string[] {
 function bindAddress({ apiserver, endpoint }: Cluster, host: ClusterHost): string {
   if (apiserver.bind === 'host') return host.addresses[0]?.address as string;
   return endpoint.addresses.some((address) => address.includes(':')) ? '::' : '0.0.0.0';
-}
-
-/** The address of the Service `kubernetes`, in each family. */
-export function serviceAddresses({ kubernetes }: Cluster): string[] {
-  return kubernetes.serviceSubnets.map((subnet) => addressIn(subnet, 1));
-}
-
-/** The URL of the API that programs of this cluster use: of the address that moves. */
-export function endpointUrl({ endpoint }: Cluster): string {
-  return `https://${hostPort(endpoint.dnsName ?? (endpoint.addresses[0] as string), endpoint.port)}`;
 }
