@@ -21,7 +21,7 @@ import {
 import { table } from './table.ts';
 
 const STEADY_TIMEOUT_MS = 30_000;
-const SERVICES = ['etcd', 'apiserver', 'agent'];
+const DAEMONS = ['etcd', 'apiserver', 'controller-manager', 'scheduler', 'agent'];
 
 /** `hale lab`: several real hosts on this machine, as network namespaces, with real etcd, API servers and agents. */
 export function labCommand(): Command {
@@ -118,7 +118,7 @@ export async function describe(lab: Lab) {
       name: host.name,
       addresses: host.addresses,
       on: host.isOn(),
-      services: SERVICES.filter((service) => host.isOn() && host.running(service)),
+      services: DAEMONS.filter((service) => host.isOn() && host.running(service)),
       role: (await agentStatus(host))?.role ?? null,
     })),
   );

@@ -1,5 +1,8 @@
 import { stringify } from 'yaml';
 import { join } from 'node:path';
+import { assert } from '../base/assert.ts';
+import { readCluster } from '../core/cluster/read.ts';
+import type { Cluster } from '../core/cluster/schema.ts';
 import { writePlain } from './folder.ts';
 import { APISERVER_PORT, bindOf, hostPlans, withPrefixLength, type LabPlan } from './plan.ts';
 
@@ -11,6 +14,13 @@ export function writeConfiguration(plan: LabPlan, folderOf: (host: string) => st
     writePlain(join(folderOf(host.name), 'etc/hosts'), { text: names, mode: 0o644 });
     writePlain(join(folderOf(host.name), 'etc/hale/cluster.yaml'), { text: cluster, mode: 0o644 });
   }
+}
+
+/** What cluster.yaml of the lab says, with every default. */
+export function clusterOf(plan: LabPlan): Cluster {
+  const read = readCluster(clusterYaml(plan), 'cluster.yaml');
+  assert(read.ok, 'a lab writes a cluster.yaml that is right');
+  return read.cluster;
 }
 
 function clusterYaml(plan: LabPlan): string {
@@ -31,6 +41,7 @@ function clusterYaml(plan: LabPlan): string {
     apiserver: { port: APISERVER_PORT, bind: bindOf(plan) },
     agent: { profile: plan.profile },
     datapath: plan.datapath,
+    etcd: { version: /^\d+\.\d+/.exec(plan.etcd.version)?.[0] },
   };
   return stringify(cluster, { lineWidth: 0, indentSeq: false, compat: 'yaml-1.1' });
 }

@@ -10,7 +10,7 @@ import { readJson, writeJson } from './folder.ts';
 import { endProcess, identify, isAlive, type ProcessIdentity } from './process.ts';
 
 /** Folders of a host that outlive a power cut; each hides the machine's own from the host. */
-const PERSISTENT = ['etc/hale', 'etc/kubernetes', 'var/lib/etcd', 'var/lib/hale'] as const;
+const PERSISTENT = ['etc/hale', 'etc/kubernetes', 'var/lib/etcd', 'var/lib/hale', 'var/log/kubernetes'] as const;
 
 /** Outlives everything in the host, and collects the children of those who left. PID 1 of a namespace takes signals only from outside. */
 const REAP = `exec sh -c 'while :; do sleep 1000000 & wait; done' hale-lab "$1" </dev/null >/dev/null 2>&1`;
@@ -28,7 +28,7 @@ if [ -n "$OWN_CGROUP" ]; then mount -t cgroup2 hale-lab /sys/fs/cgroup; fi
 mount -t bpf hale-lab /sys/fs/bpf 2>/dev/null || : # Pins of this host's own, gone with it; only root may have any.
 mount --bind "$1" /run
 mount -t tmpfs -o size=64m,mode=0755 hale-lab /run/overlay
-for dir in etc var/lib; do
+for dir in etc var/lib var/log; do
   mkdir -p /run/overlay/upper/$dir /run/overlay/work/$dir
   mount -t overlay -o lowerdir=/$dir,upperdir=/run/overlay/upper/$dir,workdir=/run/overlay/work/$dir hale-lab /$dir
 done

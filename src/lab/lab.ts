@@ -14,12 +14,14 @@ import { openHost, type LabHost } from './host.ts';
 import { endInit, readInit, startInit } from './init.ts';
 import { hostPlans, planLab, type LabDatapath, type LabFamilies, type LabPlan } from './plan.ts';
 import { findEtcd } from './services.ts';
-import { startAgents, startApiservers, startEtcd } from './start.ts';
+import { startAgents, startApiservers, startControllers, startEtcd } from './start.ts';
 import { openSwitch, type Switch } from './switch.ts';
 
 export const DEFAULT_DATAPATH: LabDatapath = 'auto';
 
-export type LabService = 'etcd' | 'apiserver' | 'agent';
+/** In the order in which they start; `controllers` are controller manager and scheduler, which a lab of stand-ins has not. */
+export const LAB_SERVICES = ['etcd', 'apiserver', 'controllers', 'agent'] as const;
+export type LabService = (typeof LAB_SERVICES)[number];
 
 export interface LabOptions {
   name?: string;
@@ -31,7 +33,7 @@ export interface LabOptions {
   datapath?: LabDatapath;
   /** Folder with the Kubernetes programs; without it PATH and the cache are searched, and the stand-in is the last resort. */
   kubernetesDir?: string;
-  /** What to start, in the order etcd, apiserver, agent; everything by default. */
+  /** What to start; everything by default. */
   services?: readonly LabService[];
   progress?: (line: string) => void;
   /** Abort to stop in the middle; what was made is then taken down before the promise rejects. */
@@ -50,6 +52,8 @@ export interface Lab {
   startEtcd(): Promise<void>;
   /** Starts the API servers and waits until each is ready. */
   startApiservers(): Promise<void>;
+  /** Starts controller managers and schedulers, where the control plane is real. */
+  startControllers(): Promise<void>;
   /** Starts the agents and waits until each has its control socket. */
   startAgents(): Promise<void>;
   /** Makes the lab ready for a fault, before it comes to rest; the return value undoes that. */
@@ -66,7 +70,7 @@ export interface Lab {
 
 /** Makes a lab and starts its services. On failure, and when aborted, nothing of it is left. */
 export async function createLab(options: LabOptions = {}): Promise<Lab> {
-  const { name = 'demo', services = ['etcd', 'apiserver', 'agent'], progress = () => undefined, signal } = options;
+  const { name = 'demo', services = LAB_SERVICES, progress = () => undefined, signal } = options;
   const [kubernetes, etcd] = await Promise.all([findKubernetes(options.kubernetesDir), findEtcd()]);
   const plan = planLab({
     name,
@@ -84,9 +88,9 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     const lab = assemble({ plan, folder, ...(signal === undefined ? {} : { signal }) });
     progress(`creating ${plan.controlPlane.length} control-plane hosts and a client in ${folder}`);
     await createMachines(lab, signal);
-    const start = { etcd: lab.startEtcd, apiserver: lab.startApiservers, agent: lab.startAgents };
-    for (const service of ['etcd', 'apiserver', 'agent'] as const) {
-      if (!services.includes(service)) continue;
+    const start = { etcd: lab.startEtcd, apiserver: lab.startApiservers, controllers: lab.startControllers, agent: lab.startAgents };
+    for (const service of LAB_SERVICES) {
+      if (!services.includes(service) || (service === 'controllers' && !('programs' in plan.kubernetes))) continue;
       progress(startLine(plan, service));
       await start[service]();
       signal?.throwIfAborted();
@@ -114,6 +118,7 @@ async function createMachines(lab: Lab, signal: AbortSignal | undefined): Promis
 function startLine(plan: LabPlan, service: LabService): string {
   const count = plan.controlPlane.length;
   if (service === 'etcd') return `starting etcd ${plan.etcd.version}: ${count} members, mutual TLS`;
+  if (service === 'controllers') return `starting controller manager and scheduler on ${count} hosts`;
   if (service === 'agent') return `starting hale agent on ${count} hosts, profile ${plan.profile}, datapath ${plan.datapath}`;
   return `starting ${count} API servers: ${describeApiserver(plan)}`;
 }
@@ -161,6 +166,7 @@ function assemble(options: { plan: LabPlan; folder: string; signal?: AbortSignal
     host: open,
     startEtcd: () => startEtcd(lab, signal),
     startApiservers: () => startApiservers(lab, signal),
+    startControllers: () => startControllers(lab, signal),
     startAgents: () => startAgents(lab, signal),
     prepare: (fault) => prepareFault(lab, fault),
     inject: (fault, host, injectOptions) => inject(lab, { fault, host, ...injectOptions }),

@@ -1,6 +1,7 @@
-import { randomInt } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import type { DatapathName } from '../core/balancer/choice.ts';
 import { HaleError } from '../base/error.ts';
+import type { ClusterSecrets } from '../core/render/systemd/host.ts';
 import type { Kubernetes } from './kubernetes/programs.ts';
 
 export type LabFamilies = '4' | '6' | '46';
@@ -33,8 +34,8 @@ export interface LabPlan {
   /** What runs the control plane; where there is nothing, stand-ins for kube-apiserver serve. */
   kubernetes: Kubernetes | { missing: string };
   etcd: { path: string; version: string };
-  /** Keeps the members of one lab from ever joining those of an earlier one with the same addresses. */
-  etcdToken: string;
+  /** What all hosts share; its etcd token keeps the members of one lab from ever joining those of an earlier one with the same addresses. */
+  secrets: ClusterSecrets;
   createdAt: string;
 }
 
@@ -78,7 +79,10 @@ export function planLab(options: {
       dnsName: `api.${options.name}.hale.test`,
     },
     observerAddresses: addressesOf(families, { v4: 250, v6: '250' }),
-    etcdToken: `${options.name}-${randomInt(2 ** 47).toString(36)}`,
+    secrets: {
+      encryptionKeys: [{ name: 'lab', secret: randomBytes(32).toString('base64') }],
+      etcdToken: `${options.name}-${randomInt(2 ** 47).toString(36)}`,
+    },
     createdAt: new Date().toISOString(),
   };
 }

@@ -1,8 +1,12 @@
 import { join } from 'node:path';
 import { hostPort } from '../base/address.ts';
+import { assert } from '../base/assert.ts';
 import { HaleError } from '../base/error.ts';
+import type { Service } from '../core/render/service.ts';
+import { renderSystemdHost, type SystemdHost } from '../core/render/systemd/host.ts';
 import { packageFolder, programFile } from '../drivers/program.ts';
 import { runOrFail } from './command.ts';
+import { clusterOf } from './configuration.ts';
 import { findProgram } from './find-program.ts';
 import { APISERVER_PORT, bindOf, type HostPlan, type LabPlan } from './plan.ts';
 
@@ -18,40 +22,30 @@ export function primaryAddress(host: HostPlan): string {
   return host.addresses[0] as string;
 }
 
-/** Flags that etcd 3.4 to 3.7 understand; clients and peers show a certificate or are refused. */
-export function etcdArgv(plan: LabPlan, host: HostPlan): string[] {
-  const pki = `${PKI}/etcd`;
-  const clientUrls = host.addresses.map((address) => `https://${hostPort(address, 2379)}`);
-  return [
-    plan.etcd.path,
-    `--name=${host.name}`,
-    '--data-dir=/var/lib/etcd',
-    `--listen-peer-urls=${peerUrl(host)}`,
-    `--initial-advertise-peer-urls=${peerUrl(host)}`,
-    `--listen-client-urls=${['https://127.0.0.1:2379', ...clientUrls].join(',')}`,
-    `--advertise-client-urls=${clientUrls.join(',')}`,
-    `--initial-cluster=${plan.controlPlane.map((member) => `${member.name}=${peerUrl(member)}`).join(',')}`,
-    `--initial-cluster-token=${plan.etcdToken}`,
-    '--initial-cluster-state=new',
-    '--client-cert-auth',
-    `--trusted-ca-file=${pki}/ca.crt`,
-    `--cert-file=${pki}/server.crt`,
-    `--key-file=${pki}/server.key`,
-    '--peer-client-cert-auth',
-    `--peer-trusted-ca-file=${pki}/ca.crt`,
-    `--peer-cert-file=${pki}/peer.crt`,
-    `--peer-key-file=${pki}/peer.key`,
-    // Defaults since 3.5; without pre-vote a member that returns from isolation throws the leader out.
-    ...(plan.etcd.version.startsWith('3.4.') ? ['--logger=zap', '--pre-vote'] : []),
-  ];
+/** The command line of a control plane's daemon: what its systemd unit would run on a real host. */
+export function serviceArgv(plan: LabPlan, host: HostPlan, name: Service['name']): string[] {
+  const service = systemdHost(plan, host).services.find((candidate) => candidate.name === name);
+  assert(service !== undefined, `the rendering has ${name}`);
+  return [programPath(plan, service.program), ...service.arguments];
 }
 
-function peerUrl(member: HostPlan): string {
-  return `https://${hostPort(primaryAddress(member), 2380)}`;
+/** What hale renders for a host of `distribution: systemd`. */
+export function systemdHost(plan: LabPlan, host: HostPlan): SystemdHost {
+  const cluster = clusterOf(plan);
+  const member = cluster.controlPlane.hosts.find(({ name }) => name === host.name);
+  assert(member !== undefined, 'every control-plane host is in cluster.yaml');
+  return renderSystemdHost(cluster, member, plan.secrets);
 }
 
+function programPath(plan: LabPlan, program: string): string {
+  if (program === 'etcd') return plan.etcd.path;
+  assert('programs' in plan.kubernetes, 'a lab of stand-ins runs none of Kubernetes');
+  return plan.kubernetes.programs[program as keyof typeof plan.kubernetes.programs];
+}
+
+/** kube-apiserver, or the stand-in. */
 export function apiserverArgv(plan: LabPlan, host: HostPlan): string[] {
-  if ('programs' in plan.kubernetes) return kubeApiserverArgv(plan.kubernetes.programs['kube-apiserver'], plan, host);
+  if ('programs' in plan.kubernetes) return serviceArgv(plan, host, 'kube-apiserver');
   return [
     ...programArgv('lab/standin/main'),
     `--name=${host.name}`,
@@ -71,29 +65,6 @@ export function apiserverArgv(plan: LabPlan, host: HostPlan): string[] {
 function listenAddresses(plan: LabPlan, host: HostPlan): readonly string[] {
   if (bindOf(plan) === 'host') return host.addresses;
   return [plan.families === '4' ? '0.0.0.0' : '::'];
-}
-
-/** Not tried against a real binary yet: none was at hand. It takes a single address to listen on: the first one, where it cannot be all. */
-function kubeApiserverArgv(path: string, plan: LabPlan, host: HostPlan): string[] {
-  return [
-    path,
-    `--bind-address=${listenAddresses(plan, host)[0]}`,
-    `--advertise-address=${primaryAddress(host)}`,
-    `--secure-port=${APISERVER_PORT}`,
-    '--etcd-servers=https://127.0.0.1:2379',
-    `--etcd-cafile=${PKI}/etcd/ca.crt`,
-    `--etcd-certfile=${PKI}/apiserver-etcd-client.crt`,
-    `--etcd-keyfile=${PKI}/apiserver-etcd-client.key`,
-    `--client-ca-file=${PKI}/ca.crt`,
-    `--tls-cert-file=${PKI}/apiserver.crt`,
-    `--tls-private-key-file=${PKI}/apiserver.key`,
-    '--service-account-issuer=https://kubernetes.default.svc.cluster.local',
-    `--service-account-key-file=${PKI}/sa.pub`,
-    `--service-account-signing-key-file=${PKI}/sa.key`,
-    `--service-cluster-ip-range=${primaryAddress(host).includes(':') ? 'fd67::/112' : '10.96.0.0/16'}`,
-    '--authorization-mode=Node,RBAC',
-    '--anonymous-auth=true',
-  ];
 }
 
 export function agentArgv(): string[] {

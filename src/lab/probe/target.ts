@@ -1,7 +1,7 @@
 /** What both kinds of client traffic have in common: where it goes, how the server proves itself, what it is asked. */
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import { createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import type { ProbeOptions } from './options.ts';
 
 export const LIVEZ = '/livez';
@@ -16,10 +16,13 @@ export function targetOf(options: ProbeOptions): Target {
   return { tls: { host: options.address, port: options.port, servername: options.serverName, secureContext } };
 }
 
-/** Which API server answered; the real kube-apiserver does not say. */
+/** Which API server answered: as the stand-in says, or by the first name in the certificate of a real one, which is its host's. */
 export function serverOf(response: IncomingMessage): { server?: string } {
   const header = response.headers['x-hale-server'];
-  return typeof header === 'string' ? { server: header } : {};
+  if (typeof header === 'string') return { server: header };
+  const { subjectaltname } = (response.socket as TLSSocket).getPeerCertificate();
+  const name = /^DNS:([^,]+)/.exec(subjectaltname ?? '')?.[1];
+  return name === undefined ? {} : { server: name };
 }
 
 export function reasonOf(error: Error): string {
