@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { median } from '../src/base/stats.ts';
 import { awaitSteady } from '../src/lab/drill/agents.ts';
 import type { LabHost } from '../src/lab/host.ts';
+import { STAND_IN } from '../src/lab/kubernetes/programs.ts';
 import { createLab, describeApiserver, type Lab, type LabOptions } from '../src/lab/lab.ts';
 import type { LabDatapath } from '../src/lab/plan.ts';
 import { startKeepalived } from './keepalived.ts';
@@ -77,7 +78,7 @@ export async function datapathLoss({ runs, say, signal }: Options): Promise<Loss
   const collected = SUBJECTS.map((subject) => ({ subject, crashes: [] as Crash[], kills: [] as Kill[] }));
   let apiserver = '';
   const inLab = async <T>(subject: Subject, scenario: (lab: Lab, context: Context) => Promise<T>): Promise<T> => {
-    const lab = await createLab({ name: `bench-${process.pid}`, ...subject.lab, signal });
+    const lab = await createLab({ name: `bench-${process.pid}`, kubernetes: STAND_IN, ...subject.lab, signal });
     try {
       apiserver = describeApiserver(lab.plan);
       const holder = await subject.settle(lab);

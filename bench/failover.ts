@@ -5,6 +5,7 @@ import { awaitSteady } from '../src/lab/drill/agents.ts';
 import { PROBE_INTERVAL_MS } from '../src/lab/drill/instruments.ts';
 import type { Fault } from '../src/lab/faults/effects.ts';
 import type { LabHost } from '../src/lab/host.ts';
+import { STAND_IN } from '../src/lab/kubernetes/programs.ts';
 import { createLab, describeApiserver, type Lab, type LabOptions } from '../src/lab/lab.ts';
 import { startKeepalived, type VrrpSettings } from './keepalived.ts';
 import { markdownTable, type Summary, summarize, tenths } from './machine.ts';
@@ -141,7 +142,7 @@ async function runUntilSteady(subject: Subject, { signal, say }: Context): Promi
 }
 
 async function runOnce(subject: Subject, signal: AbortSignal): Promise<{ measurement: Strike; apiserver: string }> {
-  const lab = await createLab({ name: `bench-${process.pid}`, ...subject.lab, signal });
+  const lab = await createLab({ name: `bench-${process.pid}`, kubernetes: STAND_IN, ...subject.lab, signal });
   try {
     const holder = await subject.settle(lab);
     await sleep(REST_MS, undefined, { signal });

@@ -6,6 +6,7 @@ import type { DrillResult } from '../src/core/drill/result.ts';
 import { type Scenario, scenarioByName } from '../src/core/drill/scenario.ts';
 import { PROBE_INTERVAL_MS } from '../src/lab/drill/instruments.ts';
 import { runDrill } from '../src/lab/drill/run.ts';
+import { STAND_IN } from '../src/lab/kubernetes/programs.ts';
 import { createLab, describeApiserver, type Lab } from '../src/lab/lab.ts';
 import { markdownTable, tenths } from './machine.ts';
 import { quantile } from '../src/base/stats.ts';
@@ -108,7 +109,7 @@ class Rig {
     const { signal, say } = this.#context;
     const short = { ...scenario, warmUpMs: REST_MS + phaseMs, undoAfterMs: FAULT_MS, observeMs: FAULT_MS + AFTER_UNDO_MS };
     for (let failures = 1; ; failures++) {
-      this.lab ??= await createLab({ name: `bench-${process.pid}`, profile: PROFILE, signal });
+      this.lab ??= await createLab({ name: `bench-${process.pid}`, kubernetes: STAND_IN, profile: PROFILE, signal });
       try {
         return {
           drill: (await runDrill(this.lab, short, { connections: CONNECTIONS, intervalMs: PROBE_INTERVAL_MS, signal })).result,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { awaitSteady } from '../src/lab/drill/agents.ts';
+import { STAND_IN } from '../src/lab/kubernetes/programs.ts';
 import { createLab } from '../src/lab/lab.ts';
 import { agentPid, cpuTimeNs, guardianPid, type Memory, memoryOf } from './agent-process.ts';
 import { markdownTable, tenths } from './machine.ts';
@@ -26,7 +27,7 @@ export interface IdleResult {
 
 export async function idle(options: { say: (line: string) => void; signal: AbortSignal }): Promise<IdleResult> {
   const { say, signal } = options;
-  const lab = await createLab({ name: `bench-${process.pid}`, progress: say, signal });
+  const lab = await createLab({ name: `bench-${process.pid}`, kubernetes: STAND_IN, progress: say, signal });
   try {
     const before = await awaitSteady(lab, { timeoutMs: STEADY_TIMEOUT_MS });
     await sleep(REST_MS, undefined, { signal });

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HaleError } from '../src/base/error.ts';
 import { agentStatus, awaitSteady } from '../src/lab/drill/agents.ts';
 import type { LabHost } from '../src/lab/host.ts';
+import { STAND_IN } from '../src/lab/kubernetes/programs.ts';
 import { createLab, type Lab } from '../src/lab/lab.ts';
 import { cpuTimeNs } from './agent-process.ts';
 import { markdownTable, tenths } from './machine.ts';
@@ -41,7 +42,7 @@ export interface SteadyResult {
 
 export async function steady(options: { minutes: number; say: (line: string) => void; signal: AbortSignal }): Promise<SteadyResult> {
   const { minutes, say, signal } = options;
-  const lab = await createLab({ name: `bench-${process.pid}`, progress: say, signal });
+  const lab = await createLab({ name: `bench-${process.pid}`, kubernetes: STAND_IN, progress: say, signal });
   try {
     const holder = await awaitSteady(lab, { timeoutMs: STEADY_TIMEOUT_MS });
     const before = await readCounters(lab);

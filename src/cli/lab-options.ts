@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { HaleError } from '../base/error.ts';
 import { DEFAULT_DATAPATH } from '../lab/lab.ts';
+import { STAND_IN } from '../lab/kubernetes/programs.ts';
 import { LAB_DATAPATHS } from '../lab/plan.ts';
 import { canRunLab, ensurePrivileges } from '../lab/privileges.ts';
 
@@ -34,7 +35,10 @@ export function otherDatapathOption(): Option {
 }
 
 export function kubernetesOption(): Option {
-  return new Option('--kubernetes <dir>', 'folder with a kube-apiserver binary; without it PATH is searched, then a stand-in serves');
+  return new Option(
+    '--kubernetes <dir>',
+    `folder with the Kubernetes programs, or ${STAND_IN} for small servers in place of kube-apiserver; without it PATH and the cache of \`npm run kubernetes:get\` are searched, then a stand-in serves`,
+  );
 }
 
 export function seconds(text: string): number {

@@ -69,7 +69,7 @@ export async function bringUp(options: Omit<UpOptions, 'json'>, signal: AbortSig
     datapath,
     progress,
     signal,
-    ...(kubernetes === undefined ? {} : { kubernetesDir: kubernetes }),
+    ...(kubernetes === undefined ? {} : { kubernetes }),
   });
   try {
     const holder = await awaitSteady(lab, { timeoutMs: STEADY_TIMEOUT_MS });

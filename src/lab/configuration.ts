@@ -6,6 +6,9 @@ import type { Cluster } from '../core/cluster/schema.ts';
 import { writePlain } from './folder.ts';
 import { APISERVER_PORT, bindOf, hostPlans, withPrefixLength, type LabPlan } from './plan.ts';
 
+const SERVICE_SUBNETS = { '4': '10.96.0.0/16', '6': 'fd67::/112' };
+const POD_SUBNETS = { '4': '10.244.0.0/16', '6': 'fd68::/56' };
+
 /** Writes /etc/hale/cluster.yaml of the control-plane hosts and /etc/hosts of all. */
 export function writeConfiguration(plan: LabPlan, folderOf: (host: string) => string): void {
   const cluster = clusterYaml(plan);
@@ -38,12 +41,18 @@ function clusterYaml(plan: LabPlan): string {
     controlPlane: {
       hosts: plan.controlPlane.map(({ name, addresses, zone }) => ({ name, address: oneOrList(addresses.map(withPrefixLength)), zone })),
     },
+    kubernetes: { serviceSubnet: oneOrList(subnets(plan, SERVICE_SUBNETS)), podSubnet: oneOrList(subnets(plan, POD_SUBNETS)) },
     apiserver: { port: APISERVER_PORT, bind: bindOf(plan) },
     agent: { profile: plan.profile },
     datapath: plan.datapath,
     etcd: { version: /^\d+\.\d+/.exec(plan.etcd.version)?.[0] },
   };
   return stringify(cluster, { lineWidth: 0, indentSeq: false, compat: 'yaml-1.1' });
+}
+
+/** kube-apiserver wants Services of the family that its own address has. */
+function subnets(plan: LabPlan, of: Record<'4' | '6', string>): string[] {
+  return [...plan.families].map((family) => of[family as '4' | '6']);
 }
 
 function hostsFile(plan: LabPlan): string {

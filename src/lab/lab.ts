@@ -31,8 +31,8 @@ export interface LabOptions {
   profile?: string;
   /** `auto` by default. */
   datapath?: LabDatapath;
-  /** Folder with the Kubernetes programs; without it PATH and the cache are searched, and the stand-in is the last resort. */
-  kubernetesDir?: string;
+  /** Folder with the Kubernetes programs, or `stand-in`; without it PATH and the cache are searched, and the stand-in is the last resort. */
+  kubernetes?: string;
   /** What to start; everything by default. */
   services?: readonly LabService[];
   progress?: (line: string) => void;
@@ -71,7 +71,7 @@ export interface Lab {
 /** Makes a lab and starts its services. On failure, and when aborted, nothing of it is left. */
 export async function createLab(options: LabOptions = {}): Promise<Lab> {
   const { name = 'demo', services = LAB_SERVICES, progress = () => undefined, signal } = options;
-  const [kubernetes, etcd] = await Promise.all([findKubernetes(options.kubernetesDir), findEtcd()]);
+  const [kubernetes, etcd] = await Promise.all([findKubernetes(options.kubernetes), findEtcd()]);
   const plan = planLab({
     name,
     hosts: options.hosts ?? 3,
@@ -120,7 +120,8 @@ function startLine(plan: LabPlan, service: LabService): string {
   if (service === 'etcd') return `starting etcd ${plan.etcd.version}: ${count} members, mutual TLS`;
   if (service === 'controllers') return `starting controller manager and scheduler on ${count} hosts`;
   if (service === 'agent') return `starting hale agent on ${count} hosts, profile ${plan.profile}, datapath ${plan.datapath}`;
-  return `starting ${count} API servers: ${describeApiserver(plan)}`;
+  const why = 'missing' in plan.kubernetes ? ` (${plan.kubernetes.missing})` : '';
+  return `starting ${count} API servers: ${describeApiserver(plan)}${why}`;
 }
 
 /** `kube-apiserver v1.34.1` or `stand-in`, as reports say it. */

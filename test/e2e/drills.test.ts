@@ -35,7 +35,7 @@ const OTHERS = [
 describe.skipIf(labImpossible !== undefined)(`drills on a lab of three hosts with real etcd ${labImpossible ?? ''}`, () => {
   const cwd = mkdtempSync(join(tmpdir(), 'hale-e2e-'));
   beforeAll(async () => {
-    await haleJson(['lab', 'up', '--name', lab]);
+    await haleJson(['lab', 'up', '--name', lab, '--kubernetes', 'stand-in']);
   });
   afterAll(async () => {
     await hale(['lab', 'down', '--name', lab]);

@@ -1,3 +1,4 @@
+import { STAND_IN } from '../../src/lab/kubernetes/programs.ts';
 import { createLab, type Lab, type LabOptions } from '../../src/lab/lab.ts';
 import { agentStatus, awaitSteady } from '../../src/lab/drill/agents.ts';
 import { canRunLab } from '../../src/lab/privileges.ts';
@@ -12,9 +13,9 @@ async function whyNot(): Promise<string | undefined> {
   return capability.ok ? undefined : `skipped: ${capability.reason}`;
 }
 
-/** A lab with everything in it, at rest. */
+/** A lab with everything in it, at rest; its API servers are stand-ins unless something else is asked for. */
 export async function restingLab(options: LabOptions): Promise<Lab> {
-  const lab = await createLab(options);
+  const lab = await createLab({ kubernetes: STAND_IN, ...options });
   try {
     await awaitSteady(lab, { timeoutMs: 30_000 });
     return lab;

@@ -32,16 +32,20 @@ export function goArchitecture(): string {
   return process.arch === 'x64' ? 'amd64' : process.arch;
 }
 
-/** The programs in `dir`, or else on PATH, or else in the cache, all from one place; or why there are none. A HaleError when a `dir` that was asked for lacks one. */
-export async function findKubernetes(dir: string | undefined): Promise<Kubernetes | { missing: string }> {
-  if (dir !== undefined) {
-    const { found, lacking } = programsIn([dir]);
+/** What `--kubernetes` takes instead of a folder. */
+export const STAND_IN = 'stand-in';
+
+/** The programs in the folder `wanted`, or else on PATH, or else in the cache, all from one place; or why there are none. A HaleError when a folder that was asked for lacks one. */
+export async function findKubernetes(wanted: string | undefined): Promise<Kubernetes | { missing: string }> {
+  if (wanted === STAND_IN) return { missing: 'a stand-in was asked for' };
+  if (wanted !== undefined) {
+    const { found, lacking } = programsIn([wanted]);
     if (found !== undefined) return await withVersion(found);
     throw new HaleError({
       code: 'lab_kubernetes_not_found',
       kind: 'usage',
-      message: `no executable ${lacking.join(', ')} in ${dir}`,
-      remedy: `name a folder with all of ${CONTROL_PLANE_PROGRAMS.join(', ')}, or leave the option out`,
+      message: `no executable ${lacking.join(', ')} in ${wanted}`,
+      remedy: `name a folder with all of ${CONTROL_PLANE_PROGRAMS.join(', ')}, say ${STAND_IN}, or leave the option out`,
     });
   }
   const found = programsIn().found ?? programsIn([kubernetesCache()]).found;
