@@ -121,6 +121,33 @@ function enter(fd: number): void {
   if (setns(fd, CLONE_NEWNET) !== 0) throw new Error('setns failed');
 }
 
+/**
+ * Moves this thread, and whatever it opens and starts from now on, into a network of its own with nothing but loopback, which also has these addresses.
+ * `leave` moves it back; the network ends with the last process in it.
+ */
+export function enterOwnNetwork(addresses: readonly string[]): { leave(): void } {
+  removeOrphans();
+  const before = openSync('/proc/thread-self/ns/net', 'r');
+  const name = nextName('own');
+  execFileSync('ip', ['netns', 'add', name]);
+  try {
+    execFileSync('ip', ['-n', name, 'link', 'set', 'lo', 'up']);
+    for (const address of addresses) execFileSync('ip', ['-n', name, 'address', 'add', address, 'dev', 'lo']);
+    const there = openSync(`/run/netns/${name}`, 'r');
+    enter(there);
+    closeSync(there);
+  } finally {
+    // The name alone: this thread keeps the network.
+    quietly('ip', 'netns', 'del', name);
+  }
+  return {
+    leave() {
+      enter(before);
+      closeSync(before);
+    },
+  };
+}
+
 /** Namespaces of test processes that were killed before they could clean up. */
 function removeOrphans(): void {
   for (const name of existsSync('/run/netns') ? readdirSync('/run/netns') : []) {
