@@ -1,7 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +10,7 @@ import { writeKeyPair } from '../../src/drivers/pki/files.ts';
 import { findProgram } from '../../src/lab/find-program.ts';
 import { findKubernetesProgram, type KubernetesProgram } from '../../src/lab/kubernetes/programs.ts';
 import { type EtcdCluster, startEtcdCluster } from './etcd-cluster.ts';
+import { LoggedProcess } from './logged-process.ts';
 import { enterOwnNetwork, netnsProblem } from './netns.ts';
 
 /** Real kube-apiservers on one real etcd, in a network of their own that the test's thread is moved into until `close`. */
@@ -114,8 +114,8 @@ export async function startKubernetes(options: KubernetesOptions = {}): Promise<
       processes.push(process);
       return apiserver({ name, address, process, authority, admin });
     });
-    const writeKubeconfig = (request: KubeconfigRequest) =>
-      issueKubeconfig({ dir, authority, server: apiservers[0]?.url as string, ...request });
+    const writeKubeconfig = (wanted: KubeconfigRequest) =>
+      issueKubeconfig({ dir, authority, server: apiservers[0]?.url as string, ...wanted });
     const adminConf = await writeKubeconfig({ file: 'admin.conf', ...ADMIN });
     for (const server of apiservers) server.start();
     for (const server of apiservers) await server.untilReady();
@@ -128,7 +128,7 @@ export async function startKubernetes(options: KubernetesOptions = {}): Promise<
       adminConf,
       writeKubeconfig,
       start(name, { name: log, arguments: flags }) {
-        const process = new LoggedProcess([program(name), ...flags], join(dir, `${log}.log`));
+        const process = new LoggedProcess([pathOf(name), ...flags], join(dir, `${log}.log`));
         processes.push(process);
         return process.start();
       },
@@ -140,51 +140,10 @@ export async function startKubernetes(options: KubernetesOptions = {}): Promise<
   }
 }
 
-function program(name: KubernetesProgram): string {
+function pathOf(name: KubernetesProgram): string {
   const path = findKubernetesProgram(name);
   if (path === undefined) throw new Error(`no ${name}: ask kubernetesProblem() first`);
   return path;
-}
-
-/** A process that the kernel ends with this one, also when this one is killed. */
-class LoggedProcess {
-  readonly #argv: readonly string[];
-  readonly #log: string;
-  #child: ChildProcess | undefined;
-
-  constructor(argv: readonly string[], log: string) {
-    this.#argv = argv;
-    this.#log = log;
-  }
-
-  start(): ChildProcess {
-    const log = openSync(this.#log, 'a');
-    this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', ...this.#argv], { stdio: ['ignore', log, log] });
-    closeSync(log);
-    return this.#child;
-  }
-
-  get running(): boolean {
-    return this.#child?.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
-  }
-
-  get logEnd(): string {
-    return readFileSync(this.#log, 'utf8').slice(-2000);
-  }
-
-  signal(name: NodeJS.Signals): void {
-    if (this.running) this.#child?.kill(name);
-  }
-
-  async ended(): Promise<void> {
-    if (this.running) await once(this.#child as ChildProcess, 'exit');
-  }
-
-  async kill(): Promise<void> {
-    const ended = this.ended();
-    this.signal('SIGKILL');
-    await ended;
-  }
 }
 
 interface ApiserverFacts {
