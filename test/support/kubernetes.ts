@@ -106,7 +106,7 @@ export async function startKubernetes(options: KubernetesOptions = {}): Promise<
     const apiservers = addresses.map((address, i) => {
       const name = `kube-apiserver-${i + 1}`;
       const argv = [
-        program('kube-apiserver'),
+        pathOf('kube-apiserver'),
         ...apiserverFlags({ dir, address, etcd: etcd as EtcdCluster }),
         ...(options.arguments ?? []),
       ];
