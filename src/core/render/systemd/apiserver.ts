@@ -2,6 +2,7 @@ import type { Cluster, ClusterHost } from '../../cluster/schema.ts';
 import { AUDIT_LOG_DIR, AUDIT_POLICY, AUTHENTICATION_CONFIG, ENCRYPTION_CONFIG, PKI_DIR } from '../paths.ts';
 import type { Service } from '../service.ts';
 import { prefixText } from './text.ts';
+import { SPARED } from './unit.ts';
 
 /** Longer than any balancer takes to hear of it: hale's own looks twice a second, HAProxy's check takes 6 s with its defaults. */
 const SHUTDOWN_DELAY_SECONDS = 15;
@@ -16,14 +17,17 @@ export function apiserverService(cluster: Cluster, host: ClusterHost): Service {
     description: 'Kubernetes API server',
     documentation: 'https://kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver/',
     after: ['network-online.target', ...(cluster.etcd.topology === 'stacked' ? ['etcd.service'] : [])],
+    unit: [],
     type: 'notify',
+    user: 'kube-apiserver',
     program: 'kube-apiserver',
     arguments: apiserverArguments(cluster, host),
     writes: [AUDIT_LOG_DIR],
     stopTimeoutSeconds: SHUTDOWN_DELAY_SECONDS + WATCH_TERMINATION_SECONDS + STOP_SPARE_SECONDS,
     // The port may be below 1024.
     capabilities: cluster.apiserver.port < 1024 ? ['CAP_NET_BIND_SERVICE'] : [],
-    extra: ['LimitNOFILE=1048576'],
+    hardening: {},
+    extra: ['LimitNOFILE=1048576', SPARED],
   };
 }
 

@@ -2,6 +2,7 @@ import type { Cluster } from '../../cluster/schema.ts';
 import { KUBERNETES_DIR, PKI_DIR } from '../paths.ts';
 import type { Service } from '../service.ts';
 import { prefixText } from './text.ts';
+import { SPARED } from './unit.ts';
 
 /**
  * client-go's defaults, said so that they can be seen: the others take over when the record has not changed for the lease's duration, the leader gives up
@@ -16,7 +17,7 @@ const LEADER_ELECTION = [
   '--leader-elect-resource-namespace=kube-system',
 ];
 
-const COMMON = { type: 'exec', writes: [], stopTimeoutSeconds: 30, capabilities: [], extra: [] } as const;
+const COMMON = { type: 'exec', unit: [], writes: [], stopTimeoutSeconds: 30, capabilities: [], hardening: {}, extra: [SPARED] } as const;
 
 /** kube-controller-manager (kubernetes.io, "kube-controller-manager"). */
 export function controllerManagerService({ kubernetes, name }: Cluster): Service {
@@ -24,6 +25,7 @@ export function controllerManagerService({ kubernetes, name }: Cluster): Service
   return {
     ...COMMON,
     name: 'kube-controller-manager',
+    user: 'kube-controller-manager',
     description: 'Kubernetes controller manager',
     documentation: 'https://kubernetes.io/docs/reference/command-line-tools-reference/kube-controller-manager/',
     after: ['network-online.target', 'kube-apiserver.service'],
@@ -56,6 +58,7 @@ export function schedulerService(): Service {
   return {
     ...COMMON,
     name: 'kube-scheduler',
+    user: 'kube-scheduler',
     description: 'Kubernetes scheduler',
     documentation: 'https://kubernetes.io/docs/reference/command-line-tools-reference/kube-scheduler/',
     after: ['network-online.target', 'kube-apiserver.service'],

@@ -2,6 +2,7 @@ import { hostPort } from '../../../base/address.ts';
 import type { Cluster, ClusterHost } from '../../cluster/schema.ts';
 import { PKI_DIR } from '../paths.ts';
 import type { Service } from '../service.ts';
+import { SPARED } from './unit.ts';
 
 export const PEER_PORT = 2380;
 export const ETCD_METRICS = 'http://127.0.0.1:2381';
@@ -31,14 +32,17 @@ export function etcdService({ cluster, host, token }: EtcdOptions): Service {
     description: 'etcd, the store of the Kubernetes API',
     documentation: 'https://etcd.io/docs/',
     after: ['network-online.target'],
+    unit: [],
     type: 'notify',
+    user: 'etcd',
     program: 'etcd',
     arguments: etcdArguments({ cluster, host, token }),
     writes: [cluster.etcd.dataDir],
     stopTimeoutSeconds: 60,
     capabilities: [],
+    hardening: {},
     // etcd's own advice: its writes go before those of others.
-    extra: ['Nice=-10', 'IOSchedulingClass=best-effort', 'IOSchedulingPriority=2', 'LimitNOFILE=65536'],
+    extra: ['Nice=-10', 'IOSchedulingClass=best-effort', 'IOSchedulingPriority=2', 'LimitNOFILE=65536', SPARED],
   };
 }
 

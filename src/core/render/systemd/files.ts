@@ -64,7 +64,6 @@ export function auditPolicy(): RenderedFile {
         ],
       },
       { level: 'None', users: WATCHED_BY_SYSTEM, verbs: reading },
-      { level: 'None', userGroups: ['system:nodes'], verbs: reading },
       {
         level: 'Metadata',
         resources: [
@@ -72,6 +71,7 @@ export function auditPolicy(): RenderedFile {
           { group: 'authentication.k8s.io', resources: ['tokenreviews'] },
         ],
       },
+      { level: 'None', userGroups: ['system:nodes'], verbs: reading },
       { level: 'Metadata', verbs: reading },
       {
         level: 'Request',

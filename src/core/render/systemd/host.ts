@@ -2,6 +2,8 @@
 import type { Cluster, ClusterHost } from '../../cluster/schema.ts';
 import type { RenderedFile } from '../file.ts';
 import type { Service } from '../service.ts';
+import { accountFiles } from './accounts.ts';
+import { agentService } from './agent.ts';
 import { apiserverService } from './apiserver.ts';
 import { controllerManagerService, schedulerService } from './controllers.ts';
 import { etcdService } from './etcd.ts';
@@ -27,6 +29,7 @@ export function renderSystemdHost(cluster: Cluster, host: ClusterHost, secrets: 
     apiserverService(cluster, host),
     controllerManagerService(cluster),
     schedulerService(),
+    agentService(cluster),
   ];
   return {
     services,
@@ -34,6 +37,7 @@ export function renderSystemdHost(cluster: Cluster, host: ClusterHost, secrets: 
       encryptionConfig(secrets.encryptionKeys),
       authenticationConfig(),
       auditPolicy(),
+      ...accountFiles(services),
       ...services.map((service) => unitFile(service, cluster.kubernetes.binDir)),
     ],
   };
