@@ -1,4 +1,11 @@
-import { type BackendHealth, createBackendHealth, type HealthTiming, type ProbeResult, receiveProbe } from '../core/balancer/health.ts';
+import {
+  type BackendHealth,
+  createBackendHealth,
+  type HealthTiming,
+  type ProbeResult,
+  probeTimeoutMs,
+  receiveProbe,
+} from '../core/balancer/health.ts';
 import type { Target } from '../core/balancer/plan.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { ReadinessProbe } from '../ports/readiness.ts';
@@ -63,7 +70,8 @@ export class HealthEngine {
     if (reached || this.#stopped) return 'looked';
     if (!isStillSilent()) return 'untrue';
     const reason = `its host is silent, and does not answer within ${SUSPECT_TIMEOUT_MS} ms`;
-    this.#receive(target, { outcome: 'unreachable', reason }, { ...this.#options.timing, fall: 1 });
+    const timing = { ...this.#options.timing, fall: 1 };
+    this.#receive(target, { outcome: 'unreachable', reason }, { startedAt: this.#options.clock.now(), timing });
     return 'looked';
   }
 
@@ -88,18 +96,18 @@ export class HealthEngine {
     const { clock, probe, timing } = this.#options;
     this.#probing.add(target.name);
     const startedAt = clock.now();
-    const result = await probe.probe(target, timing.timeoutMs);
+    const result = await probe.probe(target, probeTimeoutMs(this.of(target.name), timing));
     this.#probing.delete(target.name);
-    this.#receive(target, result);
+    this.#receive(target, result, { startedAt, timing });
     const hinted = this.#again.delete(target.name);
     const doubtful = result.outcome === 'reset' && this.of(target.name).against > 0;
     const inTurn = Math.max(0, startedAt + timing.intervalMs - clock.now());
     this.#later(target, hinted ? 0 : doubtful ? Math.min(AFTER_RESET_MS, inTurn) : inTurn);
   }
 
-  #receive(target: Target, result: ProbeResult, timing = this.#options.timing): void {
+  #receive(target: Target, result: ProbeResult, context: { startedAt: number; timing: HealthTiming }): void {
     const before = this.of(target.name);
-    const after = receiveProbe(before, result, { now: this.#options.clock.now(), timing });
+    const after = receiveProbe(before, result, { ...context, now: this.#options.clock.now() });
     this.#health.set(target.name, after);
     if (before.state !== after.state && !this.#stopped) this.#options.onChange(target, after);
   }

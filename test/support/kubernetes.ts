@@ -105,11 +105,7 @@ export async function startKubernetes(options: KubernetesOptions = {}): Promise<
     await writeSharedFiles(dir, { authority, addresses, dnsNames: options.dnsNames ?? [] });
     const apiservers = addresses.map((address, i) => {
       const name = `kube-apiserver-${i + 1}`;
-      const argv = [
-        pathOf('kube-apiserver'),
-        ...apiserverFlags({ dir, address, etcd: etcd as EtcdCluster }),
-        ...(options.arguments ?? []),
-      ];
+      const argv = [pathOf('kube-apiserver'), ...apiserverFlags({ dir, address, etcd: etcd as EtcdCluster }), ...(options.arguments ?? [])];
       const process = new LoggedProcess(argv, join(dir, `${name}.log`));
       processes.push(process);
       return apiserver({ name, address, process, authority, admin });

@@ -2,10 +2,12 @@
  * Health of one apiserver as a backend, from the results of its readiness probes.
  *
  *   ready --`fall` failures in a row, or one refused connection--> dead or draining
+ *   ready --silent twice in a row--> draining --silent for `hungMs`--> dead
  *   dead, draining --`rise` successes in a row--> ready
  *
- * `draining`: it answers, but says that it is not ready: new connections go elsewhere, established ones stay.
- * `dead`: it does not answer: established connections are told at once.
+ * `draining`: it says that it is not ready, or takes connections and is slow to answer: new connections go elsewhere, established ones stay.
+ * `dead`: nobody is there, or nothing came for so long that nothing will: established connections are told at once.
+ * An overloaded API server is slow, and one whose etcd is away answers after 2 s: to reset all its clients would make both worse.
  */
 export type ProbeResult =
   | { outcome: 'ready' }
@@ -15,7 +17,9 @@ export type ProbeResult =
   | { outcome: 'refused'; reason: string }
   /** The connection was accepted, and reset before an answer: as by a server that is dying just now. */
   | { outcome: 'reset'; reason: string }
-  /** No answer in time, or another failure to reach it. */
+  /** The connection was accepted, and no answer came in time. */
+  | { outcome: 'silent'; reason: string }
+  /** No connection in time, or another failure to reach it. */
   | { outcome: 'unreachable'; reason: string };
 
 export interface HealthTiming {
@@ -23,6 +27,10 @@ export interface HealthTiming {
   intervalMs: number;
   /** How long a probe may take. */
   timeoutMs: number;
+  /** How long it may take of a backend that is known to be slow: longer than the API server itself waits for etcd (`--etcd-readycheck-timeout`, 2 s). */
+  patienceMs: number;
+  /** Without an answer for so long, though it takes connections, it hangs. */
+  hungMs: number;
   /** Failures in a row that take a backend out; a refused connection needs only one. */
   fall: number;
   /** Successes in a row that bring it back. */
@@ -38,20 +46,51 @@ export interface BackendHealth {
   since: number;
   /** Probes in a row that spoke against the present state. */
   against: number;
+  /** Since when it takes connections and does not answer. */
+  silentSince?: number;
 }
+
+/** Silent probes in a row that lead new connections elsewhere. */
+const SLOW_AFTER = 2;
 
 export function createBackendHealth(now: number): BackendHealth {
   return { state: 'unknown', reason: 'not probed yet', since: now, against: 0 };
 }
 
-export function receiveProbe(health: BackendHealth, result: ProbeResult, context: { now: number; timing: HealthTiming }): BackendHealth {
-  const { now, timing } = context;
+/** How long the next probe may take. */
+export function probeTimeoutMs(health: BackendHealth, timing: HealthTiming): number {
+  return health.state === 'draining' && health.silentSince !== undefined ? timing.patienceMs : timing.timeoutMs;
+}
+
+/** `now` is when the result came, `startedAt` when the probe was sent. */
+export function receiveProbe(
+  { silentSince, ...health }: BackendHealth,
+  result: ProbeResult,
+  context: { startedAt: number; now: number; timing: HealthTiming },
+): BackendHealth {
+  const { startedAt, now, timing } = context;
+  if (result.outcome === 'silent')
+    return receiveSilence({ ...health, silentSince: silentSince ?? startedAt }, result.reason, { now, timing });
   const wanted: BackendState = result.outcome === 'ready' ? 'ready' : result.outcome === 'not-ready' ? 'draining' : 'dead';
   const reason = result.outcome === 'ready' ? 'ok' : result.reason;
   if (wanted === health.state) return { ...health, reason, against: 0 };
   const against = health.against + 1;
   const changes = against >= needed(health, result, timing);
   return changes ? { state: wanted, reason, since: now, against: 0 } : { ...health, reason, against };
+}
+
+function receiveSilence(
+  health: BackendHealth & { silentSince: number },
+  reason: string,
+  { now, timing }: { now: number; timing: HealthTiming },
+): BackendHealth {
+  const hangs = now - health.silentSince >= timing.hungMs;
+  if (health.state === 'dead') return { ...health, reason, against: 0 };
+  if (hangs) return { ...health, state: 'dead', reason, since: now, against: 0 };
+  if (health.state === 'draining') return { ...health, reason, against: 0 };
+  const against = health.against + 1;
+  const slow = health.state === 'unknown' || against >= SLOW_AFTER;
+  return slow ? { ...health, state: 'draining', reason, since: now, against: 0 } : { ...health, reason, against };
 }
 
 function needed(health: BackendHealth, result: ProbeResult, timing: HealthTiming): number {

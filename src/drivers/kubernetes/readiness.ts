@@ -44,8 +44,15 @@ export class HttpsReadiness implements ReadinessProbe {
     return new Promise((settle) => {
       const { address: host, port } = target;
       const silence = setTimeout(() => {
-        if (req.socket !== null) this.#givenUp.add(req.socket);
-        req.destroy(new Error(`no answer within ${timeoutMs} ms`));
+        const { socket } = req;
+        if (socket !== null) this.#givenUp.add(socket);
+        const accepted = socket !== null && !socket.connecting;
+        resolve(
+          accepted
+            ? { outcome: 'silent', reason: `it takes connections, and does not answer within ${timeoutMs} ms` }
+            : { outcome: 'unreachable', reason: `no connection within ${timeoutMs} ms` },
+        );
+        req.destroy();
       }, timeoutMs);
       const resolve = (result: ProbeResult) => {
         clearTimeout(silence);

@@ -111,9 +111,10 @@ class LongConnection {
     request.on('socket', (socket) => this.#adopt(socket));
     request.on('error', (error) => this.#lost(reasonOf(error)));
     request.on('response', (response) => {
+      const server = serverOf(response);
       response.on('error', (error) => this.#lost(reasonOf(error)));
       response.on('end', () => {
-        if (response.statusCode === 200) this.#answered(askedMs, serverOf(response));
+        if (response.statusCode === 200) this.#answered(askedMs, server);
         else this.#lost(`status ${response.statusCode}`);
       });
       response.resume();

@@ -69,10 +69,11 @@ export class RequestLoop {
     let deadline: NodeJS.Timeout | undefined = setTimeout(() => finish({ ok: false, error: 'time-out' }), timeoutMs);
     request.on('error', (error) => finish({ ok: false, error: reasonOf(error) }));
     request.on('response', (response) => {
+      const server = serverOf(response);
       response.on('error', (error) => finish({ ok: false, error: reasonOf(error) }));
       response.on('end', () => {
         const ok = response.statusCode === 200;
-        finish({ ok, ...serverOf(response), ...(ok ? {} : { error: `status ${response.statusCode}` }) });
+        finish({ ok, ...server, ...(ok ? {} : { error: `status ${response.statusCode}` }) });
       });
       response.resume();
     });

@@ -16,7 +16,7 @@ export function targetOf(options: ProbeOptions): Target {
   return { tls: { host: options.address, port: options.port, servername: options.serverName, secureContext } };
 }
 
-/** Which API server answered: as the stand-in says, or by the first name in the certificate of a real one, which is its host's. */
+/** Which API server answered: as the stand-in says, or by the first name in the certificate of a real one, which is its host's. To be asked before the whole answer is read: then the connection is no longer the answer's. */
 export function serverOf(response: IncomingMessage): { server?: string } {
   const header = response.headers['x-hale-server'];
   if (typeof header === 'string') return { server: header };

@@ -1,26 +1,76 @@
 import { expect, test } from 'vitest';
-import { type BackendHealth, createBackendHealth, type ProbeResult, receiveProbe } from '../../../src/core/balancer/health.ts';
+import {
+  type BackendHealth,
+  createBackendHealth,
+  type ProbeResult,
+  probeTimeoutMs,
+  receiveProbe,
+} from '../../../src/core/balancer/health.ts';
 import { chooseBackend } from '../../../src/core/balancer/plan.ts';
 import { healthProfiles } from '../../../src/core/balancer/timing.ts';
 
 const timing = healthProfiles.default;
 const ready: ProbeResult = { outcome: 'ready' };
-const silent: ProbeResult = { outcome: 'unreachable', reason: 'no answer' };
+const unreachable: ProbeResult = { outcome: 'unreachable', reason: 'no connection' };
+const silent: ProbeResult = { outcome: 'silent', reason: 'no answer' };
 const refused: ProbeResult = { outcome: 'refused', reason: 'connection refused' };
 const notReady: ProbeResult = { outcome: 'not-ready', reason: 'HTTP 500' };
 
 function after(results: ProbeResult[], start: BackendHealth = createBackendHealth(0)): string {
-  return results.reduce((health, result, now) => receiveProbe(health, result, { now, timing }), start).state;
+  return results.reduce((health, result, now) => receiveProbe(health, result, { startedAt: now, now, timing }), start).state;
+}
+
+/** Silent from `startedAt` 0 on, each probe as long as it may take, one after the other. */
+function silence(start: BackendHealth): { at: number; state: string }[] {
+  const seen: { at: number; state: string }[] = [];
+  let health = start;
+  for (let startedAt = 0; startedAt < 20_000 && health.state !== 'dead'; ) {
+    const now = startedAt + probeTimeoutMs(health, timing);
+    const next = receiveProbe(health, silent, { startedAt, now, timing });
+    if (next.state !== health.state) seen.push({ at: now, state: next.state });
+    health = next;
+    startedAt = Math.max(now, startedAt + timing.intervalMs);
+  }
+  return seen;
 }
 
 test('the first answer decides, so that a starting agent need not wait', () => {
-  expect([after([ready]), after([refused]), after([silent]), after([notReady])]).toEqual(['ready', 'dead', 'dead', 'draining']);
+  expect([after([ready]), after([refused]), after([unreachable]), after([silent]), after([notReady])]).toEqual([
+    'ready',
+    'dead',
+    'dead',
+    'draining',
+    'draining',
+  ]);
 });
 
-test('one slow probe does not take a backend out, `fall` in a row do', () => {
-  expect(after([ready, silent, silent])).toBe('ready');
-  expect(after([ready, silent, silent, ready, silent, silent])).toBe('ready');
-  expect(after([ready, silent, silent, silent])).toBe('dead');
+test('one lost probe does not take a backend out, `fall` in a row do', () => {
+  expect(after([ready, unreachable, unreachable])).toBe('ready');
+  expect(after([ready, unreachable, unreachable, ready, unreachable, unreachable])).toBe('ready');
+  expect(after([ready, unreachable, unreachable, unreachable])).toBe('dead');
+});
+
+test('one that takes connections and is slow gets no new ones, and keeps those it has until it has been silent for very long', () => {
+  expect(after([ready, silent])).toBe('ready');
+  expect(after([ready, silent, ready, silent])).toBe('ready');
+  expect(after([ready, silent, silent])).toBe('draining');
+  const readyNow: BackendHealth = { state: 'ready', reason: 'ok', since: 0, against: 0 };
+  const [slow, dead] = silence(readyNow);
+  expect(slow).toEqual({ at: 2 * timing.timeoutMs, state: 'draining' });
+  expect(dead?.state).toBe('dead');
+  expect(dead?.at).toBeGreaterThanOrEqual(timing.hungMs);
+  expect(dead?.at).toBeLessThan(timing.hungMs + timing.patienceMs);
+});
+
+test('an API server whose etcd is away answers within the patience, and is then only not ready', () => {
+  for (const profile of Object.values(healthProfiles)) expect(profile.patienceMs).toBeGreaterThan(2000);
+  const slow = [ready, silent, silent, notReady].reduce(
+    (health, result, now) => receiveProbe(health, result, { startedAt: now, now, timing }),
+    createBackendHealth(0),
+  );
+  expect(slow).toMatchObject({ state: 'draining', reason: 'HTTP 500' });
+  // And what it was silent before does not count any more.
+  expect(receiveProbe(slow, silent, { startedAt: 60_000, now: 60_500, timing }).state).toBe('draining');
 });
 
 test('a refused connection counts at once', () => {
