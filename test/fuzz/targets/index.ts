@@ -4,6 +4,7 @@ import { answerTargets } from './answers.ts';
 import { ipvsTargets } from './ipvs.ts';
 import { kernelTargets } from './kernel.ts';
 import { linkTargets } from './link.ts';
+import { metricsTargets } from './metrics.ts';
 import { scenarioTargets } from './scenario.ts';
 import { sessionTargets } from './sessions.ts';
 import { textTargets } from './text.ts';
@@ -17,5 +18,6 @@ export const targets: readonly Target[] = [
   ...ipvsTargets,
   ...textTargets,
   ...answerTargets,
+  ...metricsTargets,
   ...scenarioTargets,
 ];
