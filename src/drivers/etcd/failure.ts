@@ -1,5 +1,6 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { HaleError } from '../../base/error.ts';
+import { isServerCertificateError } from '../tls-failure.ts';
 
 /** Why one call at one endpoint failed. */
 export interface EtcdFailure {
@@ -80,8 +81,4 @@ function isClientCertificateAlert(code: string): boolean {
 /** `bad certificate` out of OpenSSL's line with its source file in it. */
 function tlsAlert(message: string): string {
   return /tls alert ([a-z ]+)/.exec(message)?.[1] ?? message;
-}
-
-function isServerCertificateError(code: string): boolean {
-  return code === 'ERR_TLS_CERT_ALTNAME_INVALID' || /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|INVALID_CA|INVALID_PURPOSE)/.test(code);
 }
