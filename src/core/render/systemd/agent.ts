@@ -25,6 +25,8 @@ export function agentService({ datapath }: Cluster): Service {
     capabilities: CAPABILITIES,
     hardening: WEAKER,
     extra: [
+      // rp_filter, arp_ignore and forwarding; the other kernel parameters stay protected.
+      'ReadWritePaths=/proc/sys/net',
       // SIGTERM reaches the guardian too, which ignores it and sees the agent out. With `mixed` it would be killed in the moment the agent dies.
       'KillMode=control-group',
       // When the kernel kills one of the two for want of memory, the other goes on.
@@ -58,8 +60,6 @@ const CAPABILITIES = [
 ];
 
 const WEAKER = {
-  // rp_filter, arp_ignore and forwarding are kernel parameters.
-  ProtectKernelTunables: 'no',
   // A renewal that waits for ordinary work comes too late.
   RestrictRealtime: 'no',
   // V8 compiles, and so do the calls of the C library.

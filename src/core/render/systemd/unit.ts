@@ -96,7 +96,8 @@ function command(service: Service, binDir: string): string[] {
     // Every systemd that has credentials fills in the variable; its specifier %d came later.
     return path !== undefined && read.has(path) ? `${flag}=\${CREDENTIALS_DIRECTORY}/${credentialName(path)}` : commandWord(argument);
   });
-  return [commandWord(`${binDir}/${service.program}`), ...words];
+  // In the program's path a dollar is one.
+  return [configurationWord(`${binDir}/${service.program}`), ...words];
 }
 
 function filesRead({ arguments: words, writes }: Service): string[] {
