@@ -1,6 +1,7 @@
 /** One fault on the holder of the address, seen by the drill's own probe: the same for hale and for its peers. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { measure, type Measurement, outageOf } from '../src/core/drill/measure.ts';
+import { measure, type Measurement } from '../src/core/drill/measure.ts';
+import { outageOf } from '../src/core/drill/outage.ts';
 import type { RequestRecord } from '../src/core/drill/record.ts';
 import type { Fault } from '../src/lab/faults/effects.ts';
 import type { LabHost } from '../src/lab/host.ts';

@@ -13,6 +13,7 @@ const sources = [
   'drivers/proxy/worker',
   'lab/probe/main',
   'lab/probe/watcher',
+  'lab/probe/fleet/main',
   'lab/standin/main',
   'lab/await-ready',
   'lab/undo',

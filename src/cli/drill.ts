@@ -105,6 +105,22 @@ function toldText({ median, max }: { median: number | null; max: number | null }
   return median === null ? 'none' : `${median} ms (at worst ${max} ms)`;
 }
 
+function fleetRows({ fleet }: DrillResult): string[][] {
+  if (fleet === undefined) return [];
+  const { writers, watchers, committedWrites, failedWrites, watchesLost, withoutWatchMs, relists, gets } = fleet;
+  const breaches = `${fleet.lostWrites + fleet.overwrittenWrites} lost`;
+  const events = `${fleet.lostEvents} lost, ${fleet.duplicateEvents} twice, ${fleet.disorderedEvents} out of order`;
+  return [
+    [
+      `writes of ${writers} clients`,
+      `${committedWrites} acknowledged, ${breaches}; ${failedWrites} failed, none acknowledged for ${fleet.stalledMs} ms`,
+    ],
+    [`events of ${watchers} watches`, events],
+    ['watches', `${watchesLost} ended, the next after ${toldText(withoutWatchMs)}; ${relists} lists anew`],
+    ['GET, new connections', `${gets.total}, ${gets.failed} failed, outage ${gets.outageMs} ms`],
+  ];
+}
+
 /** The result in a few lines. */
 export function renderResult(result: DrillResult): string {
   const { requests, connections, holders } = result;
@@ -116,6 +132,7 @@ export function renderResult(result: DrillResult): string {
     ['on the struck host', fatesText(connections.struck)],
     ['on the others', fatesText(connections.others)],
     ['told after', `${toldText(connections.toldAfterMs.active)} active, ${toldText(connections.toldAfterMs.idle)} idle`],
+    ...fleetRows(result),
     ['holder', `${result.holderBefore} -> ${result.holderAfter}`],
     ['holders at once', `at most ${holders.maxSimultaneous}, overlap ${holders.overlapMs} ms`],
     ['watched every', `${every.median} ms (99 %: ${every.p99} ms, at worst ${every.max} ms)`],

@@ -3,6 +3,10 @@ import { assert } from '../../base/assert.ts';
 import { quantile } from '../../base/stats.ts';
 import type { DatapathName } from '../balancer/choice.ts';
 import { type Holders, holdersOf, lastHeard } from './holders.ts';
+import type { FleetRecord } from './fleet.ts';
+import { type FleetTimes, timeFleet } from './fleet-times.ts';
+import { judgeFleet, type Ledger } from './ledger.ts';
+import { type Outage, outageOf } from './outage.ts';
 import { provenAnswers } from './proof.ts';
 import { type ConnectionRecord, type DrillRecord, markTime, type RequestRecord } from './record.ts';
 
@@ -26,12 +30,6 @@ export interface ConnectionCounts extends Fates {
   toldAfterMs: ByActivity<{ median: number; max: number }>;
 }
 
-export interface Outage {
-  outageMs: number;
-  /** When the last success before the gap was complete; the gap ends at `startMs + outageMs`. */
-  startMs: number;
-}
-
 export interface Measurement {
   datapath: DatapathName;
   faultMs: number;
@@ -48,6 +46,8 @@ export interface Measurement {
   holderBefore: string | null;
   holderAfter: string | null;
   probeLagMs: number;
+  /** Of a drill with a fleet. */
+  fleet?: { writers: number; watchers: number; ledger: Ledger; times: FleetTimes };
 }
 
 export function measure(record: DrillRecord): Measurement {
@@ -74,7 +74,13 @@ export function measure(record: DrillRecord): Measurement {
     // Up to the undo: afterwards a returned host may rightly have taken the address back.
     holderAfter: lastHeard(watch, { sinceMs: faultMs, untilMs: undoMs }),
     probeLagMs: record.probeLagMs,
+    ...(record.fleet && { fleet: measureFleet(record.fleet, faultMs) }),
   };
+}
+
+function measureFleet(fleet: FleetRecord, faultMs: number): Required<Measurement>['fleet'] {
+  const { writers, watchers } = fleet;
+  return { writers: writers.length, watchers: watchers.length, ledger: judgeFleet(fleet), times: timeFleet(fleet, faultMs) };
 }
 
 /** The second before the fault counts: who held the address then is part of the evidence. */
@@ -84,25 +90,6 @@ function everyMs(askedMs: readonly number[], faultMs: number): Measurement['watc
   const watched = askedMs.filter((timeMs) => timeMs >= faultMs - WATCHED_BEFORE_MS);
   const gaps = watched.slice(1).map((timeMs, i) => timeMs - (watched[i] as number));
   return { median: quantile(gaps, 0.5), p99: quantile(gaps, 0.99), max: quantile(gaps, 1) };
-}
-
-/**
- * The outage: the largest gap, in milliseconds, between the completions of two consecutive successful requests of which the later
- * one was complete after the fault. Resolution: the interval of the requests. When nothing succeeds any more, the gap reaches to the
- * start of the last request, and the true outage is longer. Without an outage it is about one interval, never 0.
- */
-export function outageOf(requests: readonly RequestRecord[], faultMs: number): Outage {
-  const completions = requests.filter((request) => request.ok).map((request) => request.endMs);
-  completions.sort((a, b) => a - b);
-  const lastAskedMs = requests.reduce((latest, request) => Math.max(latest, request.startMs), faultMs);
-  completions.push(Math.max(lastAskedMs, completions.at(-1) ?? faultMs));
-  let previous = Math.min(faultMs, completions[0] ?? faultMs);
-  let worst: Outage = { outageMs: 0, startMs: faultMs };
-  for (const completion of completions) {
-    if (completion > faultMs && completion - previous > worst.outageMs) worst = { outageMs: completion - previous, startMs: previous };
-    previous = completion;
-  }
-  return worst;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { DatapathName } from '../balancer/choice.ts';
+import type { FleetRecord } from './fleet.ts';
 
 /**
  * What a drill observed from the client's side, before any judgement. All times are milliseconds of the measuring machine's
@@ -80,6 +81,8 @@ export interface DrillRecord {
   marks: Mark[];
   /** How late the probe itself sent a request, at worst: larger gaps are the rig's, not the address's. */
   probeLagMs: number;
+  /** Clients of a real API server; absent where stand-ins serve. */
+  fleet?: FleetRecord;
 }
 
 /** What the instruments saw, without what was done. */

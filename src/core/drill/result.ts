@@ -39,6 +39,8 @@ export interface DrillResult {
     /** Who answered when, in milliseconds since the fault. */
     intervals: { host: string; fromMs: number; toMs: number }[];
   };
+  /** Clients of a real API server: watches, writers with a ledger, and GETs over new connections; absent where stand-ins serve. */
+  fleet?: FleetResult;
   holderBefore: string | null;
   holderAfter: string | null;
   servers: Measurement['servers'];
@@ -47,6 +49,37 @@ export interface DrillResult {
   reasons: string[];
   /** Path of the HTML report, or null when none was written. */
   report: string | null;
+}
+
+interface FleetResult {
+  writers: number;
+  watchers: number;
+  /** Acknowledged, or read back after an unknown outcome. */
+  committedWrites: number;
+  /** Not acknowledged, of those that had not ended before the fault. */
+  failedWrites: number;
+  lostWrites: number;
+  overwrittenWrites: number;
+  /** Writers whose object could not be read at the end. */
+  unreadWriters: number;
+  /** Counted for each watcher. */
+  lostEvents: number;
+  duplicateEvents: number;
+  disorderedEvents: number;
+  /** Watchers that lost their watch after the fault, that had none at the end, and lists after 410 Gone. */
+  watchesLost: number;
+  cutOff: number;
+  relists: number;
+  /** From when a client knew that its watch was lost to the next one; null when none was lost. */
+  withoutWatchMs: { median: number | null; max: number | null };
+  /** From the last that a client heard to the next watch. */
+  unheardMs: { median: number | null; max: number | null };
+  /** Until a write was acknowledged, or what it had come to was read; of those that had not ended before the fault. */
+  writeMs: { median: number | null; max: number | null };
+  /** Longest time without an acknowledgement of any writer. */
+  stalledMs: number;
+  /** Requests for a small object, each over a new connection. */
+  gets: { total: number; failed: number; outageMs: number };
 }
 
 /** What surrounds the numbers and cannot be measured. */
@@ -76,6 +109,7 @@ export function drillResult(facts: DrillFacts, measurement: Measurement): DrillR
     requests: { total: requests.total, failed: requests.failed, everyMs: facts.requestEveryMs },
     connections: connectionsResult(measurement),
     holders: holdersResult(measurement),
+    ...(measurement.fleet && { fleet: fleetResult(measurement.fleet) }),
     holderBefore: measurement.holderBefore,
     holderAfter: measurement.holderAfter,
     servers: measurement.servers,
@@ -86,8 +120,36 @@ export function drillResult(facts: DrillFacts, measurement: Measurement): DrillR
 
 function connectionsResult({ connections }: Measurement): DrillResult['connections'] {
   const { lostBeforeFault: _, toldAfterMs, ...counts } = connections;
-  const told = ({ median, max }: { median: number; max: number }) => ({ median: orNull(median), max: orNull(max) });
-  return { ...counts, toldAfterMs: { active: told(toldAfterMs.active), idle: told(toldAfterMs.idle) } };
+  return { ...counts, toldAfterMs: { active: spreadResult(toldAfterMs.active), idle: spreadResult(toldAfterMs.idle) } };
+}
+
+function fleetResult({ writers, watchers, ledger, times }: Required<Measurement>['fleet']): FleetResult {
+  const { lostWrites, overwrittenWrites, lostEvents, duplicateEvents, disorderedEvents, committedWrites, unreadWriters, cutOff } = ledger;
+  const { failedWrites, watchesLost, relists, gets } = times;
+  return {
+    writers,
+    watchers,
+    committedWrites,
+    failedWrites,
+    lostWrites: lostWrites.count,
+    overwrittenWrites: overwrittenWrites.count,
+    unreadWriters,
+    lostEvents: lostEvents.count,
+    duplicateEvents: duplicateEvents.count,
+    disorderedEvents: disorderedEvents.count,
+    watchesLost,
+    cutOff,
+    relists,
+    withoutWatchMs: spreadResult(times.withoutWatchMs),
+    unheardMs: spreadResult(times.unheardMs),
+    writeMs: spreadResult(times.writeMs),
+    stalledMs: tenths(times.stalledMs),
+    gets: { ...gets, outageMs: tenths(gets.outageMs) },
+  };
+}
+
+function spreadResult({ median, max }: { median: number; max: number }): { median: number | null; max: number | null } {
+  return { median: orNull(median), max: orNull(max) };
 }
 
 function holdersResult({ holders, watchedEveryMs, faultMs }: Measurement): DrillResult['holders'] {

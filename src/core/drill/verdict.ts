@@ -1,4 +1,5 @@
 /** (scenario, measurement) -> verdict. A failed verdict names each expectation that did not hold, with the number; a void one what stood still. */
+import type { Breach } from './ledger.ts';
 import type { Measurement } from './measure.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -22,12 +23,13 @@ export function outageBoundMs(scenario: Scenario, { leaseMs }: VerdictContext): 
 
 export function judge(scenario: Scenario, measurement: Measurement, context: VerdictContext): Verdict {
   // What is proven stays proven, however late the instruments were.
-  const overlap = overlapReasons(measurement);
-  if (overlap.length > 0) return { verdict: 'fail', reasons: overlap };
+  const proven = [...overlapReasons(measurement), ...breachReasons(measurement)];
+  if (proven.length > 0) return { verdict: 'fail', reasons: proven };
   const lag = lagReasons(measurement);
   if (lag.length > 0) return { verdict: 'void', reasons: lag };
   const reasons = [
     ...steadyState(measurement),
+    ...fleetReasons(measurement),
     ...holderReasons(scenario, measurement),
     ...serviceReasons(scenario, measurement, outageBoundMs(scenario, context)),
   ];
@@ -37,6 +39,33 @@ export function judge(scenario: Scenario, measurement: Measurement, context: Ver
 function overlapReasons({ holders }: Measurement): string[] {
   if (holders.maxSimultaneous <= 1) return [];
   return [`${holders.maxSimultaneous} hosts answered for the address at once, for at least ${round(holders.overlapMs)} ms`];
+}
+
+/** What the API broke of its word. */
+function breachReasons({ fleet }: Measurement): string[] {
+  if (fleet === undefined) return [];
+  const { lostWrites, overwrittenWrites, lostEvents, duplicateEvents, disorderedEvents } = fleet.ledger;
+  const breaches: [Breach, string][] = [
+    [lostWrites, 'acknowledged writes were lost'],
+    [overwrittenWrites, 'acknowledged writes were overwritten by older ones'],
+    [lostEvents, 'watch events were lost'],
+    [duplicateEvents, 'watch events came twice'],
+    [disorderedEvents, 'watch events came out of order'],
+  ];
+  return breaches.flatMap(([{ count, example }, what]) => (count === 0 ? [] : [`${count} ${what}: ${example}`]));
+}
+
+function fleetReasons({ fleet }: Measurement): string[] {
+  if (fleet === undefined) return [];
+  const { ledger, times } = fleet;
+  const reasons: string[] = [];
+  if (ledger.committedWrites === 0) reasons.push('no write of the fleet was acknowledged, so nothing was measured');
+  if (times.watchesLostBefore > 0) reasons.push(`${times.watchesLostBefore} watches were lost before the fault: not a steady state`);
+  if (ledger.unreadWriters > 0) {
+    reasons.push(`the objects of ${ledger.unreadWriters} writers could not be read at the end, so whether writes were lost is not known`);
+  }
+  if (ledger.cutOff > 0) reasons.push(`${ledger.cutOff} of ${fleet.watchers} watchers had no watch at the end`);
+  return reasons;
 }
 
 function lagReasons({ probeLagMs, watchedEveryMs }: Measurement): string[] {

@@ -10,13 +10,28 @@ import { all, runOrFail } from '../command.ts';
 import { APISERVER_CA } from '../credentials.ts';
 import type { Lab } from '../lab.ts';
 import type { ProbeOptions } from '../probe/options.ts';
-import { type Instrument, startProbe, startWatch } from '../probe/process.ts';
+import { type Instrument, startFleet, startProbe, startWatch } from '../probe/process.ts';
 
 export const PROBE_INTERVAL_MS = 5;
 const REQUEST_TIMEOUT_MS = 1000;
 
-/** Source ports of the clients: slices of a range below the ports of the watch, each used again after more than a TIME-WAIT of 60 s. */
-const PORTS = { first: 10_000, slice: 4250, slices: 12, sliceMs: 6000 };
+/**
+ * Source ports of the clients: slices of a range below the ports of the watch, each used again after more than a TIME-WAIT of 60 s. The longest
+ * drill, of 35 s, takes 7000 for its requests and 1500 for a fleet that loses every connection.
+ */
+const PORTS = { first: 10_000, slice: 8500, slices: 6, sliceMs: 12_000 };
+
+/** What two cores bear beside three API servers and the probe: 10 writes a second, of which each goes to 500 watchers. */
+const FLEET = {
+  certFile: '/etc/kubernetes/pki/admin.crt',
+  keyFile: '/etc/kubernetes/pki/admin.key',
+  watchers: 500,
+  writers: 50,
+  writesPerSecond: 0.2,
+  getEveryMs: 100,
+  // A silent connection is noticed after 45 s; then it takes a moment to open another.
+  settleMs: 60_000,
+};
 
 export interface Instruments {
   /** Ends the recordings and returns what they hold. */
@@ -38,8 +53,17 @@ export function requestsOf({ plan }: Lab): Pick<ProbeOptions, 'address' | 'port'
   return { address: addresses[0] as string, port, serverName: dnsName, caFile: `/${APISERVER_CA}`, timeoutMs: REQUEST_TIMEOUT_MS };
 }
 
-/** A new request every `intervalMs`. Resolves when all run, the long-lived connections open. */
-export async function startInstruments(lab: Lab, options: { connections: number; intervalMs?: number }): Promise<Instruments> {
+export interface InstrumentsOptions {
+  /** Long-lived ones. */
+  connections: number;
+  /** Between two new requests. */
+  intervalMs?: number;
+  /** Whether clients of a real API server watch and write besides. */
+  fleet?: boolean;
+}
+
+/** Resolves when all run, the long-lived connections and watches open. */
+export async function startInstruments(lab: Lab, options: InstrumentsOptions): Promise<Instruments> {
   const { connections, intervalMs = PROBE_INTERVAL_MS } = options;
   await takeFreshPorts(lab);
   const prefix = lab.client.command([]);
@@ -54,11 +78,14 @@ export async function startInstruments(lab: Lab, options: { connections: number;
     hosts: lab.controlPlane.map(({ name, mac }) => ({ name, mac })),
     outFile: outFile('watch.json'),
   });
+  const server = { address, port, serverName: client.serverName, caFile: client.caFile };
   const started: Instrument<unknown>[] = [watch];
   const abandon = async (): Promise<void> => void (await all(started.map((instrument) => instrument.abandon())));
   try {
-    const fleet = await startProbe(prefix, { ...client, intervalMs: null, connections, outFile: outFile('connections.ndjson') });
-    started.push(fleet);
+    const fleet = options.fleet ? await startFleet(prefix, { ...server, ...FLEET, outFile: outFile('fleet.json') }) : undefined;
+    if (fleet !== undefined) started.push(fleet);
+    const connected = await startProbe(prefix, { ...client, intervalMs: null, connections, outFile: outFile('connections.ndjson') });
+    started.push(connected);
     const probe = await startProbe(prefix, {
       ...client,
       intervalMs,
@@ -67,8 +94,8 @@ export async function startInstruments(lab: Lab, options: { connections: number;
     });
     started.push(probe);
     const stop = async (): Promise<Observations> => {
-      const [{ connections: kept }, { requests, probeLagMs }, watched] = await Promise.all([fleet.stop(), probe.stop(), watch.stop()]);
-      return { requests, connections: kept, probeLagMs, watch: watched };
+      const [{ connections: kept }, { requests, probeLagMs }, watched] = await Promise.all([connected.stop(), probe.stop(), watch.stop()]);
+      return { requests, connections: kept, probeLagMs, watch: watched, ...(fleet && { fleet: await fleet.stop() }) };
     };
     return { stop, abandon };
   } catch (error) {

@@ -48,7 +48,7 @@ async function runPrepared(lab: Lab, scenario: Scenario, options: DrillOptions):
   const datapath = (await agentStatus(holder))?.datapath.datapath ?? datapathOf(lab.plan);
   progress(`${holder.name} holds ${lab.plan.endpoint.addresses.join(' and ')}, datapath ${datapath}`);
   const intervalMs = options.intervalMs ?? (await paceOf(lab, progress));
-  const instruments = await startInstruments(lab, { connections, intervalMs });
+  const instruments = await startInstruments(lab, { connections, intervalMs, fleet: 'programs' in lab.plan.kubernetes });
   let injected: InjectedFault | undefined;
   try {
     await sleep(scenario.warmUpMs, undefined, { ...(signal && { signal }) });

@@ -4,11 +4,13 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { HaleError } from '../../base/error.ts';
+import type { FleetRecord } from '../../core/drill/fleet.ts';
 import type { WatchRecord } from '../../core/drill/record.ts';
 import { programFile, REALTIME_NODE_FLAGS } from '../../drivers/program.ts';
+import type { FleetOptions } from './fleet/options.ts';
 import type { ProbeOptions, WatchOptions } from './options.ts';
 import type { Recording } from './recorder.ts';
-import { readRecording, readWatch } from './recording.ts';
+import { readFleet, readRecording, readWatch } from './recording.ts';
 
 export interface Instrument<Record> {
   pid: number;
@@ -29,6 +31,11 @@ export function startProbe(prefix: readonly string[], options: ProbeOptions): Pr
 /** Like `startProbe`, for the watch over who answers for the address. */
 export function startWatch(prefix: readonly string[], options: WatchOptions): Promise<Watch> {
   return startInstrument(prefix, { file: programFile('lab/probe/watcher'), options, read: readWatch });
+}
+
+/** Like `startProbe`, for a fleet of clients of a real API server. */
+export function startFleet(prefix: readonly string[], options: FleetOptions): Promise<Instrument<FleetRecord>> {
+  return startInstrument(prefix, { file: programFile('lab/probe/fleet/main'), options, read: readFleet });
 }
 
 interface Start<Record> {

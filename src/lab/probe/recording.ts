@@ -1,14 +1,17 @@
 /** Reads what the probe and the watch wrote; apart from these, as neither needs a reader. */
 import * as z from 'zod';
 import { HaleError } from '../../base/error.ts';
+import type { FleetRecord, ReadRecord } from '../../core/drill/fleet.ts';
 import type { ConnectionRecord, RequestRecord, WatchRecord } from '../../core/drill/record.ts';
 import type { ProbeRecord, Recording } from './recorder.ts';
 
 const timeMs = z.number();
 const words = z.string().exactOptional();
 
+const requestFields = { startMs: timeMs, endMs: timeMs, ok: z.boolean(), server: words, error: words };
+
 const probeRecord: z.ZodType<ProbeRecord> = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('request'), startMs: timeMs, endMs: timeMs, ok: z.boolean(), server: words, error: words }),
+  z.object({ type: z.literal('request'), ...requestFields }),
   z.object({
     type: z.literal('connection'),
     openedMs: timeMs,
@@ -58,6 +61,51 @@ export function readWatch(text: string): WatchRecord {
   if (answers.some(({ round }) => round >= askedMs.length)) throw unreadable('an answer belongs to no round');
   if (askedMs.some((ms, i) => i > 0 && ms < (askedMs[i - 1] as number))) throw unreadable('the rounds are not in the order of time');
   return watch;
+}
+
+const whole = z.int().min(0);
+const readRecord: z.ZodType<ReadRecord> = z.object({ after: whole, sequence: whole, resourceVersion: whole });
+
+const fleetRecord: z.ZodType<FleetRecord> = z.object({
+  writers: z.array(
+    z.object({
+      writes: z.array(
+        z.object({
+          sequence: whole,
+          sentMs: timeMs,
+          endMs: timeMs,
+          outcome: z.enum(['acknowledged', 'found', 'absent', 'unread']),
+          resourceVersion: whole.exactOptional(),
+          error: words,
+        }),
+      ),
+      reads: z.array(readRecord),
+      final: readRecord.nullable(),
+    }),
+  ),
+  watchers: z.array(
+    z.object({
+      lists: z.array(z.object({ resourceVersion: whole, sequences: z.array(whole), events: whole })),
+      events: z.array(whole),
+      gaps: z.array(z.object({ heardMs: timeMs, lostMs: timeMs, resumedMs: timeMs.nullable() })),
+    }),
+  ),
+  gets: z.array(z.object(requestFields)),
+  stoppedMs: timeMs,
+  endMs: timeMs,
+});
+
+/** Throws HaleError `recording_unreadable`: every event has its three numbers, and lists are in the order of their events. */
+export function readFleet(text: string): FleetRecord {
+  const fleet = fleetRecord.safeParse(parseJson(text)).data;
+  if (fleet === undefined) throw unreadable('the fleet wrote something else, or not all');
+  for (const { lists, events } of fleet.watchers) {
+    const places = [...lists.map((list) => list.events), events.length / 3];
+    const ordered = places.every((place, i) => place >= (places[i - 1] ?? 0));
+    if (events.length % 3 !== 0 || !ordered || (lists.length === 0 && events.length > 0))
+      throw unreadable('the events of a watcher do not fit its lists');
+  }
+  return fleet;
 }
 
 function parseJson(text: string): unknown {

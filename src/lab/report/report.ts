@@ -4,6 +4,7 @@ import type { DrillRecord } from '../../core/drill/record.ts';
 import type { DrillResult } from '../../core/drill/result.ts';
 import { scenarioByName } from '../../core/drill/scenario.ts';
 import { escapeHtml, formatCount, formatMs } from './html.ts';
+import { renderFleet } from './fleet.ts';
 import { METHOD } from './method.ts';
 import { renderConnections } from './connections.ts';
 import { HOST_COLORS, STYLE } from './style.ts';
@@ -111,6 +112,7 @@ ${numberTiles(result)}
 ${figures({ result, record, measurement })}
 <p class="soft">Fault at ${escapeHtml(result.startedAt)}. Endpoint ${escapeHtml(result.endpoint)}, datapath ${result.datapath}, timing profile ${escapeHtml(result.profile)}, API server: ${apiserverName(result)}. ${instruments(result, measurement)}</p>
 ${renderConnections(result)}
+${renderFleet(result)}
 ${serverTable(result)}
 </section>`;
 }

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fateOf, measure, outageOf } from '../../../src/core/drill/measure.ts';
+import { fateOf, measure } from '../../../src/core/drill/measure.ts';
+import { outageOf } from '../../../src/core/drill/outage.ts';
 import type { ConnectionRecord, DrillRecord, RequestRecord } from '../../../src/core/drill/record.ts';
 import { drillResult } from '../../../src/core/drill/result.ts';
 import { type Scenario, scenarioByName } from '../../../src/core/drill/scenario.ts';
