@@ -11,6 +11,7 @@ const commands: Record<string, () => Promise<Command>> = {
   status: async () => (await import('./status.ts')).statusCommand(),
   datapath: async () => (await import('./datapath.ts')).datapathCommand(),
   validate: async () => (await import('./validate.ts')).validateCommand(),
+  certificates: async () => (await import('./certificates.ts')).certificatesCommand(),
   schema: async () => (await import('./schema.ts')).schemaCommand(),
   lab: async () => (await import('./lab.ts')).labCommand(),
   drill: async () => (await import('./drill.ts')).drillCommand(),

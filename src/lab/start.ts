@@ -43,26 +43,24 @@ export async function startApiservers(lab: Lab, signal: AbortSignal | undefined)
 /** The controllers of a real control plane; they elect their leaders by themselves. */
 export async function startControllers(lab: Lab, signal: AbortSignal | undefined): Promise<void> {
   if (!('programs' in lab.plan.kubernetes)) return;
-  await grantAdministrators(lab, signal);
+  await grantRights(lab, signal);
   await startService(lab, { name: 'controller-manager', argv: (host) => serviceArgv(lab.plan, host, 'kube-controller-manager') });
   await startService(lab, { name: 'scheduler', argv: (host) => serviceArgv(lab.plan, host, 'kube-scheduler') });
 }
 
-/** As `kubeadm init` does once: rights for the group of admin.conf, given by super-admin.conf. */
-async function grantAdministrators(lab: Lab, signal: AbortSignal | undefined): Promise<void> {
+/** As `kubeadm init` does once: rights for the group of admin.conf, and for what API servers call themselves towards kubelets, given by super-admin.conf. */
+async function grantRights(lab: Lab, signal: AbortSignal | undefined): Promise<void> {
   const { kubernetes } = lab.plan;
   const [first] = lab.controlPlane;
   assert('programs' in kubernetes && first !== undefined, 'there is a real control plane');
   const server = `https://${hostPort(primaryAddress(first), APISERVER_PORT)}`;
   const kubectl = [kubernetes.programs.kubectl, '--kubeconfig=/etc/kubernetes/super-admin.conf', `--server=${server}`];
-  const binding = [
-    'create',
-    'clusterrolebinding',
-    'kubeadm:cluster-admins',
-    '--clusterrole=cluster-admin',
-    '--group=kubeadm:cluster-admins',
-  ];
-  await runOrFail(first.command([...kubectl, ...binding]), { ...(signal && { signal }) });
+  for (const binding of [
+    ['kubeadm:cluster-admins', '--clusterrole=cluster-admin', '--group=kubeadm:cluster-admins'],
+    ['kubeadm:apiserver-kubelet-client', '--clusterrole=system:kubelet-api-admin', '--user=kube-apiserver-kubelet-client'],
+  ]) {
+    await runOrFail(first.command([...kubectl, 'create', 'clusterrolebinding', ...binding]), { ...(signal && { signal }) });
+  }
 }
 
 export async function startAgents(lab: Lab, signal: AbortSignal | undefined): Promise<void> {

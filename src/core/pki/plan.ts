@@ -11,9 +11,29 @@ export const AUTHORITIES = {
 } as const;
 export type AuthorityName = keyof typeof AUTHORITIES;
 
+/** The authorities whose keys this cluster's hosts hold: external etcd has its own, elsewhere. */
+export function clusterAuthorities({ etcd }: Cluster): AuthorityName[] {
+  return etcd.topology === 'stacked' ? ['ca', 'front-proxy-ca', 'etcd/ca'] : ['ca', 'front-proxy-ca'];
+}
+
 /** kubeadm's: an authority lives ten years, what it signs one. */
 export const AUTHORITY_DAYS = 3650;
 export const CERTIFICATE_DAYS = 365;
+
+const SIGNERS: Readonly<Record<string, AuthorityName>> = {
+  apiserver: 'ca',
+  'apiserver-kubelet-client': 'ca',
+  'front-proxy-client': 'front-proxy-ca',
+  'apiserver-etcd-client': 'etcd/ca',
+  'etcd/server': 'etcd/ca',
+  'etcd/peer': 'etcd/ca',
+  'etcd/healthcheck-client': 'etcd/ca',
+};
+
+/** The authority that signs the certificate of this path; undefined for one that is not Kubernetes' own. */
+export function authorityOf(path: string): AuthorityName | undefined {
+  return SIGNERS[path];
+}
 
 export interface CertificatePlan {
   /** Below the folder of certificates, without `.crt` and `.key`: `apiserver`, `etcd/server`. */
@@ -39,21 +59,32 @@ export interface KubeconfigPlan {
 
 const LOOPBACK = { dnsNames: ['localhost'], ipAddresses: ['127.0.0.1', '::1'] };
 
+/** What clients of the API call it, which every API server's certificate has to name. */
+export function endpointNames({ endpoint }: Pick<Cluster, 'endpoint'>): Pick<CertificatePlan, 'dnsNames' | 'ipAddresses'> {
+  return { dnsNames: endpoint.dnsName === undefined ? [] : [endpoint.dnsName], ipAddresses: endpoint.addresses };
+}
+
+/** The certificates of one host. Addresses are in canonical text, and no name comes twice. */
 export function hostCertificates(cluster: Cluster, host: ClusterHost): CertificatePlan[] {
   const { kubernetes, endpoint } = cluster;
   const own = host.addresses.map(({ address }) => address);
   const services = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc', `kubernetes.default.svc.${kubernetes.dnsDomain}`];
-  const member = { commonName: host.name, dnsNames: [host.name, ...LOOPBACK.dnsNames], ipAddresses: [...own, ...LOOPBACK.ipAddresses] };
+  const member = {
+    commonName: host.name,
+    dnsNames: unique([host.name, ...LOOPBACK.dnsNames]),
+    ipAddresses: unique([...own, ...LOOPBACK.ipAddresses]),
+  };
   return [
     {
       path: 'apiserver',
       authority: 'ca',
       commonName: 'kube-apiserver',
-      dnsNames: [host.name, ...services, ...(endpoint.dnsName === undefined ? [] : [endpoint.dnsName]), ...LOOPBACK.dnsNames],
-      ipAddresses: [...own, ...endpoint.addresses, ...serviceAddresses(cluster), ...LOOPBACK.ipAddresses],
+      dnsNames: unique([host.name, ...services, ...endpointNames(cluster).dnsNames, ...LOOPBACK.dnsNames]),
+      ipAddresses: unique([...own, ...endpoint.addresses, ...serviceAddresses(cluster), ...LOOPBACK.ipAddresses]),
       usages: ['server'],
     },
-    client('apiserver-kubelet-client', { authority: 'ca', commonName: 'kube-apiserver-kubelet-client', organization: 'system:masters' }),
+    // No group: the user is bound to the role system:kubelet-api-admin, as kubeadm does since system:masters proved too much.
+    client('apiserver-kubelet-client', { authority: 'ca', commonName: 'kube-apiserver-kubelet-client' }),
     client('front-proxy-client', { authority: 'front-proxy-ca', commonName: 'front-proxy-client' }),
     ...(cluster.etcd.topology === 'stacked' ? etcdCertificates(member) : []),
   ];
@@ -73,16 +104,22 @@ function client(path: string, who: Pick<CertificatePlan, 'authority' | 'commonNa
   return { ...who, path, dnsNames: [], ipAddresses: [], usages: ['client'] };
 }
 
+function unique(names: readonly string[]): string[] {
+  return [...new Set(names)];
+}
+
 /**
- * As kubeadm since 1.29: administrators are a group that RBAC can take its rights from again; only super-admin.conf, to be locked away, is of
- * `system:masters`, which nothing can refuse. The controllers talk to the API server of their own host: when that dies another host's lead.
+ * As kubeadm since 1.29: administrators are a group that RBAC can take its rights from again; only super-admin.conf, to be locked away and on the
+ * first host alone, is of `system:masters`, which nothing can refuse. The controllers talk to the API server of their own host: when that dies another
+ * host's lead.
  */
 export function hostKubeconfigs(cluster: Cluster, host: ClusterHost): KubeconfigPlan[] {
   const own = `https://${hostPort(host.addresses[0]?.address as string, cluster.apiserver.port)}`;
-  const endpoint = endpointUrl(cluster);
+  const server = endpointUrl(cluster);
+  const first = host.name === cluster.controlPlane.hosts[0]?.name;
   return [
-    { file: 'admin.conf', commonName: 'kubernetes-admin', organization: 'kubeadm:cluster-admins', server: endpoint },
-    { file: 'super-admin.conf', commonName: 'kubernetes-super-admin', organization: 'system:masters', server: endpoint },
+    { file: 'admin.conf', commonName: 'kubernetes-admin', organization: 'kubeadm:cluster-admins', server },
+    ...(first ? [{ file: 'super-admin.conf', commonName: 'kubernetes-super-admin', organization: 'system:masters', server }] : []),
     { file: 'controller-manager.conf', commonName: 'system:kube-controller-manager', server: own },
     { file: 'scheduler.conf', commonName: 'system:kube-scheduler', server: own },
   ];

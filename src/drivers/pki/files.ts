@@ -1,15 +1,87 @@
-import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { KeyPair } from './authority.ts';
+
+export const KEY_MODE = 0o600;
+export const CERTIFICATE_MODE = 0o644;
+/** Of a file that is being written, beside the one that it becomes. */
+export const NEW = '.hale-new';
 
 /** Writes `name.crt` (0644) and `name.key` (0600) into an existing folder, replacing what is there. */
 export function writeKeyPair(dir: string, name: string, pair: KeyPair): void {
-  writeNew(join(dir, `${name}.crt`), pair.certPem, 0o644);
-  writeNew(join(dir, `${name}.key`), pair.keyPem, 0o600);
+  for (const [file, text, mode] of [
+    [`${name}.key`, pair.keyPem, KEY_MODE],
+    [`${name}.crt`, pair.certPem, CERTIFICATE_MODE],
+  ] as const) {
+    rmSync(join(dir, file), { force: true });
+    createFile(join(dir, file), { text, mode });
+  }
 }
 
-/** A file that exists keeps its mode, and a chmod afterwards would leave the key readable for a moment: hence a new file. */
-function writeNew(path: string, text: string, mode: number): void {
-  rmSync(path, { force: true });
-  writeFileSync(path, text, { mode, flag: 'wx' });
+/** Makes a file, whole or not at all, and never over one that is there (EEXIST). Folders above it are made. */
+export function createFile(path: string, options: { text: string; mode: number }): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = writeBeside(path, options);
+  try {
+    linkSync(temporary, path);
+  } finally {
+    rmSync(temporary);
+  }
+  syncFolder(path);
+}
+
+/**
+ * Writes what `path` is going to be into a file beside it, down to the disk, and returns that file's path. A file that exists keeps its mode, and a chmod
+ * afterwards would leave a key readable for a moment: hence always a new one. With `like` it gets that file's owner, who may be the only one that reads it.
+ */
+export function writeBeside(path: string, { text, mode, like }: { text: string; mode: number; like?: Stats | undefined }): string {
+  const temporary = `${path}${NEW}`;
+  rmSync(temporary, { force: true });
+  writeFileSync(temporary, text, { mode: mode & 0o600, flag: 'wx', flush: true });
+  if (like !== undefined && process.getuid?.() === 0) chownSync(temporary, like.uid, like.gid);
+  chmodSync(temporary, mode);
+  return temporary;
+}
+
+/** So that a name which was just given or taken survives a power failure. */
+export function syncFolder(path: string): void {
+  const folder = openSync(dirname(path), 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+export function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Of what a symbolic link leads to. */
+export function statIfThere(path: string): Stats | undefined {
+  return statSync(path, { throwIfNoEntry: false });
+}
+
+/** Also true of a symbolic link that leads nowhere. */
+export function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
