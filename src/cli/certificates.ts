@@ -123,7 +123,7 @@ function renewCommand(): Command {
       process.stdout.write(renderRenewals(renewals, host));
       if (renewals.length === 0 || options.dryRun || !(await agreed(options))) return;
       await renew(options.dir, renewals);
-      process.stdout.write(`renewed: ${renewals.map(({ name }) => name).join(', ')}\n${renderAfter(renewals)}`);
+      process.stdout.write(`renewed: ${renewals.map(({ name }) => name).join(', ')}\n${renderAfter(renewals, cluster)}`);
     });
 }
 
@@ -152,14 +152,16 @@ function renderRenewals(renewals: readonly Renewal[], host: ClusterHost): string
   return `${host.name}: a new key and a new certificate for each of\n${table(['CERTIFICATE', 'ENDS NOW', 'ALSO'], rows)}`;
 }
 
-/** What still uses an old certificate goes on doing so until it ends. */
-function renderAfter(renewals: readonly Renewal[]): string {
-  const after = renewals.map(({ name }) => ({ name, ...afterRenewal(name) }));
-  const acts = after.flatMap((one) => ('act' in one ? [`  ${one.name}: ${one.act}\n`] : []));
-  const reloads = after.flatMap((one) => ('reloads' in one ? [`  ${one.name}: ${one.reloads}\n`] : []));
+function renderAfter(renewals: readonly Renewal[], cluster: Cluster): string {
+  const after = renewals.map(({ name }) => ({ name, ...afterRenewal(name, cluster) }));
+  const lines = (kind: 'act' | 'reloads') => {
+    const texts = new Set(after.flatMap((one) => one[kind] ?? []));
+    return [...texts].map((text) => `  ${text} (${after.flatMap((one) => (one[kind] === text ? one.name : [])).join(', ')})\n`);
+  };
+  const [acts, reloads] = [lines('act'), lines('reloads')];
   return [
     ...(acts.length === 0 ? [] : ['to be done now, one host after the other:\n', ...acts]),
-    ...(reloads.length === 0 ? [] : ['nothing to be done for:\n', ...reloads]),
+    ...(reloads.length === 0 ? [] : ['nothing to be done:\n', ...reloads]),
   ].join('');
 }
 

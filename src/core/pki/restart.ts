@@ -1,29 +1,40 @@
-/** What goes on using the old certificate after a renewal, until something is done. */
-export type AfterRenewal = { reloads: string } | { act: string };
+import type { Cluster } from '../cluster/schema.ts';
 
-const AT_NEXT_CONNECTION = 'reads it again for each new connection';
+/** What is to be done after a renewal, or what takes up the new certificate by itself. Until then the old one is in use. */
+export interface AfterRenewal {
+  act?: string;
+  reloads?: string;
+}
 
 /**
- * By the name of the certificate. kube-apiserver watches the files of its own certificates and looks once a minute besides (k8s.io/apiserver,
- * dynamiccertificates; client-go, transport/cert_rotation.go); etcd reads its pairs in each handshake (etcd, client/pkg/transport/listener.go). What is inside
- * a kubeconfig is read when the program starts, and never again (client-go, clientcmd).
+ * Programs that read a pair from its files again: kube-apiserver watches those of its own certificates and looks once a minute besides, and at those for
+ * kubelets and etcd at each new connection (k8s.io/apiserver, dynamiccertificates; client-go, transport/cert_rotation.go); etcd reads its pairs in each
+ * handshake (etcd, client/pkg/transport/listener.go).
  */
-const AFTER_RENEWAL: Readonly<Record<string, AfterRenewal>> = {
-  apiserver: { reloads: 'kube-apiserver reads it again by itself, within a minute' },
-  'apiserver-kubelet-client': { reloads: `kube-apiserver ${AT_NEXT_CONNECTION} to a kubelet` },
-  'front-proxy-client': { reloads: 'kube-apiserver reads it again by itself, within a minute' },
-  'apiserver-etcd-client': { reloads: `kube-apiserver ${AT_NEXT_CONNECTION} to etcd` },
-  'etcd/server': { reloads: `etcd ${AT_NEXT_CONNECTION}` },
-  'etcd/peer': { reloads: `etcd ${AT_NEXT_CONNECTION} to a member` },
-  'etcd/healthcheck-client': { act: 'restart hale-agent if it has `election: etcd`' },
-  'admin.conf': {
-    act: 'give it to those who have a copy; restart hale-agent if it has `election: kubernetes`, and whatever else was started with it',
-  },
-  'super-admin.conf': { act: 'lock it away again' },
-  'controller-manager.conf': { act: 'restart kube-controller-manager' },
-  'scheduler.conf': { act: 'restart kube-scheduler' },
+const READERS: Readonly<Record<string, string>> = {
+  apiserver: 'kube-apiserver',
+  'apiserver-kubelet-client': 'kube-apiserver',
+  'front-proxy-client': 'kube-apiserver',
+  'apiserver-etcd-client': 'kube-apiserver',
+  'etcd/server': 'etcd',
+  'etcd/peer': 'etcd',
 };
 
-export function afterRenewal(name: string): AfterRenewal | undefined {
-  return AFTER_RENEWAL[name];
+/** What is inside a kubeconfig is read when a program starts, and never again (client-go, clientcmd). */
+const ACTS: Readonly<Record<string, string>> = {
+  'etcd/healthcheck-client': 'restart hale-agent if it has `election: etcd`',
+  'admin.conf':
+    'give it to those who have a copy; restart what was started with it, such as kube-vip, or hale-agent with `election: kubernetes`',
+  'super-admin.conf': 'lock it away again',
+  'controller-manager.conf': 'restart kube-controller-manager',
+  'scheduler.conf': 'restart kube-scheduler',
+};
+
+/** With units of systemd no program sees the files: each gets a copy when it starts (systemd.exec(5), LoadCredential=). */
+export function afterRenewal(name: string, { distribution }: Pick<Cluster, 'distribution'>): AfterRenewal {
+  const reader = READERS[name];
+  if (reader !== undefined)
+    return distribution === 'systemd' ? { act: `restart ${reader}` } : { reloads: `${reader} reads it again by itself` };
+  const act = ACTS[name];
+  return act === undefined ? {} : { act };
 }
