@@ -2,6 +2,7 @@
  * Health of one apiserver as a backend, from the results of its readiness probes.
  *
  *   ready --`fall` failures in a row, or one refused connection--> dead or draining
+ *   ready --it says that it is shutting down--> draining
  *   ready --silent twice in a row--> draining --silent for `hungMs`--> dead
  *   dead, draining --`rise` successes in a row--> ready
  *
@@ -13,6 +14,8 @@ export type ProbeResult =
   | { outcome: 'ready' }
   /** Answered, but not with 200. */
   | { outcome: 'not-ready'; reason: string }
+  /** Answered that it is shutting down, which it does not take back: its process will end. */
+  | { outcome: 'leaving'; reason: string }
   /** The connection was refused: nobody serves there. */
   | { outcome: 'refused'; reason: string }
   /** The connection was accepted, and reset before an answer: as by a server that is dying just now. */
@@ -71,7 +74,7 @@ export function receiveProbe(
   const { startedAt, now, timing } = context;
   if (result.outcome === 'silent')
     return receiveSilence({ ...health, silentSince: silentSince ?? startedAt }, result.reason, { now, timing });
-  const wanted: BackendState = result.outcome === 'ready' ? 'ready' : result.outcome === 'not-ready' ? 'draining' : 'dead';
+  const wanted = stateAfter(result.outcome);
   const reason = result.outcome === 'ready' ? 'ok' : result.reason;
   if (wanted === health.state) return { ...health, reason, against: 0 };
   const against = health.against + 1;
@@ -93,8 +96,13 @@ function receiveSilence(
   return slow ? { ...health, state: 'draining', reason, since: now, against: 0 } : { ...health, reason, against };
 }
 
+function stateAfter(outcome: Exclude<ProbeResult['outcome'], 'silent'>): BackendState {
+  if (outcome === 'ready') return 'ready';
+  return outcome === 'not-ready' || outcome === 'leaving' ? 'draining' : 'dead';
+}
+
 function needed(health: BackendHealth, result: ProbeResult, timing: HealthTiming): number {
-  if (health.state === 'unknown' || result.outcome === 'refused') return 1;
+  if (health.state === 'unknown' || result.outcome === 'refused' || result.outcome === 'leaving') return 1;
   if (result.outcome === 'ready') return timing.rise;
   // Between draining and dead nothing is at stake but how established connections are told.
   return timing.fall;

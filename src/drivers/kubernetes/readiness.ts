@@ -1,13 +1,13 @@
 import { readFileSync, statSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { connect, type Socket } from 'node:net';
-import { printable } from '../../base/printable.ts';
+import { judgeReadiness } from '../../core/apiserver/readyz.ts';
 import type { ProbeResult } from '../../core/balancer/health.ts';
 import type { Target } from '../../core/balancer/plan.ts';
 import type { ReadinessProbe } from '../../ports/readiness.ts';
 
-/** Longest part of an apiserver's answer that goes into a reason. */
-const REASON_CHARS_MAX = 200;
+/** Longest part of an answer that is looked at: a kube-apiserver that fails lists all its checks, about 2000 characters. */
+const ANSWER_CHARS_MAX = 16_384;
 /** A CA file that was read is looked at again after this long. */
 const CA_RECHECK_MS = 5000;
 
@@ -62,9 +62,9 @@ export class HttpsReadiness implements ReadinessProbe {
         let body = '';
         res.setEncoding('utf8');
         res.on('data', (chunk: string) => {
-          if (body.length < REASON_CHARS_MAX) body += chunk;
+          if (body.length < ANSWER_CHARS_MAX) body += chunk;
         });
-        res.on('end', () => resolve(judge(res.statusCode ?? 0, body)));
+        res.on('end', () => resolve(judgeReadiness(res.statusCode ?? 0, body)));
         res.on('error', (error) => resolve(failure(error)));
       });
       req.on('error', (error) => resolve(failure(error)));
@@ -124,13 +124,6 @@ export class HttpsReadiness implements ReadinessProbe {
       }),
     );
   }
-}
-
-/** `reason` is one line without anything that a terminal would obey. */
-export function judge(status: number, body: string): ProbeResult {
-  if (status === 200) return { outcome: 'ready' };
-  const said = printable(body.trim().split('\n')[0] ?? '');
-  return { outcome: 'not-ready', reason: `HTTP ${status}${said === '' ? '' : `: ${said.slice(0, REASON_CHARS_MAX)}`}` };
 }
 
 function failure(error: NodeJS.ErrnoException): ProbeResult {

@@ -14,6 +14,7 @@ const ready: ProbeResult = { outcome: 'ready' };
 const unreachable: ProbeResult = { outcome: 'unreachable', reason: 'no connection' };
 const silent: ProbeResult = { outcome: 'silent', reason: 'no answer' };
 const refused: ProbeResult = { outcome: 'refused', reason: 'connection refused' };
+const leaving: ProbeResult = { outcome: 'leaving', reason: 'shutting down' };
 const notReady: ProbeResult = { outcome: 'not-ready', reason: 'HTTP 500' };
 
 function after(results: ProbeResult[], start: BackendHealth = createBackendHealth(0)): string {
@@ -48,6 +49,13 @@ test('one lost probe does not take a backend out, `fall` in a row do', () => {
   expect(after([ready, unreachable, unreachable])).toBe('ready');
   expect(after([ready, unreachable, unreachable, ready, unreachable, unreachable])).toBe('ready');
   expect(after([ready, unreachable, unreachable, unreachable])).toBe('dead');
+});
+
+test('one that says that it is shutting down gets no new connections from the first such answer on, and keeps those it has', () => {
+  expect(after([ready, leaving])).toBe('draining');
+  expect(after([ready, leaving, leaving, leaving, leaving])).toBe('draining');
+  expect(after([ready, leaving, refused])).toBe('dead');
+  expect(after([ready, leaving, ready])).toBe('draining');
 });
 
 test('one that takes connections and is slow gets no new ones, and keeps those it has until it has been silent for very long', () => {
