@@ -294,7 +294,11 @@ describe.skipIf(problem !== undefined)(`agent${problem === undefined ? '' : `: s
   test('is told apart from its guardian: that one acts, and ends, when the agent is killed', async () => {
     const before = await mainPid('hale-agent');
     await machine.output('kill', '-9', `${before}`);
-    await until(() => mainPid('hale-agent'), (pid) => pid !== before && pid > 0, 'there is another agent');
+    await until(
+      () => mainPid('hale-agent'),
+      (pid) => pid !== before && pid > 0,
+      'there is another agent',
+    );
     expect(await journal('hale-agent')).toContain('the agent is dead: address withdrawn, lease given back');
     await untilStatus((status) => status?.guarded === true);
   });
