@@ -29,6 +29,11 @@ export class Schedule {
     return entry;
   }
 
+  /** When the next thing happens, or would if it had not been cancelled; Infinity when nothing will. */
+  get nextAt(): number {
+    return this.#heap[0]?.at ?? Number.POSITIVE_INFINITY;
+  }
+
   /** Runs what is planned up to and including `until`. */
   runUntil(until: number): void {
     for (let first = this.#heap[0]; first !== undefined && first.at <= until; first = this.#heap[0]) {

@@ -1,4 +1,5 @@
 import { type Family, familyOf, type Prefix, parsePrefix, prefixContains, subnetBounds } from '../../base/address.ts';
+import { JITTER_FACTOR } from '../election/timing.ts';
 import { type Finding, finding, type Path, pathText } from './problems.ts';
 import type { Cluster, ClusterHost } from './schema.ts';
 import { parseHostPort } from './values.ts';
@@ -20,6 +21,7 @@ export function clusterFindings(cluster: Cluster, isWritten: (path: Path) => boo
     ...unservedPort(cluster, isWritten),
     ...sharedPorts(cluster, isWritten),
     ...etcdEndpoints(cluster),
+    ...electionRecord(cluster, isWritten),
   ];
 }
 
@@ -191,4 +193,21 @@ function etcdEndpoints({ etcd }: Cluster): Finding[] {
     return [finding('cluster_etcd_endpoints_unused', { path: ['etcd', 'endpoints'], at: 'key' })];
   }
   return [];
+}
+
+/** What client-go demands of its timings (NewLeaderElector), told before anything starts. */
+function electionRecord({ election, lease }: Cluster, isWritten: (path: Path) => boolean): Finding[] {
+  if (election === 'quorum') return isWritten(['lease']) ? [finding('cluster_lease_unused', { path: ['lease'], at: 'key' })] : [];
+  const { durationSeconds, renewDeadlineSeconds, retryPeriodSeconds } = lease;
+  const at = (...keys: string[]) => ({ path: keys.map((key) => ['lease', key]).find(isWritten) ?? ['lease'], at: 'value' as const });
+  const findings: Finding[] = [];
+  if (durationSeconds <= renewDeadlineSeconds)
+    findings.push(
+      finding('cluster_lease_duration', at('durationSeconds', 'renewDeadlineSeconds'), { durationSeconds, renewDeadlineSeconds }),
+    );
+  if (renewDeadlineSeconds <= retryPeriodSeconds * JITTER_FACTOR)
+    findings.push(
+      finding('cluster_lease_deadline', at('renewDeadlineSeconds', 'retryPeriodSeconds'), { renewDeadlineSeconds, retryPeriodSeconds }),
+    );
+  return findings;
 }

@@ -105,6 +105,18 @@ export const wordings = {
     message: `${f.key} takes TCP port ${f.port} on every host, which ${f.other} takes already`,
     remedy: 'Give one of the two another port.',
   }),
+  cluster_lease_duration: (f: { durationSeconds: number; renewDeadlineSeconds: number }) => ({
+    message: `lease.durationSeconds is ${f.durationSeconds} and lease.renewDeadlineSeconds ${f.renewDeadlineSeconds}, so others could take the record over while its owner still counts on it`,
+    remedy: 'Make durationSeconds longer than renewDeadlineSeconds; client-go uses 15 and 10.',
+  }),
+  cluster_lease_deadline: (f: { renewDeadlineSeconds: number; retryPeriodSeconds: number }) => ({
+    message: `lease.renewDeadlineSeconds is ${f.renewDeadlineSeconds}, which leaves no time for a second attempt every ${f.retryPeriodSeconds} s (lease.retryPeriodSeconds)`,
+    remedy: 'Make renewDeadlineSeconds longer than 1.2 times retryPeriodSeconds; client-go uses 10 and 2.',
+  }),
+  cluster_lease_unused: () => ({
+    message: 'lease is only for election: kubernetes and election: etcd, but election is quorum, which has no record',
+    remedy: 'Remove lease, or set election.',
+  }),
   cluster_etcd_endpoints_missing: () => ({
     message: 'etcd.topology is external, but etcd.endpoints names no etcd server',
     remedy: 'List the client URLs in etcd.endpoints, or set etcd.topology to stacked.',

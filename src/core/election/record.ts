@@ -9,3 +9,16 @@ export interface ElectionRecord {
   /** How often it went from one holder to another. */
   leaseTransitions: number;
 }
+
+const TEXTS = ['holderIdentity', 'acquireTime', 'renewTime'];
+const NUMBERS = ['leaseDurationSeconds', 'leaseTransitions'];
+
+/** Whether a value from outside is such a record. */
+export function isRecord(value: unknown): value is ElectionRecord {
+  if (typeof value !== 'object' || value === null) return false;
+  const fields = value as Record<string, unknown>;
+  return (
+    TEXTS.every((key) => typeof fields[key] === 'string') &&
+    NUMBERS.every((key) => Number.isSafeInteger(fields[key]) && Number(fields[key]) >= 0)
+  );
+}

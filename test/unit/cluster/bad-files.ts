@@ -227,4 +227,22 @@ export const badFiles: Record<string, { text: string; problems: string[] }> = {
       '41:3: etcd.endpoints is only for external etcd, but etcd.topology is stacked, where the endpoints follow from the hosts. Remove etcd.endpoints, or set etcd.topology to external.',
     ],
   },
+  'a record that nobody uses': {
+    text: edited(['etcd:\n', 'lease:\n  durationSeconds: 5\netcd:\n']),
+    problems: [
+      '40:1: lease is only for election: kubernetes and election: etcd, but election is quorum, which has no record. Remove lease, or set election.',
+    ],
+  },
+  'a record that others take over from its owner': {
+    text: edited(['etcd:\n', 'election: etcd\nlease:\n  durationSeconds: 10\netcd:\n']),
+    problems: [
+      '42:20: lease.durationSeconds is 10 and lease.renewDeadlineSeconds 10, so others could take the record over while its owner still counts on it. Make durationSeconds longer than renewDeadlineSeconds; client-go uses 15 and 10.',
+    ],
+  },
+  'a record with no time for a second attempt': {
+    text: edited(['etcd:\n', 'election: kubernetes\nlease:\n  renewDeadlineSeconds: 6\n  retryPeriodSeconds: 5\netcd:\n']),
+    problems: [
+      '42:25: lease.renewDeadlineSeconds is 6, which leaves no time for a second attempt every 5 s (lease.retryPeriodSeconds). Make renewDeadlineSeconds longer than 1.2 times retryPeriodSeconds; client-go uses 10 and 2.',
+    ],
+  },
 };
