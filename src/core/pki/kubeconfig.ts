@@ -56,7 +56,7 @@ const config = z.object({
 });
 
 /** The current context of a kubeconfig; undefined when the text is none, or has no current context. */
-export function readKubeconfig(yaml: string): Kubeconfig | undefined {
+export function parseKubeconfig(yaml: string): Kubeconfig | undefined {
   const current = currentContext(yaml);
   if (current === undefined) return undefined;
   const { cluster, user } = current;
@@ -99,7 +99,7 @@ function attempt<T>(work: () => T): T | undefined {
   }
 }
 
-/** The same kubeconfig with another certificate and server in its current context; everything else in it stays. Undefined as `readKubeconfig`. */
+/** The same kubeconfig with another certificate and server in its current context; everything else in it stays. Undefined as `parseKubeconfig`. */
 export function renewKubeconfig(
   yaml: string,
   facts: Omit<KubeconfigFacts, 'clusterName' | 'user'> & { base64(text: string): string },

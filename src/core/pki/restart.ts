@@ -24,7 +24,7 @@ const READERS: Readonly<Record<string, string>> = {
 const ACTS: Readonly<Record<string, string>> = {
   'etcd/healthcheck-client': 'restart hale-agent if it has `election: etcd`',
   'admin.conf':
-    'give it to those who have a copy; restart what was started with it, such as kube-vip, or hale-agent with `election: kubernetes`',
+    'give it to those who have a copy; restart what was started with it, such as kube-vip (hale-agent reads it again by itself)',
   'super-admin.conf': 'lock it away again',
   'controller-manager.conf': 'restart kube-controller-manager',
   'scheduler.conf': 'restart kube-scheduler',

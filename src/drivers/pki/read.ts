@@ -7,7 +7,7 @@ import * as x509 from '@peculiar/x509';
 import { formatIp, parseIp } from '../../base/address.ts';
 import { HaleError } from '../../base/error.ts';
 import type { CertificateFile } from '../../core/pki/certificate.ts';
-import { readKubeconfig, type Source } from '../../core/pki/kubeconfig.ts';
+import { parseKubeconfig, type Source } from '../../core/pki/kubeconfig.ts';
 import { AUTHORITIES, authorityOf, type AuthorityName } from '../../core/pki/plan.ts';
 import { parseCertificates } from './authority.ts';
 import { readIfThere, statIfThere } from './files.ts';
@@ -124,7 +124,7 @@ function readKubeconfigFile({
   authorities: Authorities;
 }): CertificateFile | undefined {
   const place = { name, path: join(dir, name), kind: 'kubeconfig' as const };
-  const config = readKubeconfig(readFile(place.path) ?? '');
+  const config = parseKubeconfig(readFile(place.path) ?? '');
   if (config === undefined) return { ...place, unreadable: 'it is no kubeconfig, or has no current context' };
   if (config.certificate === undefined) return undefined;
   const text = (source: Source): string | undefined => textOf(source, dir);
@@ -144,7 +144,7 @@ function readKubeconfigFile({
 
 /** PEM of the client certificate of a kubeconfig. */
 export function kubeconfigCertificate(path: string): string | undefined {
-  return textOf(readKubeconfig(readFile(path) ?? '')?.certificate, dirname(path));
+  return textOf(parseKubeconfig(readFile(path) ?? '')?.certificate, dirname(path));
 }
 
 function trusts(trusted: Certificates | undefined, authorities: Certificates | undefined): boolean | null {

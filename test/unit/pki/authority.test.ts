@@ -3,8 +3,8 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Authority, createAuthority, type KeyPair } from '../../src/drivers/pki/authority.ts';
-import { writeKeyPair } from '../../src/drivers/pki/files.ts';
+import { type Authority, createAuthority, type KeyPair } from '../../../src/drivers/pki/authority.ts';
+import { writeKeyPair } from '../../../src/drivers/pki/files.ts';
 
 const DAY_MS = 86_400_000;
 let authority: Authority;
@@ -27,15 +27,15 @@ beforeAll(async () => {
 });
 
 describe('authority', () => {
-  test('signs itself as a CA for certificates only (RFC 5280 sections 4.2.1.3, 4.2.1.9)', () => {
+  test('signs itself as a CA, like kubeadm without a limit to the path (RFC 5280 sections 4.2.1.3, 4.2.1.9)', () => {
     expect(ca.ca).toBe(true);
     expect(ca.verify(ca.publicKey)).toBe(true);
     expect(ca.checkPrivateKey(createPrivateKey(authority.keyPem))).toBe(true);
     expect(ca.subject).toBe('CN=lab CA\\, \\"quoted\\"');
-    // keyUsage 2.5.29.15 and basicConstraints 2.5.29.19, each followed by critical TRUE; 03 02 01 06 is keyCertSign + cRLSign.
+    // keyUsage 2.5.29.15 and basicConstraints 2.5.29.19, each followed by critical TRUE; 03 02 02 84 is digitalSignature + keyCertSign.
     const der = ca.raw.toString('hex');
-    expect(der).toContain('0603551d0f0101ff040403020106');
-    expect(der).toContain('0603551d130101ff040830060101ff020100');
+    expect(der).toContain('0603551d0f0101ff040403020284');
+    expect(der).toContain('0603551d130101ff040530030101ff');
   });
 
   test('issues an end-entity certificate with its names and addresses', () => {
