@@ -16,7 +16,11 @@ export type FaultKind =
   | 'link-flap'
   | 'apiserver-kill'
   | 'apiserver-hang'
+  | 'apiserver-drain'
   | 'etcd-down'
+  | 'etcd-leader-kill'
+  | 'controller-leader-kill'
+  | 'scheduler-leader-kill'
   | 'drain';
 
 /** What a drill must show. An absent bound is reported but not judged. */
@@ -55,6 +59,12 @@ const KEEPS = { survivorsLostMax: { dsr: 0, nat: 0, ipvs: 0, proxy: 0 } };
 const DSR_KEEPS = { survivorsLostMax: { dsr: 0 } };
 
 const WATCH = { warmUpMs: 2000, undoAfterMs: 6500, observeMs: 9000 };
+/** A real API server that drains serves for 15 s on, and ends the watches within 10 s more (core/render/systemd/apiserver.ts). */
+const WATCH_DRAIN = { warmUpMs: 2000, undoAfterMs: 27_000, observeMs: 28_000 };
+/** The others take a Lease of 15 s over when they look for the first time after its end, each about every 2 s. */
+const WATCH_LEASE = { warmUpMs: 2000, undoAfterMs: 22_000, observeMs: 23_000 };
+/** The address has nothing to do with it. */
+const UNDISTURBED = { outage: { leases: 0, plusMs: 150 }, failingForMs: 0, failedMax: 0, hungMax: 0, holder: 'stays', ...KEEPS } as const;
 
 export const SCENARIOS: readonly Scenario[] = [
   {
@@ -179,6 +189,31 @@ export const SCENARIOS: readonly Scenario[] = [
     expect: { outage: { leases: 0, plusMs: 150 }, failingForMs: 5000, hungMax: 0, holder: 'stays', ...KEEPS },
   },
   {
+    name: 'apiserver-drain',
+    description:
+      "The API server on the holder's host is asked to end (SIGTERM): it says that it goes, serves on until nobody comes any more, and ends.",
+    fault: 'apiserver-drain',
+    target: 'holder',
+    ...WATCH_DRAIN,
+    expect: UNDISTURBED,
+  },
+  {
+    name: 'controller-leader-crash',
+    description: 'The kube-controller-manager that leads is killed; another one takes its Lease.',
+    fault: 'controller-leader-kill',
+    target: 'holder',
+    ...WATCH_LEASE,
+    expect: UNDISTURBED,
+  },
+  {
+    name: 'scheduler-leader-crash',
+    description: 'The kube-scheduler that leads is killed; another one takes its Lease.',
+    fault: 'scheduler-leader-kill',
+    target: 'holder',
+    ...WATCH_LEASE,
+    expect: UNDISTURBED,
+  },
+  {
     name: 'backend-crash',
     description: 'Another host than the one that holds the address vanishes from the network and all its processes are killed.',
     fault: 'crash',
@@ -199,6 +234,14 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'etcd-down',
     description: 'Every member of etcd is killed: the API servers are no longer ready, and the address stays where it is.',
     fault: 'etcd-down',
+    target: 'holder',
+    ...WATCH,
+    expect: { outage: { leases: 0, plusMs: 150 }, failingForMs: 5000, hungMax: 0, holder: 'stays', ...KEEPS },
+  },
+  {
+    name: 'etcd-leader-crash',
+    description: 'The member of etcd that leads is killed: the others elect one, and the API server beside it is no longer ready.',
+    fault: 'etcd-leader-kill',
     target: 'holder',
     ...WATCH,
     expect: { outage: { leases: 0, plusMs: 150 }, failingForMs: 5000, hungMax: 0, holder: 'stays', ...KEEPS },

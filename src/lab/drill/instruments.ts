@@ -17,7 +17,7 @@ const REQUEST_TIMEOUT_MS = 1000;
 
 /**
  * Source ports of the clients: slices of a range below the ports of the watch, each used again after more than a TIME-WAIT of 60 s. The longest
- * drill, of 35 s, takes 7000 for its requests and 1500 for a fleet that loses every connection.
+ * drill, of 30 s, takes 6000 for its requests and 1900 for its connections and a fleet that loses each of its own.
  */
 const PORTS = { first: 10_000, slice: 8500, slices: 6, sliceMs: 12_000 };
 

@@ -3,6 +3,7 @@ import type { Lab } from '../lab.ts';
 import type { ProcessIdentity } from '../process.ts';
 import { AGENT_EFFECTS } from './agent.ts';
 import { HOST_EFFECTS } from './host.ts';
+import { LEADER_EFFECTS } from './leader.ts';
 import { NETWORK_EFFECTS } from './network.ts';
 import { SERVICE_EFFECTS } from './service.ts';
 
@@ -24,10 +25,13 @@ export interface Effects {
   undo(lab: Lab, host: LabHost): Promise<void> | void;
 }
 
-export const EFFECTS = { ...HOST_EFFECTS, ...AGENT_EFFECTS, ...NETWORK_EFFECTS, ...SERVICE_EFFECTS } as const satisfies Record<
-  string,
-  Effects
->;
+export const EFFECTS = {
+  ...HOST_EFFECTS,
+  ...AGENT_EFFECTS,
+  ...NETWORK_EFFECTS,
+  ...SERVICE_EFFECTS,
+  ...LEADER_EFFECTS,
+} as const satisfies Record<string, Effects>;
 
 export type Fault = keyof typeof EFFECTS;
 export const FAULTS = Object.keys(EFFECTS) as readonly Fault[];

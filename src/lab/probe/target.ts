@@ -4,7 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import { createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import type { ProbeOptions } from './options.ts';
 
-export const LIVEZ = '/livez';
+/** Whether the API server itself answers: without its etcd it is not ready, and a matter for the balancer. */
+export const LIVEZ = '/livez?exclude=etcd';
 
 export interface Target {
   /** For `https.request`; the secure context is shared, because building one costs more than a handshake. */
