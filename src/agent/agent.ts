@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { Server } from 'node:http';
 import { macNumber, macText } from '../base/address.ts';
 import { isBalancerPayload } from '../core/balancer/wire.ts';
 import { DRAIN_GRACE_MS, healthProfiles } from '../core/balancer/timing.ts';
 import type { DatapathPlan, Target } from '../core/balancer/plan.ts';
-import { agreement } from '../core/cluster/agreement.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
 import { parseHostPort } from '../core/cluster/values.ts';
 import type { Fitness } from '../core/lease/message.ts';
@@ -22,8 +20,10 @@ import type { AgentStatus } from '../ports/control.ts';
 import type { Datagram } from '../ports/datagram.ts';
 import type { Log } from '../ports/log.ts';
 import { HostDatapath } from './datapath.ts';
+import { clusterDigest } from './digest.ts';
 import type { Guardian } from './guardian/guardian.ts';
 import { createMetrics, type Metrics, openMetrics, refreshMetrics, refreshSteered } from './metrics.ts';
+import { Ownership } from './ownership.ts';
 import type { Self } from './self.ts';
 import { Upkeep } from './upkeep.ts';
 import { agentStatus, knownHolder } from './status.ts';
@@ -31,6 +31,8 @@ import type { Host } from './world.ts';
 
 /** Longest wait for the lease to be handed over at shutdown; after it the lease simply ends. */
 const SHUTDOWN_LEASES = 2;
+/** Longest wait for the record to be let go of at shutdown; after it the record simply expires. */
+const LET_GO_MS = 2000;
 const LOG_AGAIN_MS = 60_000;
 
 export interface AgentOptions {
@@ -52,6 +54,8 @@ export class Agent {
   #lease!: LeaseEngine;
   #health!: HealthEngine;
   #conflict!: ConflictEngine;
+  /** With an election that hale does not decide alone. */
+  #ownership: Ownership | undefined;
   #datapath!: HostDatapath;
   #datagram!: SealedDatagram;
   #metricsServer!: Server;
@@ -105,6 +109,7 @@ export class Agent {
       datagram: this.#leaseDatagram(),
       endpoint: host.endpoint,
       onEvent: (event) => this.#onLease(event),
+      onReleased: () => this.#ownership?.look(),
     });
     this.#health = new HealthEngine({
       targets: this.#targets,
@@ -118,6 +123,7 @@ export class Agent {
       },
     });
     this.#conflict = this.#openConflict();
+    this.#ownership = this.#openOwnership();
     const refresh = () => {
       refreshMetrics(this.#metrics, this.status());
       refreshSteered(this.#metrics, this.#datapath.sockets ?? { connections: 0, destroyed: 0 });
@@ -134,7 +140,10 @@ export class Agent {
       datapath: this.#datapath,
       lease: () => this.#lease.state,
       onSilent: (member, isStillSilent) => this.#health.suspect(this.#names[member] as string, isStillSilent),
-      onLook: () => this.#applyPlan(),
+      onLook: () => {
+        this.#applyPlan();
+        this.#updateFitness();
+      },
       onMended: () => this.#metrics.repairs.inc(),
     });
   }
@@ -159,6 +168,19 @@ export class Agent {
           'another control-plane host answers for the address too: look there at `hale datapath explain`, and set net.ipv4.conf.all.arp_ignore=1',
         );
       },
+    });
+  }
+
+  #openOwnership(): Ownership | undefined {
+    const { cluster, self, clock, log } = this.#options;
+    return Ownership.open({
+      cluster,
+      self,
+      clock,
+      log,
+      isInvolved: () => this.#isInvolved(),
+      onChange: () => this.#updateFitness(),
+      onFailed: () => this.#metrics.recordFailures.inc(),
     });
   }
 
@@ -221,11 +243,13 @@ export class Agent {
   drain(): void {
     this.#options.log.info({}, 'drain');
     this.#lease.drain();
+    this.#updateFitness();
   }
 
   resume(): void {
     this.#options.log.info({}, 'resume');
     this.#lease.resume();
+    this.#updateFitness();
   }
 
   /** Hands the lease over, lets connections end, leaves nothing in the kernel. */
@@ -237,6 +261,8 @@ export class Agent {
     const until = clock.now() + SHUTDOWN_LEASES * leaseMs;
     while (this.#isHolding() && clock.now() < until) await new Promise((resolve) => clock.at(clock.now() + 2, () => resolve(undefined)));
     this.#upkeep.stop();
+    await this.#ownership?.letGo(clock.now() + LET_GO_MS);
+    this.#ownership?.stop();
     if (held) await this.#datapath.carrier.drain(DRAIN_GRACE_MS);
     this.#lease.stop();
     this.#health.stop();
@@ -325,7 +351,10 @@ export class Agent {
   /** Two levels: whether this host may stand at all, and whether it reaches a ready API server. Its own API server plays no special part. */
   #updateFitness(): void {
     const ready = this.#targets.reduce((mask, t, i) => (this.#health.of(t.name).state === 'ready' ? mask | (1 << i) : mask), 0);
-    const fitness: Fitness = this.#conflict?.occupant !== undefined ? 'unable' : ready === 0 ? 'poor' : 'good';
+    const conflicted = this.#conflict?.occupant !== undefined;
+    this.#ownership?.update({ willing: !conflicted, ready, lease: this.#lease.state });
+    const unable = conflicted || this.#ownership?.mayHold === false;
+    const fitness: Fitness = unable ? 'unable' : ready === 0 ? 'poor' : 'good';
     this.#lease.setFitness({ fitness, readyBackends: ready, mac: macNumber(this.#options.host.mac) });
   }
 
@@ -342,7 +371,7 @@ export class Agent {
     for (const { heartbeat } of this.#lease.state.peers) if (heartbeat !== undefined) yield macText(heartbeat.mac);
   }
 
-  #unfit(): string | undefined {
+  #occupied(): string | undefined {
     const occupant = this.#conflict.occupant;
     if (occupant === undefined) return undefined;
     if (occupant === 'unchecked') return 'still asking the link whether another machine has the address';
@@ -358,17 +387,12 @@ export class Agent {
       now: clock.now(),
       lease: this.#lease.state,
       health: (name) => this.#health.of(name),
-      unfit: this.#unfit(),
+      conflict: this.#occupied(),
+      record: this.#ownership?.status(),
+      unfit: this.#occupied() ?? this.#ownership?.unfit(),
       connections: this.#datapath.carrier.connections(),
       steeredTo: this.#datapath.sockets?.chosen ?? null,
       guarded: guardian.guarded,
     });
   }
-}
-
-function clusterDigest(cluster: Cluster): number {
-  const members = cluster.controlPlane.hosts.map((host) => ({ name: host.name, address: host.addresses[0]?.address as string }));
-  const { leaseMs } = timingProfiles[cluster.agent.profile];
-  const text = agreement({ name: cluster.name, members, addresses: cluster.endpoint.addresses, leaseMs });
-  return createHash('sha256').update(text).digest().readUInt32BE(0);
 }

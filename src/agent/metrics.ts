@@ -46,6 +46,11 @@ export function createMetrics() {
     guarded: gauge('hale_guarded', '1 while a guardian process stands by to move the address at once should the agent die, otherwise 0.'),
     takeovers: counter('hale_takeovers_total', 'Times that this agent became the holder.'),
     losses: counter('hale_losses_total', 'Times that this agent stopped holding, by reason.', ['reason']),
+    recordOwned: gauge(
+      'hale_record_owned',
+      '1 while this host owns the record of `election: kubernetes` or `election: etcd`, otherwise 0.',
+    ),
+    recordFailures: counter('hale_record_failures_total', 'Times that the record of the election could not be read or written.'),
     rejected: counter('hale_datagrams_rejected_total', 'Datagrams that were not acted on, by reason.', ['reason']),
     conflicts: counter('hale_address_conflicts_total', 'Claims of the address by another machine while this host holds it.'),
     effectFailures: counter('hale_effect_failures_total', 'Failed changes to the kernel, by kind.', ['effect']),
@@ -83,6 +88,7 @@ export function refreshMetrics(metrics: Metrics, status: AgentStatus): void {
   metrics.connections.set(status.connections);
   metrics.enforced.set(status.endpoint.enforced ? 1 : 0);
   metrics.guarded.set(status.guarded ? 1 : 0);
+  metrics.recordOwned.set(status.record?.owned ? 1 : 0);
   for (const { name, state } of status.backends) metrics.backendReady.set({ backend: name }, state === 'ready' ? 1 : 0);
 }
 

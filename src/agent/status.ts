@@ -2,7 +2,7 @@ import { activePromise } from '../core/lease/granter.ts';
 import { isFresh, type LeaseState, majority } from '../core/lease/state.ts';
 import type { BackendHealth } from '../core/balancer/health.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
-import type { AgentStatus, MemberStatus } from '../ports/control.ts';
+import type { AgentStatus, MemberStatus, RecordStatus } from '../ports/control.ts';
 import type { Self } from './self.ts';
 import type { Host } from './world.ts';
 
@@ -14,6 +14,9 @@ export interface AgentView {
   lease: LeaseState;
   /** Of a backend, by its name. */
   health: (name: string) => BackendHealth;
+  /** What else answers for the address, in words. */
+  conflict: string | undefined;
+  record: RecordStatus | undefined;
   /** Why this host may not stand, in words. */
   unfit: string | undefined;
   connections: number;
@@ -22,7 +25,8 @@ export interface AgentView {
 }
 
 /** All that an agent says of itself. */
-export function agentStatus({ cluster, self, host, now, lease, health, unfit, connections, steeredTo, guarded }: AgentView): AgentStatus {
+export function agentStatus(view: AgentView): AgentStatus {
+  const { cluster, self, host, now, lease, health, unfit, conflict, record, connections, steeredTo, guarded } = view;
   const { hosts } = cluster.controlPlane;
   const names = hosts.map(({ name }) => name);
   const addresses = hosts.map((each) => each.addresses[0]?.address as string);
@@ -44,7 +48,7 @@ export function agentStatus({ cluster, self, host, now, lease, health, unfit, co
       interface: self.interfaceName,
       enforced: host.gate !== null,
       weaker: host.weaker ?? null,
-      conflict: unfit ?? null,
+      conflict: conflict ?? null,
     },
     silentMs: Math.max(0, Math.ceil(lease.granter.silentUntil - now)),
     members: membersStatus(lease, { now, names, addresses }),
@@ -52,6 +56,7 @@ export function agentStatus({ cluster, self, host, now, lease, health, unfit, co
       const { state, reason, since } = health(name);
       return { name, address: addresses[i] as string, state, reason, sinceMs: Math.round(now - since) };
     }),
+    record: record ?? null,
     datapath: host.choice,
     connections,
     steeredTo,

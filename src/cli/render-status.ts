@@ -43,6 +43,7 @@ function summary(status: Status): string {
   lines.push(`here     ${status.host}: ${status.role}${status.whyNotHolding === null ? '' : `, ${status.whyNotHolding}`}`);
   const how = endpoint.enforced ? 'the kernel ends the lease by itself' : 'only the agent ends the lease';
   lines.push(`lease    ${status.leaseMs} ms (profile ${status.profile}); ${how}; real-time scheduling ${status.realtime ? 'on' : 'off'}`);
+  if (status.record !== null) lines.push(`record   ${recordLine(status.record, status.host)}`);
   lines.push(`datapath ${status.datapath.datapath} (${status.datapath.because}); ${status.connections} connections`);
   if (status.steeredTo !== null && status.steeredTo.length > 0)
     lines.push(`sockets  processes on this host are connected straight to ${status.steeredTo.join(', ')}`);
@@ -51,6 +52,13 @@ function summary(status: Status): string {
   lines.push(`guardian ${status.guarded ? 'stands by' : unguarded}`);
   if (endpoint.conflict !== null) lines.push(styleText('red', `conflict ${endpoint.conflict}`));
   return `${lines.join('\n')}\n`;
+}
+
+function recordLine({ name, owner, owned, changedMsAgo, problem }: NonNullable<Status['record']>, host: string): string {
+  if (changedMsAgo === null) return styleText('yellow', `${name}: ${problem ?? 'not read yet'}`);
+  const who = owned ? `${styleText('green', host)} owns` : owner === null ? `${styleText('red', 'nobody')} owns` : `${owner} owns`;
+  const when = `changed ${Math.round(changedMsAgo / 1000)} s ago`;
+  return `${who} ${name}, ${when}${problem === null ? '' : `; ${styleText('red', problem)}`}`;
 }
 
 function membersTable(status: Status): string {

@@ -27,6 +27,8 @@ export interface LeaseEngineOptions {
   datagram: Datagram;
   endpoint: EndpointAddress;
   onEvent: (event: LeaseEvent) => void;
+  /** A member counts on no promises any more: it has given the lease up, or a round that it lost. */
+  onReleased?: () => void;
 }
 
 /** Feeds the lease machine from clock and network, and carries out what it decides. */
@@ -72,8 +74,10 @@ export class LeaseEngine {
 
   #receive(from: Member, payload: Uint8Array): void {
     const decoded = decodeLeaseMessage(payload);
-    if (decoded.ok) this.#input({ kind: 'message', from, message: decoded.message });
-    else this.#options.onEvent({ kind: 'malformed', from, reason: decoded.reason });
+    if (decoded.ok) {
+      this.#input({ kind: 'message', from, message: decoded.message });
+      if (decoded.message.kind === 'release') this.#options.onReleased?.();
+    } else this.#options.onEvent({ kind: 'malformed', from, reason: decoded.reason });
   }
 
   #input(input: LeaseInput): void {

@@ -12,7 +12,7 @@ import { findKubernetes } from './kubernetes/programs.ts';
 import { createLabFolder, labFolder, labNames, readJson, removeLabFolder, writeJson } from './folder.ts';
 import { openHost, type LabHost } from './host.ts';
 import { endInit, readInit, startInit } from './init.ts';
-import { hostPlans, planLab, type LabDatapath, type LabFamilies, type LabPlan } from './plan.ts';
+import { hostPlans, planLab, type LabDatapath, type LabElection, type LabFamilies, type LabPlan } from './plan.ts';
 import { findEtcd } from './services.ts';
 import { startAgents, startApiservers, startControllers, startEtcd } from './start.ts';
 import { openSwitch, type Switch } from './switch.ts';
@@ -31,6 +31,8 @@ export interface LabOptions {
   profile?: string;
   /** `auto` by default. */
   datapath?: LabDatapath;
+  /** How the holder is chosen besides; by the agents alone without it. */
+  election?: LabElection;
   /** Folder with the Kubernetes programs, or `stand-in`; without it PATH and the cache are searched, and the stand-in is the last resort. */
   kubernetes?: string;
   /** What to start; everything by default. */
@@ -78,6 +80,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     families: options.families ?? '4',
     profile: options.profile ?? 'default',
     datapath: options.datapath ?? DEFAULT_DATAPATH,
+    ...(options.election === undefined ? {} : { election: options.election }),
     kubernetes,
     etcd,
   });

@@ -19,6 +19,12 @@ export interface HostPlan {
 export const LAB_DATAPATHS = ['auto', 'dsr', 'nat', 'proxy'] as const;
 export type LabDatapath = (typeof LAB_DATAPATHS)[number];
 
+/** An election by a record, and the timings of its record in seconds. */
+export interface LabElection {
+  by: 'kubernetes' | 'etcd';
+  lease?: { durationSeconds: number; renewDeadlineSeconds: number; retryPeriodSeconds: number };
+}
+
 /** What a lab is made of, kept in lab.json; the datapath alone may be changed later. */
 export interface LabPlan {
   name: string;
@@ -26,6 +32,8 @@ export interface LabPlan {
   /** Timing profile of the agents. */
   profile: string;
   datapath: LabDatapath;
+  /** Absent: `quorum`. */
+  election?: LabElection;
   controlPlane: readonly HostPlan[];
   client: HostPlan;
   endpoint: { addresses: readonly string[]; port: number; dnsName: string };
@@ -50,6 +58,7 @@ export function planLab(options: {
   families: LabFamilies;
   profile: string;
   datapath: LabDatapath;
+  election?: LabElection;
   kubernetes: LabPlan['kubernetes'];
   etcd: LabPlan['etcd'];
 }): LabPlan {

@@ -27,6 +27,8 @@ export interface AgentStatus {
   silentMs: number;
   members: MemberStatus[];
   backends: { name: string; address: string; state: BackendState; reason: string; sinceMs: number }[];
+  /** The record of `election: kubernetes` or `election: etcd`; null with `election: quorum`. */
+  record: RecordStatus | null;
   /** How connections reach a backend from this host when it holds the address, and why so. */
   datapath: Choice;
   connections: number;
@@ -35,6 +37,19 @@ export interface AgentStatus {
   realtime: boolean;
   /** Whether a guardian process stands by, so that the address moves at once should only the agent die. */
   guarded: boolean;
+}
+
+export interface RecordStatus {
+  /** `Lease kube-system/hale`, `etcd key /hale/election/CLUSTER/hale`. */
+  name: string;
+  /** Who stands in it, as last read; null when nobody does. */
+  owner: string | null;
+  /** Whether this host may count on owning it. */
+  owned: boolean;
+  /** How long ago this agent saw it change; null before it was read. */
+  changedMsAgo: number | null;
+  /** Why it could not be read or written the last time. */
+  problem: string | null;
 }
 
 /** The same of a machine that is no control-plane host: `hale agent --node`. */

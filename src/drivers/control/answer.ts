@@ -58,6 +58,7 @@ const agentStatus: z.ZodType<AgentStatus> = z.object({
     }),
   ),
   backends,
+  record: z.object({ name, owner: text, owned: flag, changedMsAgo: number.nullable(), problem: text }).nullable(),
   datapath: z.object({ datapath: z.enum(['dsr', 'nat', 'ipvs', 'proxy']), because: name }),
   connections: number,
   steeredTo: z.array(name).nullable(),

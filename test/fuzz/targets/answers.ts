@@ -27,6 +27,7 @@ const status: AgentStatus = {
   silentMs: 0,
   members: [{ name: 'cp1', address: '10.0.0.11', heardMsAgo: null, alive: true, fitness: 'good', hears: ['cp1'], readyBackends: ['cp1'] }],
   backends: [{ name: 'cp1', address: '10.0.0.11:6443', state: 'ready', reason: '', sinceMs: 1 }],
+  record: { name: 'Lease kube-system/hale', owner: 'cp1', owned: true, changedMsAgo: 900, problem: null },
   datapath: { datapath: 'dsr', because: 'auto' },
   connections: 3,
   steeredTo: ['cp1'],
