@@ -13,6 +13,7 @@ const commands: Record<string, () => Promise<Command>> = {
   validate: async () => (await import('./validate.ts')).validateCommand(),
   certificates: async () => (await import('./certificates.ts')).certificatesCommand(),
   schema: async () => (await import('./schema.ts')).schemaCommand(),
+  render: async () => (await import('./render.ts')).renderCommand(),
   lab: async () => (await import('./lab.ts')).labCommand(),
   drill: async () => (await import('./drill.ts')).drillCommand(),
   demo: async () => (await import('./demo.ts')).demoCommand(),

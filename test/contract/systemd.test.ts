@@ -258,19 +258,18 @@ describe.skipIf(kubernetesProblem !== undefined)(`control plane${kubernetesProbl
 
   test('an API server that is stopped is unready at once, and serves on meanwhile', async () => {
     await machine.output('systemctl', 'stop', '--no-block', 'kube-apiserver');
-    await until(
-      async () => (await get([`${API}/readyz`]))[0]?.status,
-      (status) => status === 500,
-      'unready',
-    );
-    const [readyz, livez, verbose, api] = await get(
-      ['readyz', 'livez', 'readyz?verbose', 'api'].map((path) => `${API}/${path}`),
-      ADMIN,
-    );
-    expect([readyz?.status, livez?.status, api?.status]).toEqual([500, 200, 200]);
+    const urls = ['readyz', 'livez', 'readyz?verbose', 'api'].map((path) => `${API}/${path}`);
+    const [answers] = await Promise.all([
+      until(
+        () => get(urls, ADMIN),
+        ([readyz]) => readyz?.status === 500,
+        'unready',
+      ),
+      kubectl('create', 'configmap', 'late'),
+    ]);
+    const [, livez, verbose, api] = answers;
+    expect([livez?.status, verbose?.status, api?.status]).toEqual([200, 500, 200]);
     expect(verbose?.body).toContain('[-]shutdown failed: reason withheld\n');
-    expect((await get([`${API}/readyz?verbose`]))[0]).toEqual(verbose);
-    await kubectl('create', 'configmap', 'late');
     await machine.output('systemctl', 'start', 'kube-apiserver');
     await untilActive('kube-apiserver');
     expect(await kubectl('get', 'configmap', 'late', '-o', 'name')).toBe('configmap/late\n');
@@ -288,11 +287,13 @@ describe.skipIf(problem !== undefined)(`agent${problem === undefined ? '' : `: s
     expect(status).toMatchObject({ realtime: true, guarded: true });
     const said = await journal('hale-agent');
     expect(said.split('\n').filter((line) => /"level":"?(warn|error)/.test(line))).toEqual([]);
-    process.stdout.write(JSON.stringify(status));
   });
 
-  test('is told apart from its guardian: that one acts, and ends, when the agent is killed', async () => {
+  test('its guardian is given the time to act when the agent is killed', async () => {
     const before = await mainPid('hale-agent');
+    const guardian = (await machine.output('sh', '-c', `cat /proc/${before}/task/*/children`)).trim().split(' ');
+    // As slow as can be: systemd hears of the death first, and wakes it with its SIGTERM.
+    await machine.output('kill', '-STOP', ...guardian);
     await machine.output('kill', '-9', `${before}`);
     await until(
       () => mainPid('hale-agent'),
@@ -308,7 +309,7 @@ describe.skipIf(problem !== undefined)(`agent${problem === undefined ? '' : `: s
     await machine.output('systemctl', 'stop', 'hale-agent');
     expect((await machine.output('systemctl', 'show', '--value', '--property=Result', 'hale-agent')).trim()).toBe('success');
     const said = (await journal('hale-agent')).slice(since);
-    expect(said).not.toMatch(/the agent is dead|SIGKILL/);
+    expect(said).not.toContain('the agent is dead');
     expect(await machine.output('ip', 'address', 'show', 'dev', 'eth0')).not.toContain('10.66.0.100');
   });
 });

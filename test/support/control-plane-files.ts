@@ -1,6 +1,6 @@
 /** Keys, certificates and kubeconfigs of one control-plane host, as `kubeadm init` would leave them: all of root, keys for root alone. */
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Cluster, ClusterHost } from '../../src/core/cluster/schema.ts';
 import { kubeconfigText } from '../../src/core/pki/kubeconfig.ts';
@@ -32,6 +32,8 @@ export async function writeControlPlaneFiles(root: string, { cluster, host }: { 
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   write(join(pki, 'sa.key'), { text: privateKey.export({ type: 'sec1', format: 'pem' }).toString(), mode: 0o600 });
   write(join(pki, 'sa.pub'), { text: publicKey.export({ type: 'spki', format: 'pem' }).toString(), mode: 0o644 });
+  // Nobody else may even look: the units do not depend on it.
+  chmodSync(kubernetes, 0o700);
 }
 
 function writePair(path: string, { certPem, keyPem }: KeyPair): void {
@@ -40,7 +42,6 @@ function writePair(path: string, { certPem, keyPem }: KeyPair): void {
 }
 
 function write(path: string, { text, mode }: { text: string; mode: number }): void {
-  // Closed even to those who may read certificates: the units do not depend on it.
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, text, { mode });
 }
