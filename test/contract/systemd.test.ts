@@ -82,8 +82,19 @@ async function get(urls: string[], files: { cert?: string; key?: string } = {}):
   return JSON.parse(await machine.output(`${HALE}/node_modules/.bin/node`, `${HALE}/test/support/https-get.ts`, wanted)) as Answer[];
 }
 
-const kubectl = (...words: string[]) =>
-  machine.output('kubectl', '--kubeconfig=/etc/kubernetes/super-admin.conf', `--server=${API}`, ...words);
+const kubectlAt = (url: string, ...words: string[]) =>
+  machine.output('kubectl', '--kubeconfig=/etc/kubernetes/super-admin.conf', `--server=${url}`, ...words);
+const kubectl = (...words: string[]) => kubectlAt(API, ...words);
+
+async function startControlPlane(url: string): Promise<void> {
+  const started = await machine.run(['systemctl', 'start', ...DAEMONS]);
+  if (started.code !== 0) throw new Error(`${started.stderr}\n${await machine.output('journalctl', '--no-pager', '--lines=60')}`);
+  await until(
+    async () => (await get([`${url}/readyz`]))[0]?.status,
+    (status) => status === 200,
+    'the API server is ready',
+  );
+}
 
 async function mainPid(name: string): Promise<number> {
   return Number(await machine.output('systemctl', 'show', '--value', '--property=MainPID', name));
@@ -171,13 +182,7 @@ const showService: Service = {
 
 describe.skipIf(kubernetesProblem !== undefined)(`control plane${kubernetesProblem ? `: skipped: ${kubernetesProblem}` : ''}`, () => {
   beforeAll(async () => {
-    const started = await machine.run(['systemctl', 'start', ...DAEMONS]);
-    if (started.code !== 0) throw new Error(`${started.stderr}\n${await machine.output('journalctl', '--no-pager', '--lines=60')}`);
-    await until(
-      async () => (await get([`${API}/readyz`]))[0]?.status,
-      (status) => status === 200,
-      'the API server is ready',
-    );
+    await startControlPlane(API);
   }, START_MS);
 
   test("each daemon runs as a user of its own without rights, from a tree that is root's alone", async () => {
@@ -188,6 +193,10 @@ describe.skipIf(kubernetesProblem !== undefined)(`control plane${kubernetesProbl
       expect((await machine.output('stat', '--format=%U', `/proc/${pid}`)).trim()).toBe(name);
     }
     expect((await machine.output('stat', '--format=%U %a', '/etc/kubernetes', `${PKI}/etcd/server.key`)).trim()).toBe('root 700\nroot 600');
+  });
+
+  test('no flag of theirs is on its way out', async () => {
+    for (const name of DAEMONS) expect(await journal(name)).not.toMatch(/deprecated/i);
   });
 
   test('controller manager and scheduler are healthy, and lead', async () => {
@@ -275,6 +284,57 @@ describe.skipIf(kubernetesProblem !== undefined)(`control plane${kubernetesProbl
     expect(await kubectl('get', 'configmap', 'late', '-o', 'name')).toBe('configmap/late\n');
   }, 120_000);
 });
+
+const KINDS = [
+  {
+    kind: 'IPv6 only, on its own address alone',
+    changes: {
+      endpoint: { address: 'fd66::100', port: 8443, interface: 'eth0' },
+      controlPlane: { hosts: [{ name: 'cp1', address: 'fd66::11/64' }] },
+      kubernetes: { serviceSubnet: 'fd00:96::/112', podSubnet: 'fd00:244::/56' },
+      apiserver: { bind: 'host' },
+    },
+    url: 'https://[fd66::11]:6443',
+    serviceAddresses: ['fd00:96::1'],
+  },
+  {
+    kind: 'dual stack, at port 443',
+    changes: {
+      endpoint: { address: ['10.66.0.100', 'fd66::100'], port: 443, interface: 'eth0' },
+      controlPlane: { hosts: [{ name: 'cp1', address: ['10.66.0.11/24', 'fd66::11/64'] }] },
+      kubernetes: { serviceSubnet: ['10.96.0.0/16', 'fd00:96::/112'], podSubnet: ['10.244.0.0/16', 'fd00:244::/56'] },
+      apiserver: { port: 443 },
+    },
+    url: 'https://[fd66::11]:443',
+    serviceAddresses: ['10.96.0.1'],
+  },
+];
+
+describe.skipIf(kubernetesProblem !== undefined)(
+  `other kinds of clusters${kubernetesProblem ? `: skipped: ${kubernetesProblem}` : ''}`,
+  () => {
+    test.each(KINDS)('$kind', { timeout: START_MS }, async ({ changes, url, serviceAddresses }) => {
+      await machine.output('systemctl', 'stop', ...DAEMONS.toReversed());
+      await machine.output('sh', '-c', 'rm -rf /var/lib/etcd/* /etc/kubernetes; ip address replace fd66::11/64 dev eth0 nodad');
+      await install(changes);
+      await startControlPlane(url);
+      const services = await kubectlAt(url, 'get', 'service', 'kubernetes', '-o', 'jsonpath={.spec.clusterIPs[*]}');
+      expect(services.split(' ')).toEqual(serviceAddresses);
+      await until(
+        () => kubectlAt(url, 'get', 'leases', '-n', 'kube-system', '-o', 'name'),
+        (names) => names.includes('kube-controller-manager'),
+        'it leads',
+      );
+      await kubectlAt(url, 'create', 'deployment', 'works', '--image=none');
+      await until(
+        () => kubectlAt(url, 'get', 'pods', '-o', 'name'),
+        (pods) => pods.startsWith('pod/works-'),
+        'the controllers make a Pod',
+      );
+      for (const name of DAEMONS) await untilActive(name);
+    });
+  },
+);
 
 describe.skipIf(problem !== undefined)(`agent${problem === undefined ? '' : `: skipped: ${problem}`}`, () => {
   beforeAll(async () => {

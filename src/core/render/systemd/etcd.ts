@@ -4,8 +4,8 @@ import { PKI_DIR } from '../paths.ts';
 import type { Service } from '../service.ts';
 import { SPARED } from './unit.ts';
 
-export const PEER_PORT = 2380;
-export const ETCD_METRICS = 'http://127.0.0.1:2381';
+const PEER_PORT = 2380;
+const ETCD_METRICS = 'http://127.0.0.1:2381';
 
 /** The largest that etcd's own documentation suggests; the default of 2 GiB fills up under large clusters. */
 const QUOTA_BYTES = 8 * 1024 ** 3;
@@ -76,7 +76,7 @@ function etcdArguments({ cluster, host, token }: EtcdOptions): string[] {
   ];
 }
 
-export function peerUrl(host: ClusterHost): string {
+function peerUrl(host: ClusterHost): string {
   return `https://${hostPort(host.addresses[0]?.address as string, PEER_PORT)}`;
 }
 
