@@ -5,7 +5,7 @@ import type { Service } from '../service.ts';
 import { SPARED } from './unit.ts';
 
 const PEER_PORT = 2380;
-const ETCD_METRICS = 'http://127.0.0.1:2381';
+export const ETCD_METRICS = 'http://127.0.0.1:2381';
 
 /** The largest that etcd's own documentation suggests; the default of 2 GiB fills up under large clusters. */
 const QUOTA_BYTES = 8 * 1024 ** 3;
