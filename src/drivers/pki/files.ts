@@ -41,7 +41,6 @@ export function createFile(path: string, options: { text: string; mode: number }
   } finally {
     rmSync(temporary);
   }
-  syncFolder(path);
 }
 
 /**

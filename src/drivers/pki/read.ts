@@ -56,16 +56,15 @@ function readCertificate({ dir, name, authorities }: { dir: string; name: string
   const place = { name, path: `${target}.crt`, kind: name in AUTHORITIES ? ('authority' as const) : ('certificate' as const) };
   const certificates = parseCertificates(readFile(place.path) ?? '');
   if (certificates === undefined) return { ...place, unreadable: 'no certificate in PEM can be read from it' };
-  return {
-    ...place,
-    ...contents(certificates[0]),
-    ...keyFacts(certificates[0], { path: `${target}.key`, pem: readFile(`${target}.key`) }),
-    // An authority may be signed by one of the user's own, elsewhere.
-    ...(place.kind === 'authority'
-      ? { authority: null, signedByAuthority: null }
-      : signature(certificates, { name: authorityOf(name), authorities })),
-    halfRenewed: isHalfRenewed(target),
-  };
+  const key = { path: `${target}.key`, pem: readFile(`${target}.key`) };
+  const halfRenewed = isHalfRenewed(target);
+  if (place.kind === 'certificate') {
+    const signed = signature(certificates, { name: authorityOf(name), authorities });
+    return { ...place, ...contents(certificates[0]), ...keyFacts(certificates[0], key), ...signed, halfRenewed };
+  }
+  // Its file may also hold the one that it replaces; and it may be signed by one of the user's own, elsewhere.
+  const own = certificates.find((one) => keyFacts(one, key).keyMatches) ?? certificates[0];
+  return { ...place, ...contents(own), ...keyFacts(own, key), authority: null, signedByAuthority: null, halfRenewed };
 }
 
 function contents(certificate: X509Certificate) {

@@ -56,10 +56,13 @@ describe('the plan', () => {
           const certificate = new X509Certificate(certPem);
           for (const name of plan.dnsNames) expect(certificate.checkHost(name, { subject: 'never' })).toBe(name);
           for (const address of plan.ipAddresses) expect(certificate.checkIP(address)).toBe(address);
-          expect((certificate.subjectAltName ?? '').split(', ').filter(Boolean)).toHaveLength(plan.dnsNames.length + plan.ipAddresses.length);
+          expect((certificate.subjectAltName ?? '').split(', ').filter(Boolean)).toHaveLength(
+            plan.dnsNames.length + plan.ipAddresses.length,
+          );
           if (plan.path !== 'apiserver') continue;
           const { addresses, dnsName } = cluster.endpoint;
-          for (const address of [...addresses, ...host.addresses.map((one) => one.address)]) expect(certificate.checkIP(address)).toBe(address);
+          for (const address of [...addresses, ...host.addresses.map((one) => one.address)])
+            expect(certificate.checkIP(address)).toBe(address);
           expect(certificate.checkHost(dnsName ?? 'kubernetes.default.svc')).toBeDefined();
         }
       }),
@@ -76,9 +79,13 @@ describe('the plan', () => {
 
   test('what nobody can take rights from is on the first host alone', () => {
     const cluster = clusterWith({});
-    const holders = cluster.controlPlane.hosts.filter((host) => hostKubeconfigs(cluster, host).some((one) => one.organization === 'system:masters'));
+    const holders = cluster.controlPlane.hosts.filter((host) =>
+      hostKubeconfigs(cluster, host).some((one) => one.organization === 'system:masters'),
+    );
     expect(holders.map(({ name }) => name)).toEqual(['cp1']);
-    expect(cluster.controlPlane.hosts.flatMap((host) => hostCertificates(cluster, host)).filter((one) => one.organization !== undefined)).toEqual([]);
+    expect(
+      cluster.controlPlane.hosts.flatMap((host) => hostCertificates(cluster, host)).filter((one) => one.organization !== undefined),
+    ).toEqual([]);
   });
 
   test('administrators come by the endpoint, the controllers by their own host', () => {
@@ -98,7 +105,12 @@ describe('a kubeconfig', () => {
 
   test('reads back', () => {
     const source = (pem: string) => ({ base64: base64(pem) });
-    expect(parseKubeconfig(text)).toEqual({ server: facts.server, authority: source('CA'), certificate: source('CERT'), key: source('KEY') });
+    expect(parseKubeconfig(text)).toEqual({
+      server: facts.server,
+      authority: source('CA'),
+      certificate: source('CERT'),
+      key: source('KEY'),
+    });
   });
 
   test('is renewed in its current context, and what else is in it stays', () => {
@@ -168,7 +180,11 @@ describe('judged', () => {
   test('by its key, and an authority is good without', () => {
     expect(judge({ keyMatches: null })).toEqual(['key-missing']);
     expect(judge({ kind: 'authority', keyMatches: null })).toEqual([]);
-    expect(judge({ keyMatches: false, keyReadableByOthers: true, halfRenewed: true })).toEqual(['half-renewed', 'key-mismatch', 'key-readable']);
+    expect(judge({ keyMatches: false, keyReadableByOthers: true, halfRenewed: true })).toEqual([
+      'half-renewed',
+      'key-mismatch',
+      'key-readable',
+    ]);
   });
 
   test('by its authority; one that is kept elsewhere proves nothing', () => {
