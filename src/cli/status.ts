@@ -8,24 +8,25 @@ import { readEtcdStatus } from '../drivers/etcd/cluster-status.ts';
 import { CONTROL_SOCKET, type NodeStatus } from '../ports/control.ts';
 import { DEFAULT_CONFIG, readClusterFile } from './read-cluster.ts';
 import { isNode, renderNodeStatus, renderStatus, type Status } from './render-status.ts';
+import { addDeepOptions, type DeepOptions, showDeep } from './status-deep.ts';
 
 const WATCH_INTERVAL_MS = 1000;
 
-interface StatusOptions {
+interface StatusOptions extends DeepOptions {
   config: string;
   watch?: true;
-  json?: true;
 }
 
 /** `hale status`: who answers for the address and why, as this host's agent sees it, with the etcd behind; on a node, where its connections go. */
 export function statusCommand(): Command {
-  return new Command('status')
+  return addDeepOptions(new Command('status'))
     .description('show holder, lease, members, backends and etcd, as the agent of this host sees them; on a node, where its connections go')
     .option('--config <file>', 'cluster description', DEFAULT_CONFIG)
     .option('--watch', 'show it again every second')
     .option('--json', 'print one JSON document; with --watch one a line')
     .action(async (options: StatusOptions) => {
       const cluster = readClusterFile(options.config);
+      if (options.deep) return await showDeep(cluster, options);
       do {
         const status = await readStatus(cluster);
         show(status, options);

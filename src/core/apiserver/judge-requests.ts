@@ -5,30 +5,26 @@ export function judgeLatency(about: About, figures: Figures, { requestP99Ms }: T
   const { latency } = figures;
   if (latency === null) return [about.notJudged('request-p99', lack(figures, 'apiserver_request_duration_seconds_bucket'))];
   if (latency.length === 0) return [about.notJudged('request-p99', 'no request ended in the window')];
-  return latency.map((verb) =>
-    judgeP99(about, verb, {
-      id: 'request-p99',
-      thresholdMs: requestP99Ms,
-      why: 'Controllers and people wait that long for one request in a hundred; the objective of Kubernetes itself is 1 s.',
-      remedy:
-        'Compare with etcd-p99: slow there, look at the disks of etcd. Else look for large LISTs, slow admission webhooks and full seats on this host.',
-    }),
-  );
+  return judgeLatencies(about, latency, {
+    id: 'request-p99',
+    thresholdMs: requestP99Ms,
+    why: 'Controllers and people wait that long for one request in a hundred; the objective of Kubernetes itself is 1 s.',
+    remedy:
+      'Compare with etcd-p99: slow there, look at the disks of etcd. Else look for large LISTs, slow admission webhooks and full seats on this host.',
+  });
 }
 
 export function judgeEtcd(about: About, figures: Figures, { etcdRequestP99Ms }: Thresholds): Judgement[] {
   const { etcdLatency } = figures;
   if (etcdLatency === null) return [about.notJudged('etcd-p99', lack(figures, 'etcd_request_duration_seconds_bucket'))];
   if (etcdLatency.length === 0) return [about.notJudged('etcd-p99', 'it asked etcd nothing in the window')];
-  return etcdLatency.map((operation) =>
-    judgeP99(about, operation, {
-      id: 'etcd-p99',
-      thresholdMs: etcdRequestP99Ms,
-      why: 'Every write waits for etcd, and so does every consistent read.',
-      remedy:
-        'Look at the disk of this etcd member (its wal_fsync_duration), at what else writes to it, and at the network between the members.',
-    }),
-  );
+  return judgeLatencies(about, etcdLatency, {
+    id: 'etcd-p99',
+    thresholdMs: etcdRequestP99Ms,
+    why: 'Every write waits for etcd, and so does every consistent read.',
+    remedy:
+      'Look at the disk of this etcd member (its wal_fsync_duration), at what else writes to it, and at the network between the members.',
+  });
 }
 
 interface P99 {
@@ -38,9 +34,19 @@ interface P99 {
   remedy: string;
 }
 
+/** One for each with enough requests, and one for all that have too few. */
+function judgeLatencies(about: About, latencies: readonly Latency[], p99: P99): Judgement[] {
+  const [few, enough] = [
+    latencies.filter(({ requests }) => requests < REQUESTS_MIN),
+    latencies.filter(({ requests }) => requests >= REQUESTS_MIN),
+  ];
+  const judged = enough.map((latency) => judgeP99(about, latency, p99));
+  if (few.length === 0) return judged;
+  const counts = few.map(({ of, requests }) => `${requests} ${of}`).join(', ');
+  return [...judged, about.notJudged(p99.id, `too few requests, it takes ${REQUESTS_MIN} of a kind: ${counts}`)];
+}
+
 function judgeP99(about: About, { of, requests, p99 }: Latency, { id, thresholdMs, why, remedy }: P99): Judgement {
-  if (requests < REQUESTS_MIN)
-    return about.notJudged(id, `${of}: ${requests} requests in the window are too few, it takes ${REQUESTS_MIN}`);
   if (p99 === null) return about.notJudged(id, `${of}: its histogram has no bounds`);
   const ms = (seconds: number): number => Math.round(seconds * 1000);
   const [lower, upper] = [ms(p99.lower), ms(p99.upper)];

@@ -137,7 +137,7 @@ class KubernetesClient implements Kubernetes {
 class ClosedBetween extends Error {}
 
 /** All about TLS is the agent's: Node keeps a connection only for requests with the very same `checkServerIdentity`. */
-function newAgent({ host, serverName, ca, client }: KubernetesAccess): Agent {
+export function newAgent({ host, serverName, ca, client }: KubernetesAccess): Agent {
   const proves = serverName ?? host;
   return new Agent({
     keepAlive: true,

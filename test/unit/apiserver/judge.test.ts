@@ -80,7 +80,9 @@ describe('p99 of a verb', () => {
   });
 
   test('29 requests are not judged, however slow; 30 are', () => {
-    expect(judged(instance({ get: [0, 0, 29] }), 'request-p99')).toMatchObject([{ verdict: 'not-judged', value: null }]);
+    expect(judged(instance({ get: [0, 0, 29] }), 'request-p99')).toMatchObject([
+      { verdict: 'not-judged', value: null, says: 'too few requests, it takes 30 of a kind: 29 GET' },
+    ]);
     expect(judged(instance({ get: [0, 0, 30] }), 'request-p99')).toMatchObject([{ verdict: 'finding' }]);
   });
 

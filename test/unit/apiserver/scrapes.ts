@@ -1,7 +1,7 @@
 import { ScrapeReader, type Scrape } from '../../../src/core/apiserver/scrape.ts';
 
 /** What an API server at rest serves: every metric that is always there. */
-export const AT_REST = `process_start_time_seconds 1.7e+09
+const AT_REST = `process_start_time_seconds 1.7e+09
 process_resident_memory_bytes 3.00000e+08
 process_open_fds 80
 go_goroutines 2099
