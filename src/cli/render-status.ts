@@ -1,11 +1,16 @@
 import { styleText } from 'node:util';
 import { hostPort } from '../base/address.ts';
 import type { EtcdEndpointStatus } from '../drivers/etcd/cluster-status.ts';
+import type { ControlPlaneStatus } from '../drivers/kubernetes/control-plane.ts';
 import type { AgentStatus, NodeStatus } from '../ports/control.ts';
+import { renderControlPlane } from './render-control-plane.ts';
 import { table } from './table.ts';
 
 export interface Status extends AgentStatus {
   etcd: EtcdEndpointStatus[];
+  controlPlane: ControlPlaneStatus;
+  /** What is wrong with this host's certificates, each in a sentence. */
+  certificates: string[];
 }
 
 export function isNode(status: AgentStatus | NodeStatus): status is NodeStatus {
@@ -30,7 +35,7 @@ function placesOf({ addresses, port }: NodeStatus['endpoint']): string {
 
 /** The status as a person reads it. */
 export function renderStatus(status: Status): string {
-  return [summary(status), membersTable(status), backendsTable(status), etcdTable(status)].join('\n');
+  return [summary(status), membersTable(status), backendsTable(status), renderControlPlane(status), etcdTable(status)].join('\n');
 }
 
 function summary(status: Status): string {

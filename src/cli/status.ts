@@ -1,10 +1,15 @@
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { hostPort } from '../base/address.ts';
 import { EXIT_FINDING, HaleError } from '../base/error.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
+import { certificateProblems } from '../core/pki/certificate.ts';
+import { PKI_DIR } from '../core/render/paths.ts';
 import { askAnyStatus } from '../drivers/control/client.ts';
 import { readEtcdStatus } from '../drivers/etcd/cluster-status.ts';
+import { readControlPlane } from '../drivers/kubernetes/control-plane.ts';
+import { readCertificates } from '../drivers/pki/read.ts';
 import { CONTROL_SOCKET, type NodeStatus } from '../ports/control.ts';
 import { DEFAULT_CONFIG, readClusterFile } from './read-cluster.ts';
 import { isNode, renderNodeStatus, renderStatus, type Status } from './render-status.ts';
@@ -17,10 +22,12 @@ interface StatusOptions extends DeepOptions {
   watch?: true;
 }
 
-/** `hale status`: who answers for the address and why, as this host's agent sees it, with the etcd behind; on a node, where its connections go. */
+/** `hale status`: who answers for the address and why, as this host's agent sees it, with the control plane behind; on a node, where its connections go. */
 export function statusCommand(): Command {
   return addDeepOptions(new Command('status'))
-    .description('show holder, lease, members, backends and etcd, as the agent of this host sees them; on a node, where its connections go')
+    .description(
+      'show holder, lease, members and backends, as the agent of this host sees them, with API servers, who leads the controllers, etcd and certificates; on a node, where its connections go',
+    )
     .option('--config <file>', 'cluster description', DEFAULT_CONFIG)
     .option('--watch', 'show it again every second')
     .option('--json', 'print one JSON document; with --watch one a line')
@@ -47,8 +54,27 @@ async function readStatus(cluster: Cluster): Promise<Status | NodeStatus> {
       remedy: 'ask again',
     });
   }
-  // A node has no certificate for etcd.
-  return isNode(status) ? status : { ...status, etcd: await readEtcdStatus(etcdOf(cluster)) };
+  // A node has no certificate for etcd, and no credentials.
+  if (isNode(status)) return status;
+  const [etcd, controlPlane] = await Promise.all([readEtcdStatus(etcdOf(cluster)), readControlPlane(controlPlaneOf(cluster))]);
+  return { ...status, etcd, controlPlane, certificates: certificateFindings(cluster) };
+}
+
+function controlPlaneOf({ controlPlane, apiserver, kubernetes }: Cluster) {
+  const targets = controlPlane.hosts.map(({ name, addresses }) => ({
+    name,
+    address: addresses[0]?.address as string,
+    port: apiserver.port,
+  }));
+  return { targets, kubeconfig: kubernetes.kubeconfig, caFile: apiserver.caFile };
+}
+
+/** What is wrong with this host's certificates, such as that one ends soon; where there are none, k3s for one keeps its own elsewhere. */
+function certificateFindings(cluster: Cluster): string[] {
+  const options = { nowMs: Date.now(), days: cluster.thresholds.certificateDays, cluster };
+  return existsSync(PKI_DIR)
+    ? readCertificates(PKI_DIR).flatMap((file) => certificateProblems(file, options).map(({ text }) => `${file.name}: ${text}`))
+    : [];
 }
 
 function etcdOf(cluster: Cluster) {

@@ -1,12 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { ProbeResult } from '../../src/core/balancer/health.ts';
+import { healthProfiles } from '../../src/core/balancer/timing.ts';
 import { HttpsReadiness } from '../../src/drivers/kubernetes/readiness.ts';
 import { until } from '../support/hale.ts';
 import { type KubernetesCluster, kubernetesProblem, startKubernetes } from '../support/kubernetes.ts';
 
 const problem = kubernetesProblem();
-/** Longer than a kube-apiserver waits for etcd. */
-const TIMEOUT_MS = 5000;
+/** As long as the balancer waits for one that is slow: it must be heard of. */
+const TIMEOUT_MS = healthProfiles.default.patienceMs;
 
 describe.skipIf(problem !== undefined)(
   `readiness in a real kube-apiserver's own words${problem === undefined ? '' : ` (${problem})`}`,

@@ -8,7 +8,7 @@
  *
  * `draining`: it says that it is not ready, or takes connections and is slow to answer: new connections go elsewhere, established ones stay.
  * `dead`: nobody is there, or nothing came for so long that nothing will: established connections are told at once.
- * An overloaded API server is slow, and one whose etcd is away answers after 2 s: to reset all its clients would make both worse.
+ * An overloaded API server is slow, and one whose etcd is away answers after 4 s: to reset all its clients would make both worse.
  */
 export type ProbeResult =
   | { outcome: 'ready' }
@@ -30,7 +30,7 @@ export interface HealthTiming {
   intervalMs: number;
   /** How long a probe may take. */
   timeoutMs: number;
-  /** How long it may take of a backend that is known to be slow: longer than the API server itself waits for etcd (`--etcd-readycheck-timeout`, 2 s). */
+  /** How long it may take of a backend that is known to be slow: longer than the API server itself waits for etcd, one check after the other (`--etcd-healthcheck-timeout` and `--etcd-readycheck-timeout`, 2 s each). */
   patienceMs: number;
   /** Without an answer for so long, though it takes connections, it hangs. */
   hungMs: number;
