@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { Cluster } from '../core/cluster/schema.ts';
 import { electionTiming } from '../core/election/timing.ts';
-import { isFresh, type LeaseState } from '../core/lease/state.ts';
+import { isFresh, type LeaseState, majority } from '../core/lease/state.ts';
 import { type ElectionEvent, ElectionEngine } from '../engine/election.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { RecordStatus } from '../ports/control.ts';
@@ -71,13 +71,18 @@ export class Ownership {
     return this.#wanted && this.#engine.owns;
   }
 
-  /** Without a ready API server a host does not ask for the record; an owner keeps it as long as nobody else could do better. */
+  /**
+   * A host that hears no majority could not hold, and must not keep the record from one that could. Without a ready API server a host does
+   * not ask for the record; an owner keeps it as long as nobody else could do better.
+   */
   update({ willing, ready, lease }: Ability): void {
     const now = this.#options.clock.now();
-    const othersReach = lease.peers.some(({ heartbeat }, member) => isFresh(lease, member, now) && (heartbeat?.readyBackends ?? 0) !== 0);
+    const heard = lease.peers.filter((_, member) => member !== lease.config.self && isFresh(lease, member, now));
+    const othersReach = heard.some(({ heartbeat }) => (heartbeat?.readyBackends ?? 0) !== 0);
+    const able = willing && !lease.draining && heard.length + 1 >= majority(lease.config.members);
     this.#outclassedSince = ready !== 0 || !othersReach ? undefined : (this.#outclassedSince ?? now);
     const outclassed = this.#outclassedSince !== undefined && now - this.#outclassedSince >= OUTCLASSED_MS;
-    this.#wanted = willing && !lease.draining && (ready !== 0 || (this.#engine.owns && !outclassed));
+    this.#wanted = able && (ready !== 0 || (this.#engine.owns && !outclassed));
     this.#say();
   }
 
@@ -114,7 +119,7 @@ export class Ownership {
   unfit(): string | undefined {
     if (this.mayHold) return undefined;
     const { name, owner, owned, problem } = this.status();
-    if (owned) return `this host gives ${name} up`;
+    if (owned) return `this host lets go of ${name}`;
     const why = owner === null ? `nobody owns ${name}` : `${owner} owns ${name}`;
     return `${why}, and only its owner may hold the address${problem === null ? '' : `; ${problem}`}`;
   }

@@ -103,6 +103,30 @@ describe.skipIf(labImpossible !== undefined)(`election: etcd ${labImpossible ?? 
     await awaitSteady(lab, STEADY);
   });
 
+  test('an owner that reaches no ready API server lets go of the record, as another host reaches one', async () => {
+    const holder = await awaitSteady(lab, STEADY);
+    await holder.exec(['nft', 'add table inet cut; add chain inet cut out { type filter hook output priority 0; }']);
+    await holder.exec(['nft', 'add rule inet cut out tcp dport 6443 drop']);
+    const next = await untilHeld('another host holds', ({ host }) => host !== holder.name);
+    expect(next.record?.owner).toBe(next.host);
+    await holder.exec(['nft', 'delete table inet cut']);
+    await awaitSteady(lab, STEADY);
+  });
+
+  test('an owner that hears no majority lets go of the record', async () => {
+    const holder = await awaitSteady(lab, STEADY);
+    const others = lab.controlPlane.filter(({ name }) => name !== holder.name);
+    for (const host of others) await stopDaemon(host, 'agent');
+    const status = await until(
+      () => agentStatus(holder),
+      (seen) => seen?.record?.owner === null,
+      'the record is free',
+    );
+    expect(status?.record?.owned).toBe(false);
+    for (const host of others) await host.restart('agent');
+    await awaitSteady(lab, STEADY);
+  });
+
   test("another program's name in the record: the address goes at once, and comes back when that has expired", async () => {
     const holder = await awaitSteady(lab, STEADY);
     const foreign = { holderIdentity: 'foreign', leaseDurationSeconds: 5, acquireTime: '', renewTime: '', leaseTransitions: 1 };
