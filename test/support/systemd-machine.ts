@@ -38,7 +38,7 @@ export async function startSystemdMachine(mounts: Readonly<Record<string, string
   const cgroup = createTestCgroup();
   const boot = [join(import.meta.dirname, 'systemd-machine.sh'), base, ...Object.entries(mounts).flat()];
   // In its cgroup before it makes a namespace of that.
-  const enter = 'echo $$ > "$0/cgroup.procs" && exec "$@"';
+  const enter = 'echo $$ > "$0/cgroup.procs" && exec setpriv --pdeathsig KILL "$@"';
   const outside = spawn('sh', ['-c', enter, cgroup.path, ...UNSHARE, 'sh', ...boot], { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const stream of [outside.stdout, outside.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (said += text));

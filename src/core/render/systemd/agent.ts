@@ -49,9 +49,7 @@ const CAPABILITIES = [
   'CAP_NET_RAW',
   // The endpoint's port may be 443.
   'CAP_NET_BIND_SERVICE',
-  // eBPF maps and programs.
-  'CAP_BPF',
-  // To find the programs of an earlier run by their numbers (bpf(2), BPF_PROG_GET_FD_BY_ID).
+  // eBPF. CAP_BPF would do for making programs, but not for finding those of an earlier run by their numbers (bpf(2), BPF_PROG_GET_FD_BY_ID).
   'CAP_SYS_ADMIN',
   // SCHED_FIFO.
   'CAP_SYS_NICE',
