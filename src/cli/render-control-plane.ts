@@ -17,7 +17,7 @@ export function renderControlPlane({ controlPlane, certificates }: { controlPlan
 
 function apiserverRow({ name, ready, failing, problem }: ApiserverStatus): string[] {
   const checks = failing.map(({ check, reason }) => (reason === null ? check : `${check} (${reason})`));
-  return [name, ready ? 'yes' : 'no', problem ?? checks.join(', ')];
+  return [name, ready === null ? 'no answer' : ready ? 'yes' : 'no', problem ?? checks.join(', ')];
 }
 
 function leaderRow({ component, holder, since, renewedMsAgo, stale, transitions }: Leader): string[] {

@@ -22,11 +22,18 @@ describe.skipIf(problem !== undefined)(
       const targets = cluster.apiservers.map(({ name, address, port }) => ({ name, address, port }));
       return readControlPlane({ targets, kubeconfig, caFile: cluster.caFile });
     }
+    /** On a busy machine also a good API server may once be late. */
+    const heard = (kubeconfig?: string): Promise<ControlPlaneStatus> =>
+      until(
+        () => read(kubeconfig),
+        ({ apiservers: [first], leadersProblem }) => first?.ready === true && !leadersProblem?.includes('no answer'),
+        'the first API server answers',
+      );
     const ready = (name: string) => ({ name, ready: true, failing: [], problem: null });
     const nobody = (component: string) => ({ component, holder: null, since: null, renewedMsAgo: null, stale: false, transitions: 0 });
 
     test('all is well, and nobody leads yet', async () => {
-      expect(await read()).toEqual({
+      expect(await heard()).toEqual({
         withoutCredentials: null,
         apiservers: [ready('kube-apiserver-1'), ready('kube-apiserver-2')],
         leaders: [nobody('kube-controller-manager'), nobody('kube-scheduler')],
@@ -56,7 +63,7 @@ describe.skipIf(problem !== undefined)(
     test('without credentials the API servers are asked all the same, and one line says what is missing', async () => {
       const kubeconfig = await cluster.writeKubeconfig({ file: 'gone.conf', commonName: 'x' });
       rmSync(kubeconfig);
-      expect(await read(kubeconfig)).toEqual({
+      expect(await heard(kubeconfig)).toEqual({
         withoutCredentials: `${kubeconfig} cannot be read: ENOENT`,
         apiservers: [ready('kube-apiserver-1'), ready('kube-apiserver-2')],
         leaders: [],
@@ -67,14 +74,14 @@ describe.skipIf(problem !== undefined)(
     test('credentials that may not look are told from API servers that do not answer', async () => {
       const kubeconfig = await cluster.writeKubeconfig({ file: 'nobody.conf', commonName: 'nobody' });
       await cluster.apiservers[1]?.kill();
-      const { apiservers, leaders, leadersProblem } = await read(kubeconfig);
+      const { apiservers, leaders, leadersProblem } = await heard(kubeconfig);
       expect(apiservers).toEqual([
         ready('kube-apiserver-1'),
         {
           name: 'kube-apiserver-2',
-          ready: false,
+          ready: null,
           failing: [],
-          problem: expect.stringMatching(/at 10\.99\.0\.2:6443 failed: .*ECONNREFUSED/),
+          problem: 'connect ECONNREFUSED 10.99.0.2:6443',
         },
       ]);
       expect(leaders).toEqual([]);
@@ -86,12 +93,12 @@ describe.skipIf(problem !== undefined)(
       await cluster.apiservers[1]?.untilReady();
       cluster.apiservers[1]?.freeze();
       try {
-        const { apiservers, leaders } = await read();
+        const { apiservers, leaders } = await heard();
         expect(apiservers[0]).toEqual(ready('kube-apiserver-1'));
         expect(apiservers[1]).toMatchObject({
-          ready: false,
+          ready: null,
           failing: [],
-          problem: expect.stringContaining('no answer within the deadline'),
+          problem: 'no answer within the deadline',
         });
         expect(leaders.map(({ holder }) => holder)).toEqual(['cp1_x', expect.any(String)]);
       } finally {

@@ -34,9 +34,10 @@ export interface ControlPlaneStatus {
 
 export interface ApiserverStatus {
   name: string;
-  ready: boolean;
+  /** Null when no answer came in time: nobody knows. */
+  ready: boolean | null;
   failing: FailingCheck[];
-  /** Why it is not ready when it is no check: it does not answer, or refuses. */
+  /** Why it is not known to be ready when it is no check: no answer, or a refusal. */
   problem: string | null;
 }
 
@@ -79,7 +80,9 @@ async function readAnonymously({ targets, caFile }: ControlPlaneAccess): Promise
     return await Promise.all(
       targets.map(async (target) => {
         const result = await probe.probe(target, READINESS_DEADLINE_MS);
-        return { name: target.name, ready: result.outcome === 'ready', failing: [], problem: 'reason' in result ? result.reason : null };
+        const answered = ['ready', 'not-ready', 'leaving'].includes(result.outcome);
+        const ready = answered ? result.outcome === 'ready' : null;
+        return { name: target.name, ready, failing: [], problem: 'reason' in result ? result.reason : null };
       }),
     );
   } finally {
@@ -104,7 +107,7 @@ async function readApiserver(client: Kubernetes, name: string): Promise<Apiserve
     const failing = await Promise.all(checks.map(async (check) => ({ check, reason: await reasonOf(check, ask) })));
     return { name, ready: false, failing, problem: null };
   } catch (error) {
-    return { name, ready: false, failing: [], problem: problemOf(error) };
+    return { name, ready: null, failing: [], problem: problemOf(error) };
   }
 }
 
@@ -153,7 +156,9 @@ async function withClient<T>({ kubeconfig }: ControlPlaneAccess, target: Target,
 /** An answer other than what was asked for. */
 class Refusal extends Error {}
 
+/** The row says already who was asked. */
 function problemOf(error: unknown): string {
+  if (error instanceof HaleError && error.code === 'kubernetes_unreachable') return (error.cause as Error).message;
   if (error instanceof HaleError || error instanceof Refusal) return error.message;
   throw error;
 }
