@@ -14,10 +14,10 @@ const OLD = '.hale-old';
  * `certificate_not_replaced`; the old pair is back then.
  */
 export function replacePair(target: string, pair: KeyPair): void {
-  settlePair(target);
   const [key, certificate] = [`${target}.key`, `${target}.crt`];
   const old = statIfThere(key);
   try {
+    settlePair(target);
     writeBeside(key, { text: pair.keyPem, mode: keyMode(old?.mode), like: old });
     writeBeside(certificate, { text: pair.certPem, mode: CERTIFICATE_MODE, like: statIfThere(certificate) });
     for (const path of [key, certificate]) if (isThere(path)) linkSync(path, `${path}${OLD}`);
@@ -27,7 +27,17 @@ export function replacePair(target: string, pair: KeyPair): void {
   } catch (error) {
     throw notReplaced(target, error, () => takeBack(target));
   }
-  removeTraces(target);
+  try {
+    removeTraces(target);
+  } catch (error) {
+    throw new HaleError({
+      code: 'old_certificate_left',
+      kind: 'world',
+      message: `${target} was renewed, but its old key or certificate could not be removed: ${(error as Error).message}`,
+      remedy: `remove ${target}.key${OLD} and ${target}.crt${OLD}`,
+      cause: error,
+    });
+  }
 }
 
 /** Owner and group may read what they could; nobody else. */
@@ -68,9 +78,11 @@ export function settlePair(target: string): void {
   removeTraces(target);
 }
 
+/** To the old pair when all of it is there, or else to any that is whole. */
 function takeBack(target: string): void {
-  for (const path of [`${target}.key`, `${target}.crt`]) if (isThere(`${path}${OLD}`)) renameSync(`${path}${OLD}`, path);
-  removeTraces(target);
+  const paths = [`${target}.key`, `${target}.crt`];
+  if (paths.every((path) => isThere(`${path}${OLD}`))) for (const path of paths) renameSync(`${path}${OLD}`, path);
+  settlePair(target);
 }
 
 function removeTraces(target: string): void {
