@@ -41,6 +41,7 @@ describe.skipIf(labImpossible !== undefined)(`faults ${labImpossible ?? ''}`, ()
     { fault: 'starve-agent', hurts: 'the agent', look: (host) => stateOf(host, 'agent'), broken: 'T', whole: 'S' },
     { fault: 'apiserver-kill', hurts: 'the API server', look: (host) => host.running('apiserver'), broken: false, whole: true },
     { fault: 'apiserver-hang', hurts: 'the API server', look: (host) => stateOf(host, 'apiserver'), broken: 'T', whole: 'S' },
+    { fault: 'apiserver-drain', hurts: 'the API server', look: (host) => host.running('apiserver'), broken: false, whole: true },
     { fault: 'etcd-down', hurts: 'all members', look: () => running('etcd'), broken: [], whole: ['cp1', 'cp2', 'cp3'] },
     { fault: 'isolate', hurts: 'its peers', look: () => reach('cp1', 'cp2'), broken: false, whole: true },
     { fault: 'isolate', hurts: 'no client', look: () => reach('client', 'cp2'), broken: true, whole: true },
@@ -93,6 +94,15 @@ describe.skipIf(labImpossible !== undefined)(`faults ${labImpossible ?? ''}`, ()
     expect(preloaded()).toBe(false);
     expect(readdirSync('/dev/shm')).toEqual(shared);
     expect(lab.faults()).toEqual([]);
+  });
+
+  test.each<Fault>(['controller-leader-kill', 'scheduler-leader-kill'])('%s is refused where stand-ins serve', async (fault) => {
+    const standIns = await createLab({ name: 'stand-ins', services: [], kubernetes: 'stand-in' });
+    const refusal = { code: 'lab_fault_needs_kubernetes', message: expect.stringContaining('a stand-in was asked for') };
+    await expect(standIns.prepare(fault)).rejects.toMatchObject(refusal);
+    await expect(standIns.inject(fault, 'cp1', { undoAfterMs: 60_000 })).rejects.toMatchObject(refusal);
+    expect(standIns.faults()).toEqual([]);
+    await standIns.down();
   });
 
   test('a partition of five hosts strikes two of them, and the drill is told which', async () => {

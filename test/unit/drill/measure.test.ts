@@ -2,10 +2,11 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { fateOf, measure } from '../../../src/core/drill/measure.ts';
 import { outageOf } from '../../../src/core/drill/outage.ts';
+import type { FleetRecord, WriterRecord } from '../../../src/core/drill/fleet.ts';
 import type { ConnectionRecord, DrillRecord, RequestRecord } from '../../../src/core/drill/record.ts';
 import { drillResult } from '../../../src/core/drill/result.ts';
 import { type Scenario, scenarioByName } from '../../../src/core/drill/scenario.ts';
-import { ownerCrashRecord } from './synthetic.ts';
+import { ownerCrashRecord, quietFleet } from './synthetic.ts';
 
 const FAULT_MS = 1000;
 
@@ -221,6 +222,55 @@ describe('result of a drill', () => {
       'no request was sent, so nothing was measured',
       'nobody answered for the address before the fault',
       'nobody answered for the address after the fault',
+    ]);
+  });
+
+  test('a fleet is in the result, and a word that the API broke is a reason, however late the instruments were', () => {
+    const whole = resultOf('owner-crash', (record) => (record.fleet = quietFleet()));
+    expect(whole).toMatchObject({
+      verdict: 'pass',
+      fleet: {
+        writers: 10,
+        watchers: 3,
+        committedWrites: 100,
+        failedWrites: 0,
+        lostWrites: 0,
+        lostEvents: 0,
+        watchesLost: 2,
+        cutOff: 0,
+        withoutWatchMs: { median: 75, max: 100 },
+        unheardMs: { median: 465, max: 490 },
+        gets: { total: 2, failed: 0, outageMs: 400 },
+      },
+    });
+    expect(resultOf('owner-crash')).not.toHaveProperty('fleet');
+    const broken = resultOf('owner-crash', (record) => {
+      record.fleet = quietFleet();
+      record.probeLagMs = 9000;
+      record.fleet.watchers[1]?.events.splice(30, 3);
+      (record.fleet.writers[3] as WriterRecord).final = { after: 10, sequence: 9, resourceVersion: 1083 };
+    });
+    expect(broken).toMatchObject({ verdict: 'fail', fleet: { lostWrites: 1, lostEvents: 1 } });
+    expect(broken.reasons).toEqual([
+      '1 acknowledged writes were lost: write 10 of writer 3 was acknowledged, and 9 was read after 10',
+      '1 watch events were lost: watcher 1 never saw write 2 of writer 0 (resource version 1010)',
+    ]);
+  });
+
+  test('a fleet that began in trouble, measured nothing or did not come to its end never passes', () => {
+    const reasonsOf = (change: (fleet: FleetRecord) => void) =>
+      resultOf('owner-crash', (record) => change((record.fleet = quietFleet()))).reasons;
+    expect(reasonsOf(({ writers }) => ((writers[2] as WriterRecord).final = null))).toEqual([
+      'the objects of 1 writers could not be read at the end, so whether writes were lost is not known',
+    ]);
+    expect(reasonsOf(({ watchers }) => watchers[2]?.gaps.push({ heardMs: 1, lostMs: 108_000, resumedMs: null }))).toEqual([
+      '1 of 3 watchers had no watch at the end',
+    ]);
+    expect(reasonsOf(({ watchers }) => watchers[2]?.gaps.push({ heardMs: 1, lostMs: 98_000, resumedMs: 98_100 }))).toEqual([
+      '1 watches were lost before the fault: not a steady state',
+    ]);
+    expect(reasonsOf((fleet) => Object.assign(fleet, { writers: [], watchers: [] }))).toEqual([
+      'no write of the fleet was acknowledged, so nothing was measured',
     ]);
   });
 

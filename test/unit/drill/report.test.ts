@@ -5,7 +5,7 @@ import { drillResult } from '../../../src/core/drill/result.ts';
 import { type Scenario, scenarioByName } from '../../../src/core/drill/scenario.ts';
 import { faultWindow, renderReport } from '../../../src/lab/report/report.ts';
 import { binRequests } from '../../../src/lab/report/timeline.ts';
-import { FAULT_MS, ownerCrashRecord } from './synthetic.ts';
+import { FAULT_MS, ownerCrashRecord, quietFleet } from './synthetic.ts';
 
 function reportOf(record: DrillRecord, title = 'Drills of the lab'): string {
   const scenario = scenarioByName('owner-crash') as Scenario;
@@ -55,6 +55,22 @@ describe('report', () => {
     ]) {
       expect(text).toContain(said);
     }
+  });
+
+  test('says what became of writes and watches, where there were any', () => {
+    expect(textOf(reportOf(ownerCrashRecord()))).not.toContain('watches and');
+    const text = textOf(reportOf({ ...ownerCrashRecord(), fleet: quietFleet() }));
+    for (const said of [
+      'All 100 writes that the API acknowledged are there. Every watcher saw every change once and in order, or listed what it had missed.',
+      '3 watches and 10 writers over HTTP/2',
+      'Without a watch, from when the client knew 75 ms (median) 100 ms (at worst)',
+      'Outage of GETs over new connections 400 ms 0 of 2 failed',
+    ]) {
+      expect(text).toContain(said);
+    }
+    const lost = quietFleet();
+    lost.watchers[0]?.events.splice(0, 3);
+    expect(textOf(reportOf({ ...ownerCrashRecord(), fleet: lost }))).toContain('Watch events lost: 1, twice: 0, out of order: 0.');
   });
 
   test('says that no connection told where it lived, where none did', () => {

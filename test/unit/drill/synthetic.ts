@@ -1,4 +1,32 @@
+import type { FleetRecord, WriterRecord } from '../../../src/core/drill/fleet.ts';
 import type { ConnectionRecord, DrillRecord, RequestRecord, WatchRecord } from '../../../src/core/drill/record.ts';
+
+/** Ten writers once a second and three watchers that see each write 5 ms after it; the first two lose their watches with the fault, and go on. */
+export function quietFleet(): FleetRecord {
+  const writers: WriterRecord[] = Array.from({ length: 10 }, () => ({ writes: [], reads: [], final: null }));
+  const events: number[] = [];
+  for (let sequence = 1; sequence <= 10; sequence++) {
+    for (const [writer, record] of writers.entries()) {
+      const resourceVersion = 1000 + events.length / 3;
+      const sentMs = FAULT_MS - 2000 + sequence * 1000 + writer * 100;
+      record.writes.push({ sequence, sentMs, endMs: sentMs + 8, outcome: 'acknowledged', resourceVersion });
+      record.final = { after: sequence, sequence, resourceVersion };
+      events.push(writer, sequence, resourceVersion);
+    }
+  }
+  const list = { resourceVersion: 999, sequences: writers.map(() => 0), events: 0 };
+  const gap = { heardMs: FAULT_MS - 90, lostMs: FAULT_MS + 300, resumedMs: FAULT_MS + 350 };
+  const watchers = [[{ ...gap }], [{ ...gap, resumedMs: FAULT_MS + 400 }], []].map((gaps) => ({
+    lists: [{ ...list }],
+    events: [...events],
+    gaps,
+  }));
+  const gets = [
+    { startMs: FAULT_MS - 50, endMs: FAULT_MS - 30, ok: true },
+    { startMs: FAULT_MS + 50, endMs: FAULT_MS + 370, ok: true },
+  ];
+  return { writers, watchers, gets, stoppedMs: FAULT_MS + 9000, endMs: FAULT_MS + 9100 };
+}
 
 export const FAULT_MS = 100_000;
 
