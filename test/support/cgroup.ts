@@ -43,8 +43,9 @@ export function createTestCgroup(): TestCgroup {
   return { path, enter: () => writeFileSync(join(path, 'cgroup.procs'), `${process.pid}`), remove };
 }
 
-/** A process that was just killed is in no list any more, and keeps the cgroup until it has gone. */
+/** With those that were made within. A process that was just killed is in no list any more, and keeps the cgroup until it has gone. */
 function removeFolder(path: string): void {
+  for (const entry of readdirSync(path, { withFileTypes: true })) if (entry.isDirectory()) removeFolder(join(path, entry.name));
   for (let left = ATTEMPTS; ; left--) {
     try {
       return rmdirSync(path);
@@ -59,6 +60,6 @@ function removeFolder(path: string): void {
 function removeOrphans(root: string): void {
   for (const name of readdirSync(root)) {
     const owner = /^hale-test-(\d+)-\d+$/.exec(name)?.[1];
-    if (owner !== undefined && !existsSync(`/proc/${owner}`)) rmdirSync(join(root, name));
+    if (owner !== undefined && !existsSync(`/proc/${owner}`)) removeFolder(join(root, name));
   }
 }

@@ -28,8 +28,16 @@ export async function haleJson<T>(args: readonly string[], options: { cwd?: stri
 }
 
 /** Looks again until `wanted` is true of what `look` returns. */
-export async function until<T>(look: () => Promise<T> | T, wanted: (value: T) => boolean, what: string): Promise<T> {
-  const deadline = performance.now() + 20_000;
+export function until<T>(look: () => Promise<T> | T, wanted: (value: T) => boolean, what: string): Promise<T> {
+  return untilWithin(20_000, { look, wanted, what });
+}
+
+/** The same with another patience, for programs that take their time on a busy machine. */
+export async function untilWithin<T>(
+  patienceMs: number,
+  { look, wanted, what }: { look: () => Promise<T> | T; wanted: (value: T) => boolean; what: string },
+): Promise<T> {
+  const deadline = performance.now() + patienceMs;
   for (;;) {
     const value = await look();
     if (wanted(value)) return value;

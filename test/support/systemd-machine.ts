@@ -1,7 +1,7 @@
 /** A real systemd as PID 1 of a machine of its own: namespaces, an overlay over this machine's files, an interface. Nothing that is done in it stays. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmdirSync, globSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CommandOptions, type CommandResult, run } from '../../src/lab/command.ts';
@@ -48,7 +48,6 @@ export async function startSystemdMachine(mounts: Readonly<Record<string, string
     kill();
     if (outside.exitCode === null && outside.signalCode === null) await once(outside, 'close');
     process.off('exit', kill);
-    await until(() => removeGroups(cgroup.path), Boolean, 'the cgroups of the machine are empty');
     cgroup.remove();
     rmdirSync(base);
   };
@@ -83,15 +82,4 @@ async function booted({ outside, remove }: { outside: ChildProcess; remove: () =
 
 function childOf({ pid }: ChildProcess): string {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
-}
-
-/** Those that systemd made, deepest first; false while one is still in use. */
-function removeGroups(cgroup: string): boolean {
-  try {
-    for (const group of globSync('**/', { cwd: cgroup }).toSorted().toReversed())
-      if (group !== '.' && group !== './') rmdirSync(join(cgroup, group));
-    return true;
-  } catch {
-    return false;
-  }
 }
