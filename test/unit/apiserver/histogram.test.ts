@@ -46,6 +46,16 @@ test('empty buckets between do not draw it down', () => {
   ).toEqual({ value: 3, lower: 2, upper: 4 });
 });
 
+test('a bucket that was read before a smaller one, and lags behind it, counts as many', () => {
+  const buckets: Buckets = [
+    [1, 50],
+    [2, 49],
+    [4, 100],
+    [INF, 100],
+  ];
+  expect(histogramQuantile(buckets, 0.99)?.value).toBeCloseTo(3.96, 12);
+});
+
 test('nothing is said of nothing, without +Inf, and of +Inf alone', () => {
   expect(histogramQuantile([], 0.99)).toBeUndefined();
   expect(
