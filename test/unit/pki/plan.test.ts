@@ -56,6 +56,7 @@ describe('the plan', () => {
           const certificate = new X509Certificate(certPem);
           for (const name of plan.dnsNames) expect(certificate.checkHost(name, { subject: 'never' })).toBe(name);
           for (const address of plan.ipAddresses) expect(certificate.checkIP(address)).toBe(address);
+          expect([...new Set(plan.dnsNames), ...new Set(plan.ipAddresses)]).toEqual([...plan.dnsNames, ...plan.ipAddresses]);
           expect((certificate.subjectAltName ?? '').split(', ').filter(Boolean)).toHaveLength(
             plan.dnsNames.length + plan.ipAddresses.length,
           );
