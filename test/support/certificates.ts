@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { readCluster } from '../../src/core/cluster/read.ts';
 import type { Cluster, ClusterHost } from '../../src/core/cluster/schema.ts';
+import { findProgram } from '../../src/lab/find-program.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -45,6 +46,9 @@ export function certificateFolder(more: object = {}): CertificateFolder {
     remove: () => rmSync(dir, { recursive: true, force: true }),
   };
 }
+
+/** Why tests that need openssl(1) are skipped, for their titles; undefined when it is there. */
+export const opensslMissing = findProgram('openssl') === undefined ? 'skipped: no openssl' : undefined;
 
 /** What openssl(1) says; throws with its complaint. */
 export function openssl(...args: string[]): string {

@@ -41,7 +41,7 @@ export function replacePair(target: string, pair: KeyPair): void {
 }
 
 /** Owner and group may read what they could; nobody else. */
-export function keyMode(old = KEY_MODE): number {
+function keyMode(old = KEY_MODE): number {
   return KEY_MODE | (old & 0o040);
 }
 

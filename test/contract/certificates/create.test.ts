@@ -8,7 +8,7 @@ import { clusterAuthorities, hostCertificates } from '../../../src/core/pki/plan
 import { createClusterPki } from '../../../src/drivers/pki/create.ts';
 import { readCertificates } from '../../../src/drivers/pki/read.ts';
 import { findKubernetesProgram } from '../../../src/lab/kubernetes/programs.ts';
-import { type CertificateFolder, certificateFolder, openssl } from '../../support/certificates.ts';
+import { type CertificateFolder, certificateFolder, openssl, opensslMissing } from '../../support/certificates.ts';
 
 let at: CertificateFolder;
 beforeEach(() => {
@@ -40,7 +40,7 @@ describe('a tree of certificates', () => {
     expect(filesOf('**/*hale-new')).toEqual([]);
   });
 
-  test("passes openssl: chains, purposes, and the service accounts' keys", async () => {
+  test.skipIf(opensslMissing)(`passes openssl: chains, purposes, and the service accounts' keys ${opensslMissing ?? ''}`, async () => {
     await create();
     for (const { path, authority, usages } of hostCertificates(at.cluster, at.host)) {
       for (const usage of usages) {
@@ -139,7 +139,7 @@ function expectIssuerOf(ca: string, certificate: string): void {
   expect(named('issuer', certificate)).toBe(named('subject', ca));
 }
 
-describe('an authority that is there', () => {
+describe.skipIf(opensslMissing)(`an authority that is there ${opensslMissing ?? ''}`, () => {
   test.each(Object.entries(KEYS))('signs: %s', async (_, command) => {
     makeAuthority(command);
     const before = ['ca.crt', 'ca.key'].map((file) => readFileSync(join(at.pki, file), 'utf8'));
@@ -285,7 +285,7 @@ describe.skipIf(kubeadm === undefined)(`kubeadm${kubeadm === undefined ? ' (skip
     expect(clusterAuthorities(at.cluster)).toHaveLength(3);
   });
 
-  test('its authorities (RSA) sign for further hosts of the cluster', async () => {
+  test.skipIf(opensslMissing)(`its authorities (RSA) sign for further hosts of the cluster ${opensslMissing ?? ''}`, async () => {
     run('init', 'phase', 'certs', 'all', '--config', configured(at.pki));
     await create();
     expect(findings(join(at.folderOf('cp2'), 'etc/kubernetes/pki'))).toEqual([]);
