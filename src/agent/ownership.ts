@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { printable } from '../base/printable.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
 import { electionTiming } from '../core/election/timing.ts';
 import { isFresh, type LeaseState, majority } from '../core/lease/state.ts';
@@ -108,10 +109,11 @@ export class Ownership {
     const { observed, problem } = this.#engine.state;
     return {
       name: this.#lock.name,
-      owner: observed?.record?.holderIdentity || null,
+      // Written by whoever takes part.
+      owner: printable(observed?.record?.holderIdentity ?? '') || null,
       owned: this.#engine.owns,
       changedMsAgo: observed === undefined ? null : Math.round(this.#options.clock.now() - observed.at),
-      problem: problem ?? null,
+      problem: problem === undefined ? null : printable(problem),
     };
   }
 

@@ -60,6 +60,9 @@ describe.skipIf(labImpossible !== undefined)(`election: etcd ${labImpossible ?? 
       { env: { ETCDCTL_API: '3' } },
     );
 
+  const readRecord = async (host: LabHost) =>
+    JSON.parse((await etcdctl(host, 'get', '--print-value-only', key)).stdout) as { holderIdentity: string };
+
   test('one host owns the record and holds; the others say why they do not', async () => {
     const holder = await awaitSteady(lab, STEADY);
     for (const status of await statuses(lab)) {
@@ -67,8 +70,7 @@ describe.skipIf(labImpossible !== undefined)(`election: etcd ${labImpossible ?? 
       expect(status?.record).toMatchObject({ name: `etcd key ${key}`, owner: holder.name, owned, problem: null });
       expect(status?.members.find(({ name }) => name === status.host)?.fitness).toBe(owned ? 'good' : 'unable');
     }
-    const { stdout } = await etcdctl(holder, 'get', '--print-value-only', key);
-    expect(JSON.parse(stdout)).toMatchObject({ holderIdentity: holder.name, leaseDurationSeconds: 5 });
+    expect(await readRecord(holder)).toMatchObject({ holderIdentity: holder.name, leaseDurationSeconds: 5 });
   });
 
   test('drain: the address moves to a host that owns the record, and the drained one lets go of it', async () => {
@@ -89,6 +91,7 @@ describe.skipIf(labImpossible !== undefined)(`election: etcd ${labImpossible ?? 
   test('the agent stops: it lets go of the record', async () => {
     const holder = await awaitSteady(lab, STEADY);
     await stopDaemon(holder, 'agent');
+    expect((await readRecord(holder)).holderIdentity).not.toBe(holder.name);
     await untilHeld('another host holds', ({ host }) => host !== holder.name);
     await holder.restart('agent');
     await awaitSteady(lab, STEADY);

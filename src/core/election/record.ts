@@ -13,12 +13,19 @@ export interface ElectionRecord {
 const TEXTS = ['holderIdentity', 'acquireTime', 'renewTime'];
 const NUMBERS = ['leaseDurationSeconds', 'leaseTransitions'];
 
-/** Whether a value from outside is such a record. */
-export function isRecord(value: unknown): value is ElectionRecord {
+/** The record out of its JSON; undefined when that is something else. */
+export function readElectionRecord(json: string): ElectionRecord | undefined {
+  try {
+    const value: unknown = JSON.parse(json);
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRecord(value: unknown): value is ElectionRecord {
   if (typeof value !== 'object' || value === null) return false;
   const fields = value as Record<string, unknown>;
-  return (
-    TEXTS.every((key) => typeof fields[key] === 'string') &&
-    NUMBERS.every((key) => Number.isSafeInteger(fields[key]) && Number(fields[key]) >= 0)
-  );
+  const isCount = (field: unknown) => Number.isSafeInteger(field) && (field as number) >= 0;
+  return TEXTS.every((key) => typeof fields[key] === 'string') && NUMBERS.every((key) => isCount(fields[key]));
 }

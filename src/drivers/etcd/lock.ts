@@ -1,4 +1,4 @@
-import { isRecord } from '../../core/election/record.ts';
+import { readElectionRecord } from '../../core/election/record.ts';
 import type { Etcd } from '../../ports/etcd.ts';
 import type { Lock } from '../../ports/lock.ts';
 
@@ -13,7 +13,7 @@ export function createEtcdLock(options: { etcd: () => Etcd; cluster: string; nam
       try {
         const [found] = (await etcd().range(key)).kvs;
         if (found === undefined) return { kind: 'absent' };
-        const record = parse(found.value);
+        const record = readElectionRecord(Buffer.from(found.value).toString());
         if (record === undefined)
           return { kind: 'failed', reason: `${path} holds no record of an election; delete it: etcdctl del ${path}` };
         return { kind: 'found', record, version: String(found.modRevision) };
@@ -34,13 +34,4 @@ export function createEtcdLock(options: { etcd: () => Etcd; cluster: string; nam
     },
     close: () => etcd().close(),
   };
-}
-
-function parse(value: Uint8Array) {
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(value).toString());
-    return isRecord(parsed) ? parsed : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -4,6 +4,7 @@ import { deepEqual, ok } from 'node:assert/strict';
 import { parseAnswer, readAnyStatus } from '../../../src/drivers/control/answer.ts';
 import { RangeResponseSchema, StatusResponseSchema } from '../../../src/drivers/etcd/gen/rpc_pb.ts';
 import { toKeyValue, toMemberStatus } from '../../../src/drivers/etcd/messages.ts';
+import { type ElectionRecord, readElectionRecord } from '../../../src/core/election/record.ts';
 import { judgeReadiness } from '../../../src/core/apiserver/readyz.ts';
 import { parseConfigMap } from '../../../src/lab/standin/configmaps.ts';
 import { StatusError } from '../../../src/lab/standin/status.ts';
@@ -88,6 +89,28 @@ const readyz: Target = {
     const result = judgeReadiness(code, body);
     if ('reason' in result) lineText(result.reason);
     ok(!('reason' in result) || result.reason.length < 2100, 'a long reason');
+  },
+};
+
+const owned: ElectionRecord = {
+  holderIdentity: 'cp1',
+  leaseDurationSeconds: 15,
+  acquireTime: '2026-01-02T03:04:05.000006Z',
+  renewTime: '2026-01-02T03:04:06.000007Z',
+  leaseTransitions: 2,
+};
+
+const electionRecord: Target = {
+  name: 'election-record',
+  property: 'what stands in etcd is a record whose duration can be waited for, or none',
+  seeds: [Buffer.from(JSON.stringify(owned)), Buffer.from('{"holderIdentity":"","leaseDurationSeconds":1}')],
+  text: true,
+  quickExecutions: 1000,
+  run(input) {
+    const found = readElectionRecord(Buffer.from(input).toString());
+    if (found === undefined) return;
+    ok(found.leaseDurationSeconds >= 0 && found.leaseTransitions >= 0, 'numbers that cannot be counted with');
+    deepEqual(readElectionRecord(JSON.stringify(found)), found);
   },
 };
 
@@ -213,4 +236,4 @@ const configMap: Target = {
   },
 };
 
-export const answerTargets: readonly Target[] = [controlAnswer, readyz, etcdAnswer, recording, watch, configMap];
+export const answerTargets: readonly Target[] = [controlAnswer, electionRecord, readyz, etcdAnswer, recording, watch, configMap];

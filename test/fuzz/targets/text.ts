@@ -5,6 +5,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { formatIp, formatMac, hostPort, parseIp, parseMac, parsePrefix, prefixContains } from '../../../src/base/address.ts';
 import { readCluster } from '../../../src/core/cluster/read.ts';
+import type { Prefix } from '../../../src/base/address.ts';
 import type { Cluster } from '../../../src/core/cluster/schema.ts';
 import { parseHostPort } from '../../../src/core/cluster/values.ts';
 import { parseKeys } from '../../../src/drivers/datagram/keys.ts';
@@ -99,14 +100,23 @@ const cluster: Target = {
   },
 };
 
+const prefixText = (prefix: Prefix): string => `${prefix.address}/${prefix.length}`;
+
 /** The input form of what was read. */
-function asWritten({ endpoint, controlPlane, ...rest }: Cluster): object {
+function asWritten({ endpoint, controlPlane, kubernetes, lease, ...rest }: Cluster): object {
   const { addresses, ...others } = endpoint;
+  const { serviceSubnets, podSubnets, ...versions } = kubernetes;
   const hosts = controlPlane.hosts.map(({ addresses: own, ...host }) => ({
     ...host,
-    address: own.map((one) => `${one.address}/${one.length}`),
+    address: own.map(prefixText),
   }));
-  return { ...rest, endpoint: { ...others, address: addresses }, controlPlane: { hosts } };
+  return {
+    ...rest,
+    endpoint: { ...others, address: addresses },
+    controlPlane: { hosts },
+    kubernetes: { ...versions, serviceSubnet: serviceSubnets.map(prefixText), podSubnet: podSubnets.map(prefixText) },
+    ...(rest.election === 'quorum' ? {} : { lease }),
+  };
 }
 
 const KEY = '0123456789abcdef'.repeat(4);
