@@ -8,7 +8,8 @@ import { type ElectionRecord, readElectionRecord } from '../../../src/core/elect
 import { judgeReadiness } from '../../../src/core/apiserver/readyz.ts';
 import { parseConfigMap } from '../../../src/lab/standin/configmaps.ts';
 import { StatusError } from '../../../src/lab/standin/status.ts';
-import { readRecording, readWatch } from '../../../src/lab/probe/recording.ts';
+import { judgeFleet } from '../../../src/core/drill/ledger.ts';
+import { readFleet, readRecording, readWatch } from '../../../src/lab/probe/recording.ts';
 import type { AgentStatus, NodeStatus } from '../../../src/ports/control.ts';
 import { lineText, refusalOf } from '../refusal.ts';
 import type { Target } from '../target.ts';
@@ -212,6 +213,39 @@ const watch: Target = {
   },
 };
 
+const fleetRecord = {
+  writers: [
+    {
+      writes: [
+        { sequence: 1, sentMs: 1, endMs: 2, outcome: 'acknowledged', resourceVersion: 7 },
+        { sequence: 2, sentMs: 3, endMs: 9.5, outcome: 'absent', error: 'ECONNRESET' },
+      ],
+      reads: [{ after: 2, sequence: 1, resourceVersion: 7 }],
+      final: null,
+    },
+  ],
+  watchers: [
+    { lists: [{ resourceVersion: 6, sequences: [0], events: 0 }], events: [0, 1, 7], gaps: [{ heardMs: 1, lostMs: 2, resumedMs: null }] },
+  ],
+  gets: [{ startMs: 1, endMs: 2, ok: true }],
+  stoppedMs: 10,
+  endMs: 11,
+};
+
+const fleet: Target = {
+  name: 'fleet',
+  property: 'what a fleet wrote reads as events that belong to lists and can be judged, or is refused in words',
+  seeds: [Buffer.from(JSON.stringify(fleetRecord)), Buffer.from('null')],
+  text: true,
+  run(input) {
+    refusalOf(() => {
+      const found = readFleet(Buffer.from(input).toString());
+      ok(judgeFleet(found).cutOff <= found.watchers.length, 'more watchers were cut off than there are');
+      deepEqual(readFleet(JSON.stringify(found)), found);
+    });
+  },
+};
+
 const PATH = { namespace: 'default', name: 'probe' };
 
 const configMap: Target = {
@@ -236,4 +270,4 @@ const configMap: Target = {
   },
 };
 
-export const answerTargets: readonly Target[] = [controlAnswer, electionRecord, readyz, etcdAnswer, recording, watch, configMap];
+export const answerTargets: readonly Target[] = [controlAnswer, electionRecord, readyz, etcdAnswer, recording, watch, fleet, configMap];
