@@ -1,3 +1,4 @@
+import { printable } from '../../base/printable.ts';
 import type { ElectionRecord } from '../election/record.ts';
 
 /** The components of a control plane of which one instance leads, by the names of their Leases in kube-system. */
@@ -26,8 +27,8 @@ export function leaderOf(component: ElectedComponent, record: ElectionRecord | u
   const renewedMsAgo = Number.isNaN(renewedAtMs) ? null : nowMs - renewedAtMs;
   return {
     component,
-    holder: record.holderIdentity,
-    since: record.acquireTime === '' ? null : record.acquireTime,
+    holder: printable(record.holderIdentity),
+    since: record.acquireTime === '' ? null : printable(record.acquireTime),
     renewedMsAgo,
     stale: renewedMsAgo === null || Math.abs(renewedMsAgo) > record.leaseDurationSeconds * 1000,
     transitions: record.leaseTransitions,

@@ -3,6 +3,7 @@ import { agentTargets } from './agents.ts';
 import { answerTargets } from './answers.ts';
 import { ipvsTargets } from './ipvs.ts';
 import { kernelTargets } from './kernel.ts';
+import { leaseTargets } from './leases.ts';
 import { linkTargets } from './link.ts';
 import { metricsTargets } from './metrics.ts';
 import { scenarioTargets } from './scenario.ts';
@@ -18,6 +19,7 @@ export const targets: readonly Target[] = [
   ...ipvsTargets,
   ...textTargets,
   ...answerTargets,
+  ...leaseTargets,
   ...metricsTargets,
   ...scenarioTargets,
 ];
