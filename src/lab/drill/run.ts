@@ -13,7 +13,8 @@ import { PROBE_INTERVAL_MS, startInstruments } from './instruments.ts';
 import { findPace } from './pace.ts';
 
 const STEADY_TIMEOUT_MS = 30_000;
-const CONNECTIONS = 300;
+/** A real API server takes ten times a stand-in's CPU time for a handshake: with more, two cores would show nothing but themselves. */
+const CONNECTIONS = { standIn: 300, real: 100 };
 /** How long after the planned undo the timer on the host would undo by itself, should this process be gone. */
 const TIMER_SPARE_MS = 5000;
 
@@ -42,13 +43,15 @@ export async function runDrill(lab: Lab, scenario: Scenario, options: DrillOptio
 }
 
 async function runPrepared(lab: Lab, scenario: Scenario, options: DrillOptions): Promise<Drill> {
-  const { connections = CONNECTIONS, progress = () => undefined, signal } = options;
+  const { progress = () => undefined, signal } = options;
   const holder = await awaitSteady(lab, { timeoutMs: STEADY_TIMEOUT_MS });
   const target = scenario.target === 'holder' ? holder : (lab.controlPlane.find((host) => host.name !== holder.name) ?? holder);
   const datapath = (await agentStatus(holder))?.datapath.datapath ?? datapathOf(lab.plan);
   progress(`${holder.name} holds ${lab.plan.endpoint.addresses.join(' and ')}, datapath ${datapath}`);
+  const isReal = 'programs' in lab.plan.kubernetes;
+  const connections = options.connections ?? (isReal ? CONNECTIONS.real : CONNECTIONS.standIn);
   const intervalMs = options.intervalMs ?? (await paceOf(lab, progress));
-  const instruments = await startInstruments(lab, { connections, intervalMs, fleet: 'programs' in lab.plan.kubernetes });
+  const instruments = await startInstruments(lab, { connections, intervalMs, fleet: isReal });
   let injected: InjectedFault | undefined;
   try {
     await sleep(scenario.warmUpMs, undefined, { ...(signal && { signal }) });
