@@ -87,6 +87,11 @@ export function parsePrefix(text: string): Prefix | undefined {
   return { address: formatIp(bytes), length: Number(length) };
 }
 
+/** `10.96.0.0/16`. */
+export function formatPrefix({ address, length }: Prefix): string {
+  return `${address}/${length}`;
+}
+
 /** The first and the last address of the subnet that the prefix is in. */
 export function subnetBounds({ address, length }: Prefix): { first: string; last: string } {
   const bytes = parseIp(address) as Uint8Array;

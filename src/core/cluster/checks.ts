@@ -1,7 +1,8 @@
-import { type Family, familyOf, type Prefix, parsePrefix, prefixContains, subnetBounds } from '../../base/address.ts';
+import { type Family, familyOf, formatPrefix, type Prefix, parsePrefix, prefixContains, subnetBounds } from '../../base/address.ts';
 import { JITTER_FACTOR } from '../election/timing.ts';
 import { type Finding, finding, type Path, pathText } from './problems.ts';
 import type { Cluster, ClusterHost } from './schema.ts';
+import { subnetFindings } from './subnets.ts';
 import { parseHostPort } from './values.ts';
 
 /*
@@ -14,7 +15,8 @@ export function clusterFindings(cluster: Cluster, isWritten: (path: Path) => boo
   return [
     ...duplicates(cluster),
     ...cluster.endpoint.addresses.flatMap((address, i) => unusable(address, ['endpoint', 'address', i], 'an endpoint')),
-    ...oneOfEachFamily('the endpoint', cluster.endpoint.addresses, ['endpoint', 'address']),
+    ...oneOfEachFamily(cluster.endpoint.addresses, { subject: 'the endpoint', things: 'addresses', path: ['endpoint', 'address'] }),
+    ...oneOfEachFamilyOfSubnets(cluster),
     ...cluster.controlPlane.hosts.flatMap(hostAddresses),
     ...cluster.endpoint.addresses.flatMap((address, i) => endpointAddress(cluster, address, ['endpoint', 'address', i])),
     ...heldPort(cluster, isWritten),
@@ -22,6 +24,7 @@ export function clusterFindings(cluster: Cluster, isWritten: (path: Path) => boo
     ...sharedPorts(cluster, isWritten),
     ...etcdEndpoints(cluster),
     ...electionRecord(cluster, isWritten),
+    ...subnetFindings(cluster, isWritten),
   ];
 }
 
@@ -79,10 +82,24 @@ function unusable(address: string, path: Path, subject: string): Finding[] {
   return kind === undefined ? [] : [finding('cluster_unusable_address', { path, at: 'value' }, { address, kind, subject })];
 }
 
-function oneOfEachFamily(subject: string, addresses: readonly string[], path: Path): Finding[] {
-  const [first, second] = addresses;
+interface List {
+  subject: string;
+  things: 'addresses' | 'subnets';
+  path: Path;
+}
+
+function oneOfEachFamily([first, second]: readonly string[], { subject, things, path }: List): Finding[] {
   if (first === undefined || second === undefined || familyOf(first) !== familyOf(second)) return [];
-  return [finding('cluster_one_family', { path: [...path, 1], at: 'value' }, { subject, family: familyOf(first) })];
+  return [finding('cluster_one_family', { path: [...path, 1], at: 'value' }, { subject, things, family: familyOf(first) })];
+}
+
+function oneOfEachFamilyOfSubnets({ kubernetes: { serviceSubnets, podSubnets } }: Cluster): Finding[] {
+  return Object.entries({ serviceSubnet: serviceSubnets, podSubnet: podSubnets }).flatMap(([key, subnets]) =>
+    oneOfEachFamily(
+      subnets.map(({ address }) => address),
+      { subject: `kubernetes.${key}`, things: 'subnets', path: ['kubernetes', key] },
+    ),
+  );
 }
 
 function hostAddresses(host: ClusterHost, index: number): Finding[] {
@@ -92,7 +109,7 @@ function hostAddresses(host: ClusterHost, index: number): Finding[] {
     const findings = unusable(prefix.address, [...path, i], 'a host');
     return findings.length > 0 ? findings : subnetEdge(prefix, prefix.address, { path: [...path, i], subject: 'a host' });
   });
-  return [...each, ...oneOfEachFamily(`host ${host.name}`, texts, path)];
+  return [...each, ...oneOfEachFamily(texts, { subject: `host ${host.name}`, things: 'addresses', path })];
 }
 
 /** The first and last address of an IPv4 subnet, except in /31 (RFC 3021) and /32. */
@@ -105,7 +122,7 @@ function subnetEdge(prefix: Prefix, address: string, options: { path: Path; subj
 }
 
 function subnetText(prefix: Prefix): string {
-  return `${subnetBounds(prefix).first}/${prefix.length}`;
+  return formatPrefix({ address: subnetBounds(prefix).first, length: prefix.length });
 }
 
 /** What stands between one endpoint address and each host that might have to hold it. */

@@ -65,9 +65,9 @@ export const wordings = {
     message: `host ${f.host} has the address ${f.address}, which host ${f.other} has already`,
     remedy: 'Give each host its own address.',
   }),
-  cluster_one_family: (f: { subject: string; family: string }) => ({
-    message: `${f.subject} has two ${f.family} addresses, but takes one IPv4 and one IPv6`,
-    remedy: 'Remove one, or replace it by an address of the other family.',
+  cluster_one_family: (f: { subject: string; things: 'addresses' | 'subnets'; family: string }) => ({
+    message: `${f.subject} has two ${f.family} ${f.things}, but takes one IPv4 and one IPv6`,
+    remedy: 'Remove one, or replace it by one of the other family.',
   }),
   cluster_unusable_address: (f: { address: string; kind: string; subject: string }) => ({
     message: `${f.address} is ${f.kind} address, which ${f.subject} cannot have`,
@@ -124,6 +124,34 @@ export const wordings = {
   cluster_etcd_endpoints_unused: () => ({
     message: 'etcd.endpoints is only for external etcd, but etcd.topology is stacked, where the endpoints follow from the hosts',
     remedy: 'Remove etcd.endpoints, or set etcd.topology to external.',
+  }),
+  cluster_service_family: (f: { subnet: string; host: string; address: string; family: string }) => ({
+    message: `the Service kubernetes gets an address of ${f.subnet}, the first of kubernetes.serviceSubnet, but leads to host ${f.host}'s first address ${f.address}, which is ${f.family}: kube-apiserver does not start so`,
+    remedy: `Make an ${f.family} subnet the first of kubernetes.serviceSubnet, such as ${f.family === 'IPv4' ? '10.96.0.0/16' : 'fd00:96::/112'}, or the host's address of the other family its first.`,
+  }),
+  cluster_pod_family: (f: { family: string; needs: string }) => ({
+    message: `kubernetes.podSubnet has no ${f.family} subnet, but ${f.needs} needs Pods with an ${f.family} address`,
+    remedy: `Add one, such as ${f.family === 'IPv4' ? '10.244.0.0/16' : 'fd00:244::/56'}.`,
+  }),
+  cluster_service_subnet_small: (f: { subnet: string; longest: number }) => ({
+    message: `kubernetes.serviceSubnet ${f.subnet} has fewer than 8 addresses, with which kube-apiserver does not start`,
+    remedy: `Write a subnet with a prefix length of at most ${f.longest}.`,
+  }),
+  cluster_pod_subnet_small: (f: { subnet: string; nodeLength: number; nodes: number; hosts: number; longest: number }) => ({
+    message: `kubernetes.podSubnet ${f.subnet} has room for ${f.nodes} nodes, since each gets a /${f.nodeLength}, but there are ${f.hosts} control-plane hosts alone`,
+    remedy: `Write a subnet with a prefix length of at most ${f.longest}, and less for worker nodes.`,
+  }),
+  cluster_pod_subnet_large: (f: { subnet: string; nodeLength: number; shortest: number }) => ({
+    message: `kubernetes.podSubnet ${f.subnet} is too large: kube-controller-manager, which gives each node a /${f.nodeLength}, does not part it`,
+    remedy: `Write a subnet with a prefix length from ${f.shortest} to ${f.nodeLength}.`,
+  }),
+  cluster_subnets_overlap: (f: { podSubnet: string; serviceSubnet: string }) => ({
+    message: `kubernetes.podSubnet ${f.podSubnet} and kubernetes.serviceSubnet ${f.serviceSubnet} overlap, so one address could be that of a Pod and of a Service`,
+    remedy: 'Choose subnets that share no address.',
+  }),
+  cluster_address_in_subnet: (f: { subject: string; address: string; key: string; subnet: string }) => ({
+    message: `${f.subject} ${f.address} lies in kubernetes.${f.key} ${f.subnet}, so packets to it would be taken for those of a ${f.key === 'podSubnet' ? 'Pod' : 'Service'}`,
+    remedy: `Choose another subnet for kubernetes.${f.key}, in which no machine has an address.`,
   }),
 } satisfies Record<string, (facts: never) => Wording>;
 

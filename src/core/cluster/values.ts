@@ -91,8 +91,11 @@ export const interfaceName = matching(
   'the name of a network interface, at most 15 characters, such as eth0',
 );
 
+/** Paths stand in unit files, where a line ends at its first line break, loses blanks at its end, and goes on in the next after a backslash (systemd.syntax(7)). */
+const FILE_PATH = /^\/[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u001f\u007f-\u009f\s\\]$/;
+
 export function filePath(example: string) {
-  return matching(/^\/[^\0]+$/, `an absolute path such as ${example}`);
+  return matching(FILE_PATH, `an absolute path in one line such as ${example}`);
 }
 
 export const listenAddress = parsed({

@@ -22,6 +22,10 @@ const DUAL_HOSTS = [
   ['10.0.0.12/24', '[10.0.0.12/24, "fd00::12/64"]'],
 ] as const;
 
+/** That with a control plane that hale renders, and these keys of `kubernetes`. */
+const rendered = (...keys: string[]): string =>
+  edited(['kubeadm', 'systemd'], ['datapath: proxy\n', `datapath: proxy\n\nkubernetes:\n${keys.map((key) => `  ${key}\n`).join('')}`]);
+
 /** Files that are wrong, and every problem they must show: what is printed after `cluster.yaml:`. */
 export const badFiles: Record<string, { text: string; problems: string[] }> = {
   'an empty file': { text: '# nothing yet\n', problems: ['1:1: the file is empty. Start from docs/examples/cluster.yaml.'] },
@@ -243,6 +247,61 @@ export const badFiles: Record<string, { text: string; problems: string[] }> = {
     text: edited(['etcd:\n', 'election: kubernetes\nlease:\n  renewDeadlineSeconds: 6\n  retryPeriodSeconds: 5\netcd:\n']),
     problems: [
       '42:25: lease.renewDeadlineSeconds is 6, which leaves no time for a second attempt every 5 s (lease.retryPeriodSeconds). Make renewDeadlineSeconds longer than 1.2 times retryPeriodSeconds; client-go uses 10 and 2.',
+    ],
+  },
+  'two subnets of one family': {
+    text: rendered('serviceSubnet: [10.96.0.0/16, 10.97.0.0/16]'),
+    problems: [
+      '41:33: kubernetes.serviceSubnet has two IPv4 subnets, but takes one IPv4 and one IPv6. Remove one, or replace it by one of the other family.',
+    ],
+  },
+  'Services of another family than the API servers': {
+    text: rendered('serviceSubnet: ["fd00:96::/112", 10.96.0.0/16]', 'podSubnet: [10.244.0.0/16, "fd00:244::/56"]'),
+    problems: [
+      "41:19: the Service kubernetes gets an address of fd00:96::/112, the first of kubernetes.serviceSubnet, but leads to host cp1's first address 10.0.0.11, which is IPv4: kube-apiserver does not start so. Make an IPv4 subnet the first of kubernetes.serviceSubnet, such as 10.96.0.0/16, or the host's address of the other family its first.",
+    ],
+  },
+  'one host whose addresses are in another order': {
+    text: edited(['kubeadm', 'systemd'], ['10.0.0.12/24', '["fd00::12/64", 10.0.0.12/24]']),
+    problems: [
+      "21:17: the Service kubernetes gets an address of 10.96.0.0/16, the first of kubernetes.serviceSubnet, but leads to host cp2's first address fd00::12, which is IPv6: kube-apiserver does not start so. Make an IPv6 subnet the first of kubernetes.serviceSubnet, such as fd00:96::/112, or the host's address of the other family its first.",
+    ],
+  },
+  'Services in a family that Pods lack': {
+    text: rendered('serviceSubnet: [10.96.0.0/16, "fd00:96::/112"]', 'podSubnet: 10.244.0.0/16'),
+    problems: [
+      '42:14: kubernetes.podSubnet has no IPv6 subnet, but kubernetes.serviceSubnet fd00:96::/112 needs Pods with an IPv6 address. Add one, such as fd00:244::/56.',
+    ],
+  },
+  'hardly any Services': {
+    text: rendered('serviceSubnet: 10.96.0.0/30'),
+    problems: [
+      '41:18: kubernetes.serviceSubnet 10.96.0.0/30 has fewer than 8 addresses, with which kube-apiserver does not start. Write a subnet with a prefix length of at most 29.',
+    ],
+  },
+  'Pods of fewer nodes than there are': {
+    text: rendered('podSubnet: 10.244.0.0/23'),
+    problems: [
+      '41:14: kubernetes.podSubnet 10.244.0.0/23 has room for 2 nodes, since each gets a /24, but there are 3 control-plane hosts alone. Write a subnet with a prefix length of at most 22, and less for worker nodes.',
+    ],
+  },
+  'Pods of more nodes than can be counted': {
+    text: rendered('podSubnet: [10.244.0.0/16, "fd00::/47"]'),
+    problems: [
+      '41:30: kubernetes.podSubnet fd00::/47 is too large: kube-controller-manager, which gives each node a /64, does not part it. Write a subnet with a prefix length from 48 to 64.',
+    ],
+  },
+  'Pods among Services': {
+    text: rendered('serviceSubnet: 10.240.0.0/12'),
+    problems: [
+      '41:18: kubernetes.podSubnet 10.244.0.0/16 and kubernetes.serviceSubnet 10.240.0.0/12 overlap, so one address could be that of a Pod and of a Service. Choose subnets that share no address.',
+    ],
+  },
+  'the address and a host among Pods': {
+    text: rendered('podSubnet: 10.0.0.0/20').replace('10.0.0.11/24', '10.0.16.11/16').replace('10.0.0.13/24', '10.0.17.13/16').replace('10.0.0.12/24', '10.0.0.12/16'),
+    problems: [
+      '9:12: the endpoint address 10.0.0.100 lies in kubernetes.podSubnet 10.0.0.0/20, so packets to it would be taken for those of a Pod. Choose another subnet for kubernetes.podSubnet, in which no machine has an address.',
+      "21:16: host cp2's address 10.0.0.12 lies in kubernetes.podSubnet 10.0.0.0/20, so packets to it would be taken for those of a Pod. Choose another subnet for kubernetes.podSubnet, in which no machine has an address.",
     ],
   },
 };

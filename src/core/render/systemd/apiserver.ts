@@ -1,7 +1,7 @@
+import { formatPrefix } from '../../../base/address.ts';
 import type { Cluster, ClusterHost } from '../../cluster/schema.ts';
 import { AUDIT_LOG_DIR, AUDIT_POLICY, AUTHENTICATION_CONFIG, ENCRYPTION_CONFIG, PKI_DIR } from '../paths.ts';
 import type { Service } from '../service.ts';
-import { prefixText } from './text.ts';
 import { SPARED } from './unit.ts';
 
 /** Longer than any balancer takes to hear of it: hale's own looks twice a second, HAProxy's check takes 6 s with its defaults. */
@@ -53,7 +53,7 @@ function apiserverArguments(cluster: Cluster, host: ClusterHost): string[] {
     `--service-account-issuer=https://kubernetes.default.svc.${kubernetes.dnsDomain}`,
     `--service-account-key-file=${PKI_DIR}/sa.pub`,
     `--service-account-signing-key-file=${PKI_DIR}/sa.key`,
-    `--service-cluster-ip-range=${kubernetes.serviceSubnets.map(prefixText).join(',')}`,
+    `--service-cluster-ip-range=${kubernetes.serviceSubnets.map(formatPrefix).join(',')}`,
     '--allow-privileged=true',
     '--authorization-mode=Node,RBAC',
     `--authentication-config=${AUTHENTICATION_CONFIG}`,

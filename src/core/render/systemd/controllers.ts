@@ -1,7 +1,7 @@
+import { formatPrefix } from '../../../base/address.ts';
 import type { Cluster } from '../../cluster/schema.ts';
 import { KUBERNETES_DIR, PKI_DIR } from '../paths.ts';
 import type { Service } from '../service.ts';
-import { prefixText } from './text.ts';
 import { SPARED } from './unit.ts';
 
 /**
@@ -45,8 +45,8 @@ export function controllerManagerService({ kubernetes, name }: Cluster): Service
       '--controllers=*,bootstrapsigner,tokencleaner',
       `--cluster-name=${name}`,
       '--allocate-node-cidrs=true',
-      `--cluster-cidr=${kubernetes.podSubnets.map(prefixText).join(',')}`,
-      `--service-cluster-ip-range=${kubernetes.serviceSubnets.map(prefixText).join(',')}`,
+      `--cluster-cidr=${kubernetes.podSubnets.map(formatPrefix).join(',')}`,
+      `--service-cluster-ip-range=${kubernetes.serviceSubnets.map(formatPrefix).join(',')}`,
       ...LEADER_ELECTION,
     ],
   };
