@@ -22,19 +22,23 @@ const READERS: Readonly<Record<string, string>> = {
 
 /** What is inside a kubeconfig is read when a program starts, and never again (client-go, clientcmd). */
 const ACTS: Readonly<Record<string, string>> = {
-  'etcd/healthcheck-client': 'restart hale-agent if it has `election: etcd`',
-  'admin.conf':
-    'give it to those who have a copy; restart what was started with it, such as kube-vip (hale-agent reads it again by itself)',
+  'admin.conf': 'give it to those who have a copy; restart what was started with it, such as kube-vip',
   'super-admin.conf': 'lock it away again',
   'controller-manager.conf': 'restart kube-controller-manager',
   'scheduler.conf': 'restart kube-scheduler',
 };
 
-/** With units of systemd no program sees the files: each gets a copy when it starts (systemd.exec(5), LoadCredential=). */
+/** hale looks before each call whether they have changed (agent/lock.ts, drivers/kubernetes/client.ts). As root it needs no copies, with systemd neither. */
+const HALE_READS: readonly string[] = ['admin.conf', 'etcd/healthcheck-client'];
+
+/** With units of systemd no program of Kubernetes and etcd sees the files: each gets a copy when it starts (systemd.exec(5), LoadCredential=). */
 export function afterRenewal(name: string, { distribution }: Pick<Cluster, 'distribution'>): AfterRenewal {
   const reader = READERS[name];
   if (reader !== undefined)
     return distribution === 'systemd' ? { act: `restart ${reader}` } : { reloads: `${reader} reads it again by itself` };
   const act = ACTS[name];
-  return act === undefined ? {} : { act };
+  return {
+    ...(act !== undefined && { act }),
+    ...(HALE_READS.includes(name) && { reloads: 'hale-agent reads it again by itself' }),
+  };
 }
