@@ -8,13 +8,12 @@ import { thresholds } from '../core/cluster/kubernetes.ts';
 import type { Cluster, ClusterHost } from '../core/cluster/schema.ts';
 import { type CertificateFile, type CertificateProblem, certificateProblems, DAY_MS } from '../core/pki/certificate.ts';
 import { afterRenewal } from '../core/pki/restart.ts';
+import { PKI_DIR } from '../core/render/paths.ts';
 import { createClusterPki } from '../drivers/pki/create.ts';
 import { readCertificates } from '../drivers/pki/read.ts';
 import { planRenewals, type Renewal, renew } from '../drivers/pki/renew.ts';
 import { DEFAULT_CONFIG, readClusterFile } from './read-cluster.ts';
 import { table } from './table.ts';
-
-const DEFAULT_DIR = '/etc/kubernetes/pki';
 
 /** `hale certificates`: keys, certificates and kubeconfigs of the control plane, under kubeadm's names. */
 export function certificatesCommand(): Command {
@@ -54,7 +53,7 @@ interface ShowOptions {
 function showCommand(): Command {
   return new Command('show')
     .description('show every certificate and kubeconfig of a host, and what is wrong with it')
-    .option('--dir <dir>', 'folder of certificates; the kubeconfigs are in the folder above it', DEFAULT_DIR)
+    .option('--dir <dir>', 'folder of certificates; the kubeconfigs are in the folder above it', PKI_DIR)
     .option('--config <file>', "cluster description, for the endpoint's names and `thresholds.certificateDays`", DEFAULT_CONFIG)
     .option('--json', 'print one JSON document')
     .action((options: ShowOptions, command: Command) => {
@@ -109,7 +108,7 @@ function renewCommand(): Command {
     .option(
       '--dir <dir>',
       'folder of certificates, with the keys of the authorities; the kubeconfigs are in the folder above it',
-      DEFAULT_DIR,
+      PKI_DIR,
     )
     .option('--config <file>', 'cluster description', DEFAULT_CONFIG)
     .option('--host <name>', 'whose certificates they are; without it, those of this machine')

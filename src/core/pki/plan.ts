@@ -20,19 +20,19 @@ export function clusterAuthorities({ etcd }: Cluster): AuthorityName[] {
 export const AUTHORITY_DAYS = 3650;
 export const CERTIFICATE_DAYS = 365;
 
-const SIGNERS: Readonly<Record<string, AuthorityName>> = {
-  apiserver: 'ca',
-  'apiserver-kubelet-client': 'ca',
-  'front-proxy-client': 'front-proxy-ca',
-  'apiserver-etcd-client': 'etcd/ca',
-  'etcd/server': 'etcd/ca',
-  'etcd/peer': 'etcd/ca',
-  'etcd/healthcheck-client': 'etcd/ca',
-};
+const SIGNERS: ReadonlyMap<string, AuthorityName> = new Map([
+  ['apiserver', 'ca'],
+  ['apiserver-kubelet-client', 'ca'],
+  ['front-proxy-client', 'front-proxy-ca'],
+  ['apiserver-etcd-client', 'etcd/ca'],
+  ['etcd/server', 'etcd/ca'],
+  ['etcd/peer', 'etcd/ca'],
+  ['etcd/healthcheck-client', 'etcd/ca'],
+]);
 
 /** The authority that signs the certificate of this path; undefined for one that is not Kubernetes' own. */
 export function authorityOf(path: string): AuthorityName | undefined {
-  return SIGNERS[path];
+  return SIGNERS.get(path);
 }
 
 export interface CertificatePlan {

@@ -1,9 +1,9 @@
 // oxlint-disable-next-line import/no-unassigned-import -- has to run before @peculiar/x509 loads
 import './reflect-metadata.ts';
-import { X509Certificate } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { formatIp, parseIp } from '../../base/address.ts';
 import { HaleError } from '../../base/error.ts';
+import { parseCertificates } from './certificates.ts';
 import { generateKeys, importKeys, readKey, type SigningKeys } from './keys.ts';
 
 /** A certificate and its private key (PKCS#8), both PEM. */
@@ -73,18 +73,6 @@ export async function readAuthority({ certPem, keyPem, place }: KeyPair & { plac
   if (keys === undefined) throw unusable(place, `it has a key of type ${key.asymmetricKeyType ?? 'unknown'}, which is not supported`);
   const issuer = { certificate: new x509.X509Certificate(certificate.raw), keys };
   return { certPem, keyPem, issue: (request) => issue(issuer, request) };
-}
-
-/** The certificates of a PEM file, in their order; undefined when one cannot be read, or there is none. */
-export function parseCertificates(text: string): [X509Certificate, ...X509Certificate[]] | undefined {
-  try {
-    const [first, ...rest] = (text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map(
-      (pem) => new X509Certificate(pem),
-    );
-    return first && [first, ...rest];
-  } catch {
-    return undefined;
-  }
 }
 
 const unusable = (place: string, reason: string) =>

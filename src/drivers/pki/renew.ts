@@ -60,7 +60,7 @@ export function planRenewals({ dir, cluster, host, names }: RenewalOptions): Ren
 
 function refuse(name: string, known: readonly Renewal[]): never {
   const list = known.map((one) => one.name).join(', ');
-  if (name in AUTHORITIES) {
+  if (Object.hasOwn(AUTHORITIES, name)) {
     throw new HaleError({
       code: 'authority_not_renewed',
       kind: 'usage',

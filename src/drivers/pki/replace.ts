@@ -1,8 +1,8 @@
 import { linkSync, renameSync, rmSync } from 'node:fs';
 import { HaleError } from '../../base/error.ts';
-import { type KeyPair, parseCertificates } from './authority.ts';
+import type { KeyPair } from './authority.ts';
+import { belongsTo, parseCertificates } from './certificates.ts';
 import { CERTIFICATE_MODE, KEY_MODE, isThere, NEW, readIfThere, statIfThere, syncFolder, writeBeside } from './files.ts';
-import { readKey } from './keys.ts';
 
 /** Of the pair that is being replaced, until the new one is whole. */
 const OLD = '.hale-old';
@@ -90,9 +90,8 @@ function removeTraces(target: string): void {
 }
 
 function belongs(keyPath: string, certificatePath: string): boolean {
-  const key = readKey(readIfThere(keyPath) ?? '');
   const [certificate] = parseCertificates(readIfThere(certificatePath) ?? '') ?? [];
-  return key !== undefined && certificate !== undefined && certificate.checkPrivateKey(key);
+  return certificate !== undefined && belongsTo(certificate, readIfThere(keyPath) ?? '');
 }
 
 function notReplaced(path: string, error: unknown, undo: () => void): HaleError {

@@ -15,7 +15,7 @@ import {
 import { once } from 'node:events';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { parseKubeconfig } from '../../../src/core/pki/kubeconfig.ts';
+import { parseKubeconfig } from '../../../src/core/pki/current-context.ts';
 import { certificateProblems } from '../../../src/core/pki/certificate.ts';
 import { readAuthority } from '../../../src/drivers/pki/authority.ts';
 import { createClusterPki } from '../../../src/drivers/pki/create.ts';
@@ -73,7 +73,10 @@ describe('a renewal', () => {
     const renewed = certificate('apiserver');
     expect(['10.0.0.200', '10.0.0.100'].map((address) => renewed.checkIP(address))).toEqual(['10.0.0.200', '10.0.0.100']);
     expect(['k8s.example.com', 'api.example.com'].map((name) => renewed.checkHost(name))).toEqual(['k8s.example.com', 'api.example.com']);
-    const server = (file: string) => parseKubeconfig(readFileSync(join(dirname(at.pki), file), 'utf8'))?.server;
+    const server = (file: string) => {
+      const read = parseKubeconfig(readFileSync(join(dirname(at.pki), file), 'utf8'));
+      return read.ok ? read.kubeconfig.server.url : read.fault;
+    };
     expect([server('admin.conf'), server('super-admin.conf')]).toEqual(['https://k8s.example.com:6443', 'https://api.example.com:6443']);
   });
 
@@ -302,6 +305,20 @@ describe('hale certificates show', () => {
       { name: 'apiserver', problems: [{ code: 'key-missing' }] },
     ]);
     expect(stdout).not.toContain('PRIVATE KEY');
+  });
+
+  test('a kubeconfig that cannot be read is named with the place, and nothing that stands there', () => {
+    const secret = 'c2VjcmV0LXRva2Vu';
+    const run = () => haleCertificates('show', '--dir', at.pki, '--config', at.file);
+    for (const [text, place] of [
+      [`users:\n  token: "${secret}\n`, 'admin.conf: line '],
+      [`current-context: ${secret}\n`, 'admin.conf: contexts has no context with the name that stands at current-context'],
+    ] as const) {
+      writeFileSync(join(dirname(at.pki), 'admin.conf'), text);
+      const { code, stdout, stderr } = run();
+      expect({ code, stdout }).toEqual({ code: 1, stdout: expect.stringContaining(place) });
+      expect(stdout + stderr).not.toContain(secret);
+    }
   });
 
   test('everything is foreign beside another authority', async () => {

@@ -5,7 +5,8 @@ import { stringify } from 'yaml';
 import { readCluster } from '../../../src/core/cluster/read.ts';
 import type { Cluster, ClusterHost } from '../../../src/core/cluster/schema.ts';
 import { type CertificateFacts, certificateProblems } from '../../../src/core/pki/certificate.ts';
-import { kubeconfigText, parseKubeconfig, renewKubeconfig } from '../../../src/core/pki/kubeconfig.ts';
+import { parseKubeconfig } from '../../../src/core/pki/current-context.ts';
+import { kubeconfigText, renewKubeconfig } from '../../../src/core/pki/kubeconfig.ts';
 import { authorityOf, clusterAuthorities, hostCertificates, hostKubeconfigs } from '../../../src/core/pki/plan.ts';
 import { afterRenewal } from '../../../src/core/pki/restart.ts';
 import { type Authority, createAuthority } from '../../../src/drivers/pki/authority.ts';
@@ -104,13 +105,33 @@ describe('a kubeconfig', () => {
   const facts = { clusterName: 'prod', server: 'https://10.0.0.100:6443', user: 'me', caPem: 'CA', certPem: 'CERT', keyPem: 'KEY' };
   const text = kubeconfigText(facts, base64);
 
-  test('reads back', () => {
-    const source = (pem: string) => ({ base64: base64(pem) });
-    expect(parseKubeconfig(text)).toEqual({
-      server: facts.server,
-      authority: source('CA'),
-      certificate: source('CERT'),
-      key: source('KEY'),
+  const read = (yaml: string) => {
+    const result = parseKubeconfig(yaml);
+    if (!result.ok) throw new Error(`${result.fault.at} ${result.fault.problem}`);
+    return result.kubeconfig;
+  };
+
+  test('reads back, with the place of everything', () => {
+    const { cluster, user, ...rest } = read(text);
+    expect([cluster.at, user.at]).toEqual(['clusters[0].cluster', 'users[0].user']);
+    expect(rest).toEqual({
+      server: { at: 'clusters[0].cluster.server', url: facts.server },
+      serverName: undefined,
+      authority: { at: 'clusters[0].cluster.certificate-authority-data', base64: base64('CA') },
+      certificate: { at: 'users[0].user.client-certificate-data', base64: base64('CERT') },
+      key: { at: 'users[0].user.client-key-data', base64: base64('KEY') },
+      token: undefined,
+    });
+  });
+
+  test('that names files, and leaves other keys empty, leads to the files', () => {
+    const files = text
+      .replace(/client-certificate-data: .*/, 'client-certificate-data: ""\n    client-certificate: me.crt')
+      .replace(/client-key-data: .*/, 'client-key: me.key\n    token:\n    tokenFile: me.token');
+    expect(read(files)).toMatchObject({
+      certificate: { at: 'users[0].user.client-certificate', file: 'me.crt' },
+      key: { at: 'users[0].user.client-key', file: 'me.key' },
+      token: { at: 'users[0].user.tokenFile', file: 'me.token' },
     });
   });
 
@@ -119,8 +140,8 @@ describe('a kubeconfig', () => {
       .replace('users:\n', 'users:\n# somebody else\n- name: other\n  user:\n    token: t0ken\n')
       .replace(/client-certificate-data: .*/, 'client-certificate: /old.crt');
     const renewed = renewKubeconfig(more, { server: 'https://new:6443', caPem: 'CA2', certPem: 'CERT2', keyPem: 'KEY2', base64 }) as string;
-    expect(parseKubeconfig(renewed)).toEqual({
-      server: 'https://new:6443',
+    expect(read(renewed)).toMatchObject({
+      server: { url: 'https://new:6443' },
       authority: { base64: base64('CA2') },
       certificate: { base64: base64('CERT2') },
       key: { base64: base64('KEY2') },
@@ -132,8 +153,8 @@ describe('a kubeconfig', () => {
 
   test('that is none is not read', () => {
     const bomb = `a: &a [x, x]\nb: &b [*a, *a]\n${'c: [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\n'}`;
-    for (const broken of ['', 'a: [', '[]', bomb, text.replace('current-context: me@prod', 'current-context: you@prod')]) {
-      expect(parseKubeconfig(broken)).toBeUndefined();
+    for (const broken of ['', 'a: [', '[]', bomb, text.replace('user:\n', 'user: &a\n').replace('users:', 'other: *a\nusers:'), text.replace('current-context: me@prod', 'current-context: you@prod')]) {
+      expect(parseKubeconfig(broken).ok).toBe(false);
       expect(renewKubeconfig(broken, { ...facts, base64 })).toBeUndefined();
     }
   });
@@ -198,5 +219,16 @@ test.each(['kubeadm', 'systemd'] as const)('with %s, what follows a renewal is s
   const cluster = clusterWith({ distribution });
   const host = cluster.controlPlane.hosts[0] as ClusterHost;
   const names = [...hostCertificates(cluster, host).map(({ path }) => path), ...hostKubeconfigs(cluster, host).map(({ file }) => file)];
-  expect(names.filter((name) => Object.keys(afterRenewal(name, cluster)).length !== 1)).toEqual([]);
+  expect(names.filter((name) => Object.keys(afterRenewal(name, cluster)).length === 0)).toEqual([]);
+});
+
+test('what reads a renewed certificate again by itself, and what has to be restarted, is told apart', () => {
+  const itself = 'hale-agent reads it again by itself';
+  for (const distribution of ['kubeadm', 'systemd'] as const) {
+    expect(afterRenewal('etcd/healthcheck-client', { distribution })).toEqual({ reloads: itself });
+    expect(afterRenewal('admin.conf', { distribution })).toEqual({ act: expect.stringContaining('kube-vip'), reloads: itself });
+    expect(afterRenewal('scheduler.conf', { distribution })).toEqual({ act: 'restart kube-scheduler' });
+  }
+  expect(afterRenewal('etcd/peer', { distribution: 'systemd' })).toEqual({ act: 'restart etcd' });
+  expect(afterRenewal('etcd/peer', { distribution: 'kubeadm' })).toEqual({ reloads: 'etcd reads it again by itself' });
 });
