@@ -14,9 +14,9 @@ export function renderCli(program: Command): string {
 | Exit code | Meaning |
 | --- | --- |
 | 0 | good |
-| ${EXIT_FINDING} | a finding, a failed verdict, or nobody holds the address |
+| ${EXIT_FINDING} | a finding or a failed verdict; of \`hale status\`: nobody holds the address, a member is silent, an API server or etcd is not ready or has no leader, a certificate has ended or ends soon, each named at its end and in \`findings\` of \`--json\`; on a node: connections are left to the address |
 | ${EXIT_USAGE} | wrong use or bad input |
-| ${EXIT_WORLD} | something outside could not be reached or refused |
+| ${EXIT_WORLD} | something outside could not be reached or refused; of \`hale status\`: no agent answers on this host; with \`--deep\`: no API server does |
 | 70 | a bug of hale |
 
 What each error means: [errors.md](errors.md).

@@ -1,8 +1,9 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { hostPort } from '../base/address.ts';
 import type { Cluster, ClusterHost } from '../core/cluster/schema.ts';
 import { createEtcdClient } from '../drivers/etcd/client.ts';
 import { createEtcdLock } from '../drivers/etcd/lock.ts';
+import { readEtcdTls } from '../drivers/etcd/tls.ts';
 import { createKubernetesClient } from '../drivers/kubernetes/client.ts';
 import { createFailover } from '../drivers/kubernetes/failover.ts';
 import { createLeaseLock } from '../drivers/kubernetes/lease-lock.ts';
@@ -34,16 +35,12 @@ export function openLock(cluster: Cluster, self: Self): Lock | undefined {
 function etcdOf({ etcd }: Cluster, addresses: readonly string[], timeoutMs: number): () => Etcd {
   const { caFile, certFile, keyFile, clientPort } = etcd;
   const endpoints = etcd.topology === 'external' ? etcd.endpoints : addresses.map((address) => `https://${hostPort(address, clientPort)}`);
-  const open = () => {
-    const [caPem, certPem, keyPem] = [caFile, certFile, keyFile].map((file) => readFileSync(file, 'utf8')) as [string, string, string];
-    return createEtcdClient({ endpoints, tls: { caPem, certPem, keyPem }, timeoutMs });
-  };
   let opened: { etcd: Etcd; stamp: string } | undefined;
   return () => {
     const stamp = [caFile, certFile, keyFile].map((file) => statSync(file).mtimeMs).join(' ');
     if (opened?.stamp === stamp) return opened.etcd;
     opened?.etcd.close();
-    opened = { etcd: open(), stamp };
+    opened = { etcd: createEtcdClient({ endpoints, tls: readEtcdTls(etcd), timeoutMs }), stamp };
     return opened.etcd;
   };
 }

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { HaleError } from '../base/error.ts';
 import { healthProfiles } from '../core/balancer/timing.ts';
 import type { Target } from '../core/balancer/plan.ts';
+import { apiserverTargets } from '../core/cluster/names.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
 import { parseHostPort } from '../core/cluster/values.ts';
 import { HttpsReadiness } from '../drivers/kubernetes/readiness.ts';
@@ -55,11 +56,7 @@ class NodeAgent {
     this.#cluster = cluster;
     this.#log = log;
     this.#steering = steering;
-    this.#targets = cluster.controlPlane.hosts.map((host) => ({
-      name: host.name,
-      address: host.addresses[0]?.address as string,
-      port: cluster.apiserver.port,
-    }));
+    this.#targets = apiserverTargets(cluster);
     this.#health = new HealthEngine({
       targets: this.#targets,
       timing: healthProfiles[cluster.agent.profile],

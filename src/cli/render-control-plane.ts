@@ -3,12 +3,11 @@ import type { Leader } from '../core/apiserver/leader.ts';
 import type { ApiserverStatus, ControlPlaneStatus } from '../drivers/kubernetes/control-plane.ts';
 import { table } from './table.ts';
 
-/** The API servers in their own words, who leads the controllers, and certificates that need somebody. */
-export function renderControlPlane({ controlPlane, certificates }: { controlPlane: ControlPlaneStatus; certificates: string[] }): string {
-  const { withoutCredentials, apiservers, leaders, leadersProblem } = controlPlane;
+/** The API servers in their own words, and who leads the controllers. */
+export function renderControlPlane({ withoutCredentials, apiservers, leaders, leadersProblem }: ControlPlaneStatus): string {
   const tables = [table(['API SERVER', 'READY', 'WHY NOT'], apiservers.map(apiserverRow))];
   if (leaders.length > 0) tables.push(table(['COMPONENT', 'LEADER', 'SINCE', 'RENEWED', 'CHANGES'], leaders.map(leaderRow)));
-  const notes = certificates.map((text) => `certificate ${text}`);
+  const notes: string[] = [];
   if (withoutCredentials !== null) notes.push(`who leads the controllers is not known without credentials: ${withoutCredentials}`);
   if (leadersProblem !== null) notes.push(`who leads the controllers is not known: ${leadersProblem}`);
   if (notes.length > 0) tables.push(notes.map((note) => `${styleText('yellow', note)}\n`).join(''));

@@ -11,6 +11,8 @@ export interface Status extends AgentStatus {
   controlPlane: ControlPlaneStatus;
   /** What is wrong with this host's certificates, each in a sentence. */
   certificates: string[];
+  /** All that somebody should see to, each in a sentence. */
+  findings: string[];
 }
 
 export function isNode(status: AgentStatus | NodeStatus): status is NodeStatus {
@@ -35,7 +37,14 @@ function placesOf({ addresses, port }: NodeStatus['endpoint']): string {
 
 /** The status as a person reads it. */
 export function renderStatus(status: Status): string {
-  return [summary(status), membersTable(status), backendsTable(status), renderControlPlane(status), etcdTable(status)].join('\n');
+  const tables = [membersTable(status), backendsTable(status), renderControlPlane(status.controlPlane), etcdTable(status)];
+  return [summary(status), ...tables, renderFindings(status)].join('\n');
+}
+
+/** Last, where the eye is. */
+function renderFindings({ findings }: Status): string {
+  if (findings.length === 0) return 'nothing is wrong\n';
+  return findings.map((text) => `${styleText('red', 'finding')}  ${text}\n`).join('');
 }
 
 function summary(status: Status): string {

@@ -1,7 +1,8 @@
 import { networkInterfaces } from 'node:os';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { EXIT_FINDING } from '../base/error.ts';
+import { EXIT_FINDING, EXIT_WORLD } from '../base/error.ts';
 import { judge } from '../core/apiserver/judge.ts';
+import { apiserverTargets } from '../core/cluster/names.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
 import { readInstances } from '../drivers/kubernetes/figures.ts';
 import { readKubeconfig } from '../drivers/kubernetes/kubeconfig.ts';
@@ -34,18 +35,16 @@ function seconds(text: string): number {
   return value;
 }
 
-/** `hale status --deep`: figures of every API server, and what is too much. */
+/** `hale status --deep`: figures of every API server, and what is too much. Where none answers nothing is known, which is no finding but a failure. */
 export async function showDeep(cluster: Cluster, { over, json }: DeepOptions): Promise<void> {
   const local = new Set(Object.values(networkInterfaces()).flatMap((all) => all?.map(({ address }) => address) ?? []));
-  const places = cluster.controlPlane.hosts.map(({ name, addresses }) => ({
-    name,
-    address: addresses[0]?.address as string,
-    port: cluster.apiserver.port,
-    isHere: addresses.some(({ address }) => local.has(address)),
+  const places = apiserverTargets(cluster).map((target, i) => ({
+    ...target,
+    isHere: cluster.controlPlane.hosts[i]?.addresses.some(({ address }) => local.has(address)) ?? false,
   }));
   const instances = await readInstances(readKubeconfig(cluster.kubernetes.kubeconfig), { places, seconds: over });
   const judgements = judge(instances, cluster.thresholds);
   const findings = judgements.filter(({ verdict }) => verdict === 'finding').length;
   process.stdout.write(json ? `${JSON.stringify({ findings, judgements, instances }, null, 2)}\n` : renderDeep(instances, judgements));
-  if (findings > 0) process.exitCode = EXIT_FINDING;
+  if (findings > 0) process.exitCode = instances.every(({ figures }) => figures === null) ? EXIT_WORLD : EXIT_FINDING;
 }

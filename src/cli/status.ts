@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { hostPort } from '../base/address.ts';
 import { EXIT_FINDING, HaleError } from '../base/error.ts';
+import { apiserverTargets } from '../core/cluster/names.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
 import { certificateProblems } from '../core/pki/certificate.ts';
 import { PKI_DIR } from '../core/render/paths.ts';
@@ -13,6 +14,7 @@ import { readCertificates } from '../drivers/pki/read.ts';
 import { CONTROL_SOCKET, type NodeStatus } from '../ports/control.ts';
 import { DEFAULT_CONFIG, readClusterFile } from './read-cluster.ts';
 import { isNode, renderNodeStatus, renderStatus, type Status } from './render-status.ts';
+import { statusFindings } from './status-findings.ts';
 import { addDeepOptions, type DeepOptions, showDeep } from './status-deep.ts';
 
 const WATCH_INTERVAL_MS = 1000;
@@ -37,7 +39,7 @@ export function statusCommand(): Command {
       do {
         const status = await readStatus(cluster);
         show(status, options);
-        if (isNode(status) ? status.steeredTo.length === 0 || status.problem !== null : status.holder === null)
+        if (isNode(status) ? status.steeredTo.length === 0 || status.problem !== null : status.findings.length > 0)
           process.exitCode = EXIT_FINDING;
         if (options.watch) await sleep(WATCH_INTERVAL_MS);
       } while (options.watch);
@@ -57,16 +59,12 @@ async function readStatus(cluster: Cluster): Promise<Status | NodeStatus> {
   // A node has no certificate for etcd, and no credentials.
   if (isNode(status)) return status;
   const [etcd, controlPlane] = await Promise.all([readEtcdStatus(etcdOf(cluster)), readControlPlane(controlPlaneOf(cluster))]);
-  return { ...status, etcd, controlPlane, certificates: certificateFindings(cluster) };
+  const known = { ...status, etcd, controlPlane, certificates: certificateFindings(cluster) };
+  return { ...known, findings: statusFindings(known) };
 }
 
-function controlPlaneOf({ controlPlane, apiserver, kubernetes }: Cluster) {
-  const targets = controlPlane.hosts.map(({ name, addresses }) => ({
-    name,
-    address: addresses[0]?.address as string,
-    port: apiserver.port,
-  }));
-  return { targets, kubeconfig: kubernetes.kubeconfig, caFile: apiserver.caFile };
+function controlPlaneOf(cluster: Cluster) {
+  return { targets: apiserverTargets(cluster), kubeconfig: cluster.kubernetes.kubeconfig, caFile: cluster.apiserver.caFile };
 }
 
 /** What is wrong with this host's certificates, such as that one ends soon; where there are none, k3s for one keeps its own elsewhere. */

@@ -1,9 +1,15 @@
 import { addressIn, hostPort } from '../../base/address.ts';
+import type { Target } from '../balancer/plan.ts';
 import type { Cluster } from './schema.ts';
 
 /** The address of the Service `kubernetes`, in each family. */
 export function serviceAddresses({ kubernetes }: Cluster): string[] {
   return kubernetes.serviceSubnets.map((subnet) => addressIn(subnet, 1));
+}
+
+/** Where the API server of each host is, in their order. */
+export function apiserverTargets({ controlPlane, apiserver }: Cluster): Target[] {
+  return controlPlane.hosts.map(({ name, addresses }) => ({ name, address: addresses[0]?.address as string, port: apiserver.port }));
 }
 
 /** The URL of the API that programs of this cluster use: of the address that moves. */
