@@ -1,0 +1,38 @@
+import { macText } from '../base/address.ts';
+import type { Target } from '../core/balancer/plan.ts';
+import { apiserverTargets } from '../core/cluster/names.ts';
+import type { Cluster } from '../core/cluster/schema.ts';
+import type { LeaseState } from '../core/lease/state.ts';
+import type { Self } from './self.ts';
+import type { Host } from './world.ts';
+
+/** The control-plane hosts in the order of cluster.yaml, by which members are numbered everywhere. */
+export class Members {
+  readonly names: readonly string[];
+  readonly addresses: readonly string[];
+  /** Their API servers. */
+  readonly targets: readonly Target[];
+  readonly #self: Self;
+  readonly #host: Host;
+
+  constructor({ cluster, self, host }: { cluster: Cluster; self: Self; host: Host }) {
+    this.targets = apiserverTargets(cluster);
+    this.names = this.targets.map(({ name }) => name);
+    this.addresses = this.targets.map(({ address }) => address);
+    this.#self = self;
+    this.#host = host;
+  }
+
+  /** Hardware address, as its own agent says; before that, as this machine knew it. */
+  macOf(member: number, lease: LeaseState | undefined): string | undefined {
+    if (member === this.#self.index) return this.#host.mac;
+    const told = lease?.peers[member]?.heartbeat?.mac ?? 0;
+    return told === 0 ? this.#host.stations[member] : macText(told);
+  }
+
+  /** All hardware addresses that are those of members for certain. */
+  *macs(lease: LeaseState): Iterable<string> {
+    yield this.#host.mac;
+    for (const { heartbeat } of lease.peers) if (heartbeat !== undefined) yield macText(heartbeat.mac);
+  }
+}
