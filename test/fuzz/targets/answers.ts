@@ -5,7 +5,7 @@ import { parseAnswer, readAnyStatus } from '../../../src/drivers/control/answer.
 import { RangeResponseSchema, StatusResponseSchema } from '../../../src/drivers/etcd/gen/rpc_pb.ts';
 import { toKeyValue, toMemberStatus } from '../../../src/drivers/etcd/messages.ts';
 import { type ElectionRecord, readElectionRecord } from '../../../src/core/election/record.ts';
-import { judgeReadiness } from '../../../src/core/apiserver/readyz.ts';
+import { failingChecks, judgeReadiness } from '../../../src/core/apiserver/readyz.ts';
 import { parseConfigMap } from '../../../src/lab/standin/configmaps.ts';
 import { StatusError } from '../../../src/lab/standin/status.ts';
 import { judgeFleet } from '../../../src/core/drill/ledger.ts';
@@ -79,10 +79,13 @@ const controlAnswer: Target = {
   },
 };
 
+const VERBOSE =
+  '[+]ping ok\n[+]log ok\n[-]etcd failed: reason withheld\n[-]etcd-readiness failed: reason withheld\n[+]poststarthook/start-apiextensions-controllers ok\n[-]shutdown failed: reason withheld\nreadyz check failed\n';
+
 const readyz: Target = {
   name: 'readyz',
-  property: 'an answer of an API server is a result, whose reason is one line',
-  seeds: [httpAnswer(200, 'ok'), httpAnswer(455, '[+]ping ok\n[-]etcd failed: reason withheld\n'), httpAnswer(401, '\u001b[2J')],
+  property: 'an answer of an API server is a result, whose reason is one line, as are the names of the checks that fail',
+  seeds: [httpAnswer(200, 'ok'), httpAnswer(455, '[+]ping ok\n[-]etcd failed: reason withheld\n'), httpAnswer(401, '\u001b[2J'), httpAnswer(455, VERBOSE)],
   text: true,
   maxLength: 600,
   run(input) {
@@ -90,6 +93,9 @@ const readyz: Target = {
     const result = judgeReadiness(code, body);
     if ('reason' in result) lineText(result.reason);
     ok(!('reason' in result) || result.reason.length < 2100, 'a long reason');
+    const failing = failingChecks(body);
+    for (const name of failing) lineText(name);
+    ok(code < 500 || failing.length === 0 || result.outcome !== 'ready', 'ready, though a check fails');
   },
 };
 

@@ -1,6 +1,7 @@
 import type { Target } from '../target.ts';
 import { agentTargets } from './agents.ts';
 import { answerTargets } from './answers.ts';
+import { credentialTargets } from './credentials.ts';
 import { ipvsTargets } from './ipvs.ts';
 import { kernelTargets } from './kernel.ts';
 import { leaseTargets } from './leases.ts';
@@ -19,6 +20,7 @@ export const targets: readonly Target[] = [
   ...ipvsTargets,
   ...textTargets,
   ...answerTargets,
+  ...credentialTargets,
   ...leaseTargets,
   ...metricsTargets,
   ...scenarioTargets,

@@ -3,9 +3,8 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { formatIp, formatMac, hostPort, parseIp, parseMac, parsePrefix, prefixContains } from '../../../src/base/address.ts';
+import { formatIp, formatMac, formatPrefix, hostPort, parseIp, parseMac, parsePrefix, prefixContains } from '../../../src/base/address.ts';
 import { readCluster } from '../../../src/core/cluster/read.ts';
-import type { Prefix } from '../../../src/base/address.ts';
 import type { Cluster } from '../../../src/core/cluster/schema.ts';
 import { parseHostPort } from '../../../src/core/cluster/values.ts';
 import { parseKeys } from '../../../src/drivers/datagram/keys.ts';
@@ -60,6 +59,11 @@ agent: {profile: fast, metricsAddress: "[::1]:7701"}
 etcd: {topology: external, endpoints: ["https://10.0.0.21:2379"]}
 `;
 
+const RENDERED = SMALL.replace(
+  'agent:',
+  'distribution: systemd\nkubernetes: {serviceSubnet: [10.96.0.0/29, "fd00:1::/112"], podSubnet: [10.97.0.0/22, "fd00:2::/48"]}\nagent:',
+);
+
 /** Places where readers of YAML fail: nesting, keys that are not text, anchors, tags, several documents. */
 const AWKWARD = [
   '? [a]\n: 1\n',
@@ -75,7 +79,7 @@ const AWKWARD = [
 const cluster: Target = {
   name: 'cluster',
   property: 'a cluster.yaml reads as a cluster that reads the same when written out again, or as problems with place, reason and way out',
-  seeds: [example, SMALL, ...AWKWARD].map((text) => Buffer.from(text)),
+  seeds: [example, SMALL, RENDERED, ...AWKWARD].map((text) => Buffer.from(text)),
   text: true,
   maxLength: 4096,
   batch: 16,
@@ -100,21 +104,19 @@ const cluster: Target = {
   },
 };
 
-const prefixText = (prefix: Prefix): string => `${prefix.address}/${prefix.length}`;
-
 /** The input form of what was read. */
 function asWritten({ endpoint, controlPlane, kubernetes, lease, ...rest }: Cluster): object {
   const { addresses, ...others } = endpoint;
   const { serviceSubnets, podSubnets, ...versions } = kubernetes;
   const hosts = controlPlane.hosts.map(({ addresses: own, ...host }) => ({
     ...host,
-    address: own.map(prefixText),
+    address: own.map(formatPrefix),
   }));
   return {
     ...rest,
     endpoint: { ...others, address: addresses },
     controlPlane: { hosts },
-    kubernetes: { ...versions, serviceSubnet: serviceSubnets.map(prefixText), podSubnet: podSubnets.map(prefixText) },
+    kubernetes: { ...versions, serviceSubnet: serviceSubnets.map(formatPrefix), podSubnet: podSubnets.map(formatPrefix) },
     ...(rest.election === 'quorum' ? {} : { lease }),
   };
 }
