@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { HttpsReadiness } from '../../src/drivers/kubernetes/readiness.ts';
-import { createAuthority, type KeyPair } from '../../src/drivers/pki/authority.ts';
+import { type Authority, createAuthority, type KeyPair } from '../../src/drivers/pki/authority.ts';
 import { writeKeyPair } from '../../src/drivers/pki/files.ts';
 import { until } from '../support/hale.ts';
 
@@ -19,6 +19,7 @@ server.listen(0, '127.0.0.1', () => console.log(server.address().port));`;
 
 describe('what becomes of the connection that is kept to an API server', () => {
   const dir = mkdtempSync(join(tmpdir(), 'hale-readiness-'));
+  let authority: Authority;
   let pair: KeyPair;
   let probe: HttpsReadiness;
   let disconnected: string[] = [];
@@ -26,7 +27,7 @@ describe('what becomes of the connection that is kept to an API server', () => {
   let server: Server | undefined;
 
   beforeAll(async () => {
-    const authority = await createAuthority({ commonName: 'kubernetes', validityDays: 1 });
+    authority = await createAuthority({ commonName: 'kubernetes', validityDays: 1 });
     pair = await authority.issue({ commonName: 's', dnsNames: [], ipAddresses: ['127.0.0.1'], usages: ['server'], validityDays: 1 });
     writeFileSync(join(dir, 'ca.crt'), authority.certPem);
     writeKeyPair(dir, 'server', pair);
@@ -86,6 +87,27 @@ describe('what becomes of the connection that is kept to an API server', () => {
     silent = true;
     expect(await probe.probe(target(port), 50)).toMatchObject({ outcome: 'silent' });
     await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(disconnected).toEqual([]);
+  });
+
+  test('a certificate that is no good any more is seen, although the kept connection goes on; the right one brings it back', async () => {
+    open();
+    const port = await serve((_, res) => res.end('ok'));
+    const ask = () => probe.probe(target(port), 5000);
+    expect(await ask()).toEqual({ outcome: 'ready' });
+    const names = { commonName: 's', dnsNames: [], ipAddresses: ['127.0.0.1'], usages: ['server'] as const };
+    const foreign = await (await createAuthority({ commonName: 'kubernetes', validityDays: 1 })).issue({ ...names, validityDays: 1 });
+    const expired = await authority.issue({ ...names, validityDays: -1 / 1440 });
+    for (const { certPem, keyPem } of [foreign, expired]) {
+      server?.setSecureContext({ cert: certPem, key: keyPem });
+      const refused = await until(ask, ({ outcome }) => outcome !== 'ready', 'the certificate is looked at again');
+      expect(refused).toEqual({
+        outcome: 'not-ready',
+        reason: expect.stringMatching(/^its certificate is refused: (certificate has expired|unable to verify|unable to get local issuer)/),
+      });
+      server?.setSecureContext({ cert: pair.certPem, key: pair.keyPem });
+      expect(await ask()).toEqual({ outcome: 'ready' });
+    }
     expect(disconnected).toEqual([]);
   });
 });

@@ -6,13 +6,14 @@
  *   ready --silent twice in a row--> draining --silent for `hungMs`--> dead
  *   dead, draining --`rise` successes in a row--> ready
  *
- * `draining`: it says that it is not ready, or takes connections and is slow to answer: new connections go elsewhere, established ones stay.
+ * `draining`: it says that it is not ready, shows a certificate that clients refuse, or takes connections and is slow to answer: new connections go
+ * elsewhere, established ones stay.
  * `dead`: nobody is there, or nothing came for so long that nothing will: established connections are told at once.
  * An overloaded API server is slow, and one whose etcd is away answers after 4 s: to reset all its clients would make both worse.
  */
 export type ProbeResult =
   | { outcome: 'ready' }
-  /** Answered, but not with 200. */
+  /** Answered, but not with 200; or with a certificate that clients refuse. */
   | { outcome: 'not-ready'; reason: string }
   /** Answered that it is shutting down, which it does not take back: its process will end. */
   | { outcome: 'leaving'; reason: string }

@@ -9,6 +9,8 @@ import type { Kubernetes } from '../../ports/kubernetes.ts';
 import { createKubernetesClient } from './client.ts';
 import { readKubeconfig } from './kubeconfig.ts';
 import { HttpsReadiness } from './readiness.ts';
+import { isServerCertificateError } from '../tls-failure.ts';
+import { describeUntrusted } from './untrusted.ts';
 
 /** Everything is asked at once. What costs an API server no work is over by then. */
 const DEADLINE_MS = 2000;
@@ -54,7 +56,7 @@ export async function readControlPlane(access: ControlPlaneAccess): Promise<Cont
     return { withoutCredentials, apiservers: await readAnonymously(access), leaders: [], leadersProblem: null };
   }
   const [apiservers, leaders] = await Promise.all([
-    Promise.all(access.targets.map((target) => withClient(access, target, (client) => readApiserver(client, target.name)))),
+    Promise.all(access.targets.map((target) => withClient(access, target, (client) => readApiserver(client, target)))),
     Promise.all(ELECTED_COMPONENTS.map((component) => readLeader(access, component))),
   ]);
   return {
@@ -90,7 +92,8 @@ async function readAnonymously({ targets, caFile }: ControlPlaneAccess): Promise
   }
 }
 
-async function readApiserver(client: Kubernetes, name: string): Promise<ApiserverStatus> {
+async function readApiserver(client: Kubernetes, target: Target): Promise<ApiserverStatus> {
+  const { name } = target;
   const startedAt = performance.now();
   const ask = async (path: string) => {
     const { status, body } = await client.request('GET', path, { timeoutMs: READINESS_DEADLINE_MS - (performance.now() - startedAt) });
@@ -107,8 +110,15 @@ async function readApiserver(client: Kubernetes, name: string): Promise<Apiserve
     const failing = await Promise.all(checks.map(async (check) => ({ check, reason: await reasonOf(check, ask) })));
     return { name, ready: false, failing, problem: null };
   } catch (error) {
-    return { name, ready: null, failing: [], problem: problemOf(error) };
+    const untrusted = certificateErrorOf(error);
+    if (untrusted === undefined) return { name, ready: null, failing: [], problem: problemOf(error) };
+    return { name, ready: false, failing: [], problem: await describeUntrusted(target, { error: untrusted, timeoutMs: DEADLINE_MS }) };
   }
+}
+
+function certificateErrorOf(error: unknown): NodeJS.ErrnoException | undefined {
+  const cause = error instanceof HaleError ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
+  return isServerCertificateError(cause?.code ?? '') ? cause : undefined;
 }
 
 type Ask = (path: string) => Promise<{ status: number; body: string }>;

@@ -5,22 +5,31 @@ import { judgeReadiness } from '../../core/apiserver/readyz.ts';
 import type { ProbeResult } from '../../core/balancer/health.ts';
 import type { Target } from '../../core/balancer/plan.ts';
 import type { ReadinessProbe } from '../../ports/readiness.ts';
+import { isServerCertificateError } from '../tls-failure.ts';
 
 /** Longest part of an answer that is looked at: a kube-apiserver that fails lists all its checks, about 2000 characters. */
 const ANSWER_CHARS_MAX = 16_384;
 /** A CA file that was read is looked at again after this long. */
 const CA_RECHECK_MS = 5000;
+/** What a kept connection proves of the certificate is as old as itself; clients that come anew see the one that is served now. */
+const RECONNECT_MS = 10_000;
+
+interface Kept {
+  agent: Agent;
+  sinceMs: number;
+}
 
 /**
  * GET /readyz of a kube-apiserver over HTTPS, verified against the cluster's CA (kubernetes.io: "Kubernetes API health endpoints").
- * One connection is kept open to each, so that a crash is heard as a closed connection and not only at the next probe.
+ * One connection is kept open to each, so that a crash is heard as a closed connection and not only at the next probe; every 10 s it is made anew,
+ * without resuming a TLS session, so that a certificate that was replaced or has expired is seen.
  */
 export class HttpsReadiness implements ReadinessProbe {
   readonly #caFile: string;
-  readonly #agents = new Map<string, Agent>();
+  readonly #kept = new Map<string, Kept>();
   #caCheckedAt = 0;
   #ca: { mtimeMs: number; pem: string } | undefined;
-  /** Connections that this side closed because no answer came. */
+  /** Connections that this side closed. */
   readonly #givenUp = new WeakSet<Socket>();
   #onDisconnect: (target: string) => void = () => {};
   #closed = false;
@@ -35,7 +44,7 @@ export class HttpsReadiness implements ReadinessProbe {
 
   close(): void {
     this.#closed = true;
-    for (const agent of this.#agents.values()) agent.destroy();
+    for (const { agent } of this.#kept.values()) agent.destroy();
   }
 
   async probe(target: Target, timeoutMs: number): Promise<ProbeResult> {
@@ -98,8 +107,8 @@ export class HttpsReadiness implements ReadinessProbe {
       const { mtimeMs } = statSync(this.#caFile);
       if (this.#ca?.mtimeMs !== mtimeMs) {
         this.#ca = { mtimeMs, pem: readFileSync(this.#caFile, 'utf8') };
-        for (const agent of this.#agents.values()) agent.destroy();
-        this.#agents.clear();
+        for (const { agent } of this.#kept.values()) this.#giveUp(agent);
+        this.#kept.clear();
       }
       return this.#ca.pem;
     } catch (error) {
@@ -107,13 +116,20 @@ export class HttpsReadiness implements ReadinessProbe {
     }
   }
 
-  #agent(target: Target): Agent {
-    let agent = this.#agents.get(target.name);
-    if (agent === undefined) {
-      agent = new Agent({ keepAlive: true, maxSockets: 1 });
-      this.#agents.set(target.name, agent);
-    }
+  #agent({ name }: Target): Agent {
+    const now = performance.now();
+    const kept = this.#kept.get(name);
+    if (kept !== undefined && now - kept.sinceMs < RECONNECT_MS) return kept.agent;
+    if (kept !== undefined) this.#giveUp(kept.agent);
+    // A resumed session would vouch for the certificate of the first (RFC 8446 section 2.2).
+    const agent = new Agent({ keepAlive: true, maxSockets: 1, maxCachedSessions: 0 });
+    this.#kept.set(name, { agent, sinceMs: now });
     return agent;
+  }
+
+  #giveUp(agent: Agent): void {
+    for (const socket of Object.values(agent.freeSockets).flat()) if (socket !== undefined) this.#givenUp.add(socket);
+    agent.destroy();
   }
 
   /** Says when the apiserver's side closes a connection that has served an answer. Killed, it says no close_notify, and TLS then tells no more than that it is closed. */
@@ -129,5 +145,7 @@ export class HttpsReadiness implements ReadinessProbe {
 function failure(error: NodeJS.ErrnoException): ProbeResult {
   if (error.code === 'ECONNREFUSED') return { outcome: 'refused', reason: 'connection refused' };
   if (error.code === 'ECONNRESET') return { outcome: 'reset', reason: 'the connection was reset' };
+  // It runs, and serves those that are connected: only for new clients it is no good.
+  if (isServerCertificateError(error.code ?? '')) return { outcome: 'not-ready', reason: `its certificate is refused: ${error.message}` };
   return { outcome: 'unreachable', reason: error.message };
 }
