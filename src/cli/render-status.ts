@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import { hostPort } from '../base/address.ts';
+import { isAlarm } from '../core/etcd/alarms.ts';
 import type { EtcdEndpointStatus } from '../drivers/etcd/cluster-status.ts';
 import type { ControlPlaneStatus } from '../drivers/kubernetes/control-plane.ts';
 import type { AgentStatus, NodeStatus } from '../ports/control.ts';
@@ -8,6 +9,8 @@ import { table } from './table.ts';
 
 export interface Status extends AgentStatus {
   etcd: EtcdEndpointStatus[];
+  /** Alarms of etcd, each in a sentence with the way out. */
+  etcdAlarms: string[];
   controlPlane: ControlPlaneStatus;
   /** What is wrong with this host's certificates, each in a sentence. */
   certificates: string[];
@@ -99,7 +102,7 @@ function etcdTable(status: Status): string {
     member === undefined ? '-' : isLeader ? 'leader' : member.isLearner ? 'learner' : 'follower',
     member?.version ?? '-',
     lag === null ? '-' : `${lag} entries`,
-    problem ?? member?.errors.join('; ') ?? '',
+    problem ?? member?.errors.filter((error) => !isAlarm(error)).join('; ') ?? '',
   ]);
   return table(['ETCD', 'MEMBER', 'ROLE', 'VERSION', 'LAG', 'PROBLEM'], rows);
 }

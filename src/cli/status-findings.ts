@@ -1,3 +1,4 @@
+import { isAlarm } from '../core/etcd/alarms.ts';
 import type { Status } from './render-status.ts';
 
 type Known = Omit<Status, 'findings'>;
@@ -9,6 +10,7 @@ export function statusFindings(status: Known): string[] {
     ...memberFindings(status),
     ...apiserverFindings(status),
     ...etcdFindings(status),
+    ...status.etcdAlarms.map((text) => `etcd ${text}`),
     ...status.certificates.map((text) => `certificate ${text}`),
   ];
 }
@@ -46,7 +48,8 @@ function etcdFindings({ etcd }: Known): string[] {
   return etcd.flatMap(({ endpoint, member, problem, asked }) => {
     if (!asked) return [];
     if (member === undefined) return [`etcd at ${endpoint} gives no answer: ${problem ?? 'for no known reason'}`];
-    if (member.errors.length > 0) return member.errors.map((error) => `etcd at ${endpoint} says: ${error.trim()}`);
+    const errors = member.errors.filter((error) => !isAlarm(error));
+    if (errors.length > 0) return errors.map((error) => `etcd at ${endpoint} says: ${error.trim()}`);
     return member.leaderId === undefined ? [`etcd at ${endpoint} knows no leader: most of its members are not there`] : [];
   });
 }

@@ -5,10 +5,11 @@ import { hostPort } from '../base/address.ts';
 import { EXIT_FINDING, HaleError } from '../base/error.ts';
 import { apiserverTargets } from '../core/cluster/names.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
+import { alarmsOf, alarmText } from '../core/etcd/alarms.ts';
 import { certificateProblems } from '../core/pki/certificate.ts';
 import { PKI_DIR } from '../core/render/paths.ts';
 import { askAnyStatus } from '../drivers/control/client.ts';
-import { readEtcdStatus } from '../drivers/etcd/cluster-status.ts';
+import { type EtcdEndpointStatus, readEtcdStatus } from '../drivers/etcd/cluster-status.ts';
 import { readControlPlane } from '../drivers/kubernetes/control-plane.ts';
 import { readCertificates } from '../drivers/pki/read.ts';
 import { CONTROL_SOCKET, type NodeStatus } from '../ports/control.ts';
@@ -59,8 +60,17 @@ async function readStatus(cluster: Cluster): Promise<Status | NodeStatus> {
   // A node has no certificate for etcd, and no credentials.
   if (isNode(status)) return status;
   const [etcd, controlPlane] = await Promise.all([readEtcdStatus(etcdOf(cluster)), readControlPlane(controlPlaneOf(cluster))]);
-  const known = { ...status, etcd, controlPlane, certificates: certificateFindings(cluster) };
+  const known = { ...status, etcd, etcdAlarms: alarmTexts(cluster, etcd), controlPlane, certificates: certificateFindings(cluster) };
   return { ...known, findings: statusFindings(known) };
+}
+
+/** A member of stacked etcd is called by its host. */
+function alarmTexts(cluster: Cluster, rows: readonly EtcdEndpointStatus[]): string[] {
+  const hosts = cluster.controlPlane.hosts.map(({ name }) => name);
+  return alarmsOf(rows.flatMap(({ member }) => member ?? [])).map((alarm) => {
+    const at = rows.findIndex(({ member }) => member?.memberId === alarm.memberId);
+    return alarmText(alarm, cluster.etcd.topology === 'stacked' ? hosts[at] : rows[at]?.endpoint);
+  });
 }
 
 function controlPlaneOf(cluster: Cluster) {
