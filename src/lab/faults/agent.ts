@@ -43,7 +43,7 @@ export const AGENT_EFFECTS = {
    */
   'clock-jump': {
     prepare: async (lab) => {
-      const argv = fakedAgentArgv(libfaketime());
+      const argv = onFakedClock(agentArgv());
       await restartAgents(lab, (host) => {
         setClock(host, '+0');
         return host.spawn('agent', argv);
@@ -66,10 +66,13 @@ export const AGENT_EFFECTS = {
 /** Faking the monotonic clocks too would give them the base of the real-time clock, and libuv ends a process whose clock goes back. */
 const FAKETIME = [`FAKETIME_TIMESTAMP_FILE=/${CLOCK_FILE}`, 'FAKETIME_NO_CACHE=1', 'FAKETIME_DONT_FAKE_MONOTONIC=1'];
 
-/** The library keeps semaphores named after process numbers in /dev/shm, which hosts share and numbers of hosts collide in: each agent gets one of its own. */
-function fakedAgentArgv(library: string): string[] {
+/**
+ * Runs a program by the clock that the host's agent has after `prepare`. The library keeps semaphores named after process numbers in /dev/shm, which hosts
+ * share and numbers of hosts collide in: each program gets one of its own.
+ */
+export function onFakedClock(argv: readonly string[]): string[] {
   const script = 'mount -t tmpfs hale-lab /dev/shm && exec env "$@"';
-  return ['unshare', '--mount', 'sh', '-c', script, 'sh', `LD_PRELOAD=${library}`, ...FAKETIME, ...agentArgv()];
+  return ['unshare', '--mount', 'sh', '-c', script, 'sh', `LD_PRELOAD=${libfaketime()}`, ...FAKETIME, ...argv];
 }
 
 /** The file stands for the preparation: it goes with it, and with a power cut. */
@@ -86,7 +89,8 @@ function unprepared(host: LabHost): HaleError {
   });
 }
 
-function setClock(host: LabHost, offset: string): void {
+/** How far the clock of a host's agent is from the right one, as libfaketime writes it: `+1h`, `-366d`. */
+export function setClock(host: LabHost, offset: string): void {
   writeFileSync(join(host.folder, CLOCK_FILE), `${offset}\n`);
 }
 
