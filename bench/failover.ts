@@ -153,12 +153,12 @@ async function runOnce(subject: Subject, signal: AbortSignal): Promise<{ measure
 }
 
 function runOf(measurement: Strike): Run {
-  const { faultMs, outage, requests, holders, holderBefore, holderAfter, probeLagMs, moveGapMs, quietGapMs } = measurement;
+  const { faultMs, outage, requests, holders, holderBefore, holderAfter, probeLagMs, moveGapMs, quiet } = measurement;
   return {
     outageMs: tenths(outage.outageMs),
     outageFromMs: tenths(outage.startMs - faultMs),
     moveGapMs: tenths(moveGapMs),
-    quietGapMs: tenths(quietGapMs),
+    quietGapMs: tenths(quiet.gapMs),
     requests: requests.total,
     failed: requests.failed,
     maxSimultaneous: holders.maxSimultaneous,

@@ -7,6 +7,7 @@ import type { Fault } from '../src/lab/faults/effects.ts';
 import type { LabHost } from '../src/lab/host.ts';
 import type { Lab } from '../src/lab/lab.ts';
 import { datapathOf } from '../src/lab/plan.ts';
+import { handOversOf } from '../src/lab/drill/hand-overs.ts';
 import { startInstruments } from '../src/lab/drill/instruments.ts';
 
 export const WARM_UP_MS = 1000;
@@ -20,8 +21,6 @@ const MOVE_SPARE_MS = 100;
 const UNDO_AFTER_MS = 120_000;
 
 export interface Strike extends Measurement {
-  /** Measured like the outage, but before the fault: the part of a short outage that is the rig's. */
-  quietGapMs: number;
   /** The outage as far as it touches the time from the fault until the next holder was first seen; later stalls are left out. */
   moveGapMs: number;
 }
@@ -35,17 +34,12 @@ export async function strike(lab: Lab, options: { fault: Fault; holder: LabHost;
     await sleep(OBSERVE_MS, undefined, { signal });
     const seen = await instruments.stop();
     const marks = [{ timeMs: record.injectedAtMs, label: `${fault} ${holder.name}`, kind: 'fault' as const }];
-    const course = { datapath: datapathOf(lab.plan), struck: record.struck, plannedHandOver: fault === 'drain' };
+    const course = { datapath: datapathOf(lab.plan), struck: record.struck, handOvers: handOversOf(lab, { sinceMs: record.injectedAtMs }) };
     const measurement = measure({ ...seen, course, marks });
-    return { ...measurement, quietGapMs: quietGap(seen.requests, measurement), moveGapMs: moveGap(seen.requests, measurement) };
+    return { ...measurement, moveGapMs: moveGap(seen.requests, measurement) };
   } finally {
     await instruments.abandon();
   }
-}
-
-function quietGap(requests: readonly RequestRecord[], { faultMs }: Measurement): number {
-  const quiet = requests.filter((request) => request.endMs < faultMs);
-  return outageOf(quiet, quiet[0]?.startMs ?? faultMs).outageMs;
 }
 
 function moveGap(requests: readonly RequestRecord[], { faultMs, holders, holderBefore, outage }: Measurement): number {

@@ -1,5 +1,5 @@
 import { SILENT_MASKS } from '../core/balancer/steering.ts';
-import { DRAIN_GRACE_MS } from '../core/balancer/timing.ts';
+import { DRAIN_GRACE_MS, RESET_MARGIN_MS } from '../core/balancer/timing.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
 import { steeringRuleset } from '../drivers/linux/dsr/ruleset.ts';
 import { putUpServing, takeDownServing } from '../drivers/linux/dsr/serving.ts';
@@ -15,9 +15,6 @@ import type { Log } from '../ports/log.ts';
 import { chooseHere } from './choice.ts';
 import type { Self } from './self.ts';
 import type { Host } from './world.ts';
-
-/** The kernel lets connections of a handed-over address speak this much longer than the grace time, so that their resets get out. */
-const RESET_MARGIN_MS = 500;
 
 /** Above ordinary work, below the kernel's own threads at 99. */
 const REALTIME_PRIORITY = 50;

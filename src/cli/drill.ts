@@ -107,7 +107,7 @@ function toldText({ median, max }: { median: number | null; max: number | null }
 
 function fleetRows({ fleet }: DrillResult): string[][] {
   if (fleet === undefined) return [];
-  const { writers, watchers, committedWrites, failedWrites, watchesLost, withoutWatchMs, relists, gets } = fleet;
+  const { writers, watchers, committedWrites, failedWrites, watchesLost, lostElsewhere, withoutWatchMs, relists, gets } = fleet;
   const breaches = `${fleet.lostWrites + fleet.overwrittenWrites} lost`;
   const events = `${fleet.lostEvents} lost, ${fleet.duplicateEvents} twice, ${fleet.disorderedEvents} out of order`;
   return [
@@ -117,8 +117,13 @@ function fleetRows({ fleet }: DrillResult): string[][] {
     ],
     [`events of ${watchers} watches`, events],
     ['watches', `${watchesLost} ended, the next after ${toldText(withoutWatchMs)}; ${relists} lists anew`],
+    ['of these elsewhere', `${lostElsewhere.ended} ended by API servers on hosts that were not struck, ${lostElsewhere.broken} broke`],
     ['GET, new connections', `${gets.total}, ${gets.failed} failed, outage ${gets.outageMs} ms`],
   ];
+}
+
+function allowedText({ outageBoundMs, rigAllowanceMs }: DrillResult): string {
+  return rigAllowanceMs === 0 ? `${outageBoundMs} ms` : `${outageBoundMs} ms and ${rigAllowanceMs} ms of the rig's own`;
 }
 
 /** The result in a few lines. */
@@ -126,7 +131,8 @@ export function renderResult(result: DrillResult): string {
   const { requests, connections, holders } = result;
   const every = holders.watchedEveryMs;
   const rows = [
-    ['outage at the client', `${result.outageMs} ms (allowed: ${result.outageBoundMs} ms)`],
+    ['outage at the client', `${result.outageMs} ms (allowed: ${allowedText(result)})`],
+    ['the same without a fault', `${result.quiet.gapMs} ms, in ${result.quiet.forMs} ms before it`],
     ['requests', `${requests.total}, one every ${requests.everyMs} ms, ${requests.failed} failed`],
     ['connections', `${connections.total}: ${connections.kept} kept, ${connections.reset} reset, ${connections.hung} hung`],
     ['on the struck host', fatesText(connections.struck)],

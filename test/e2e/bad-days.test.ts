@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DRAIN_GRACE_MS } from '../../src/core/balancer/timing.ts';
 import { measure, type Measurement } from '../../src/core/drill/measure.ts';
 import { agentStatus, awaitSteady } from '../../src/lab/drill/agents.ts';
+import { handOversOf } from '../../src/lab/drill/hand-overs.ts';
 import { startInstruments } from '../../src/lab/drill/instruments.ts';
 import type { LabHost } from '../../src/lab/host.ts';
 import type { Lab } from '../../src/lab/lab.ts';
@@ -18,11 +19,7 @@ const LOAD = 60;
 const MENDED = /mended/;
 
 /** What clients and the watch see while something is done to a lab. */
-async function underLoad(
-  lab: Lab,
-  act: () => Promise<void>,
-  how: { plannedHandOver?: boolean } = {},
-): Promise<Measurement & { lost: unknown[] }> {
+async function underLoad(lab: Lab, act: () => Promise<void>): Promise<Measurement & { lost: unknown[] }> {
   const instruments = await startInstruments(lab, { connections: LOAD, intervalMs: 25 });
   try {
     await pause(500);
@@ -30,7 +27,7 @@ async function underLoad(
     await act();
     await pause(2500);
     const seen = await instruments.stop();
-    const course = { datapath: datapathOf(lab.plan), struck: [], plannedHandOver: how.plannedHandOver ?? false };
+    const course = { datapath: datapathOf(lab.plan), struck: [], handOvers: handOversOf(lab, { sinceMs: faultMs }) };
     const lost = seen.connections
       .filter(({ resetMs, waitingSinceMs }) => (resetMs ?? waitingSinceMs) !== undefined)
       .map(({ server, idle, error, resetMs }) => ({ server, idle, error, afterMs: resetMs === undefined ? null : resetMs - faultMs }));
@@ -235,17 +232,13 @@ describe.skipIf(labImpossible !== undefined)(`bad days ${labImpossible ?? ''}`, 
     test.each<{ where: string; pick: (holder: LabHost) => LabHost }>([
       { where: 'a backend', pick: (holder) => lab.controlPlane.find((host) => host.name !== holder.name) as LabHost },
       { where: 'the holder', pick: (holder) => holder },
-    ])('the agent of $where is restarted: no established connection is lost', async ({ where, pick }) => {
+    ])('the agent of $where is restarted: no established connection is lost', async ({ pick }) => {
       const host = pick(await awaitSteady(lab, STEADY));
-      const { connections, holders, lost } = await underLoad(
-        lab,
-        async () => {
-          await stopDaemon(host, 'agent');
-          await host.restart('agent');
-          await awaitSteady(lab, STEADY);
-        },
-        { plannedHandOver: where === 'the holder' },
-      );
+      const { connections, holders, lost } = await underLoad(lab, async () => {
+        await stopDaemon(host, 'agent');
+        await host.restart('agent');
+        await awaitSteady(lab, STEADY);
+      });
       expect(lost).toEqual([]);
       expect(connections).toMatchObject({ total: LOAD, kept: LOAD });
       expect(holders).toMatchObject({ maxSimultaneous: 1, overlapMs: 0 });

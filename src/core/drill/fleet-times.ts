@@ -8,7 +8,9 @@ export interface FleetTimes {
   watchesLostBefore: number;
   /** Watchers that lost their watch after the fault. */
   watchesLost: number;
-  /** Of their watches: from when the client knew to the next watch. */
+  /** Of these, watchers of API servers on hosts that were not struck: those whose watch the API server ended in order, and those whose connection broke. */
+  lostElsewhere: { ended: number; broken: number };
+  /** Of all watches that were lost: from when the client knew to the next watch. */
   withoutWatchMs: Spread;
   /** The same from the last that was heard of the API server: also the time in which the client did not know, and up to one between two changes. */
   unheardMs: Spread;
@@ -29,13 +31,22 @@ export interface Spread {
   max: number;
 }
 
-export function timeFleet({ writers, watchers, gets, stoppedMs, endMs }: FleetRecord, faultMs: number): FleetTimes {
+/** `struck` names the hosts that the fault struck. */
+export function timeFleet(fleet: FleetRecord, { faultMs, struck }: { faultMs: number; struck: readonly string[] }): FleetTimes {
+  const { writers, watchers, gets, stoppedMs, endMs } = fleet;
   const all = watchers.flatMap((watcher) => watcher.gaps);
   const gaps = all.filter(({ lostMs }) => lostMs >= faultMs);
+  const elsewhere = watchers.map((watcher) =>
+    watcher.gaps.filter(({ lostMs, server }) => lostMs >= faultMs && server !== undefined && !struck.includes(server)),
+  );
   const writes = writers.flatMap((writer) => writer.writes).filter((write) => write.endMs >= faultMs);
   return {
     watchesLostBefore: all.length - gaps.length,
     watchesLost: watchers.filter((watcher) => watcher.gaps.some(({ lostMs }) => lostMs >= faultMs)).length,
+    lostElsewhere: {
+      ended: elsewhere.filter((own) => own.length > 0 && own.every(({ error }) => error === undefined)).length,
+      broken: elsewhere.filter((own) => own.some(({ error }) => error !== undefined)).length,
+    },
     withoutWatchMs: spread(gaps.map(({ lostMs, resumedMs }) => (resumedMs ?? endMs) - lostMs)),
     unheardMs: spread(gaps.map(({ heardMs, resumedMs }) => (resumedMs ?? endMs) - heardMs)),
     relists: watchers.reduce((sum, { lists }) => sum + Math.max(0, lists.length - 1), 0),

@@ -64,6 +64,10 @@ export interface WatchGap {
   lostMs: number;
   /** When the next watch was answered; null when none was before the end. */
   resumedMs: number | null;
+  /** The API server that had the watch, as far as it says so. */
+  server?: string;
+  /** What broke the connection; absent when the API server ended the watch in order. */
+  error?: string;
 }
 
 /** One watcher of all ConfigMaps. */

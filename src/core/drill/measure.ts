@@ -2,18 +2,15 @@
 import { assert } from '../../base/assert.ts';
 import { quantile } from '../../base/stats.ts';
 import type { DatapathName } from '../balancer/choice.ts';
+import { type ConnectionFate, fateOf, signsOfLife } from './fate.ts';
 import { type Holders, holdersOf, lastHeard } from './holders.ts';
 import type { FleetRecord } from './fleet.ts';
 import { type FleetTimes, timeFleet } from './fleet-times.ts';
 import { judgeFleet, type Ledger } from './ledger.ts';
-import { type Outage, outageOf } from './outage.ts';
+import { type Outage, outageOf, type Quiet, quietOf } from './outage.ts';
 import { provenAnswers } from './proof.ts';
-import { type ConnectionRecord, type DrillRecord, markTime, type RequestRecord } from './record.ts';
+import { type DrillRecord, markTime, type RequestRecord } from './record.ts';
 
-/** A connection that waits longer than this for an answer hangs: the client could not tell that its server was gone. */
-const HUNG_AFTER_MS = 5000;
-
-export type ConnectionFate = 'kept' | 'reset' | 'hung';
 export type Fates = Record<ConnectionFate, number>;
 /** Connections that ask every second, and those that wait in silence. */
 export type ByActivity<T> = Record<'active' | 'idle', T>;
@@ -34,6 +31,7 @@ export interface Measurement {
   datapath: DatapathName;
   faultMs: number;
   outage: Outage;
+  quiet: Quiet;
   requests: { total: number; failed: number; failedBeforeFault: number };
   /** How long after the fault the last request began that failed; 0 when none did. */
   failingForMs: number;
@@ -60,6 +58,7 @@ export function measure(record: DrillRecord): Measurement {
     datapath: record.course.datapath,
     faultMs,
     outage: outageOf(record.requests, faultMs),
+    quiet: quietOf(record.requests, faultMs),
     requests: {
       total: record.requests.length,
       failed: failed.length,
@@ -74,13 +73,13 @@ export function measure(record: DrillRecord): Measurement {
     // Up to the undo: afterwards a returned host may rightly have taken the address back.
     holderAfter: lastHeard(watch, { sinceMs: faultMs, untilMs: undoMs }),
     probeLagMs: record.probeLagMs,
-    ...(record.fleet && { fleet: measureFleet(record.fleet, faultMs) }),
+    ...(record.fleet && { fleet: measureFleet(record.fleet, { faultMs, struck: record.course.struck }) }),
   };
 }
 
-function measureFleet(fleet: FleetRecord, faultMs: number): Required<Measurement>['fleet'] {
+function measureFleet(fleet: FleetRecord, fault: { faultMs: number; struck: readonly string[] }): Required<Measurement>['fleet'] {
   const { writers, watchers } = fleet;
-  return { writers: writers.length, watchers: watchers.length, ledger: judgeFleet(fleet), times: timeFleet(fleet, faultMs) };
+  return { writers: writers.length, watchers: watchers.length, ledger: judgeFleet(fleet), times: timeFleet(fleet, fault) };
 }
 
 /** The second before the fault counts: who held the address then is part of the evidence. */
@@ -92,31 +91,13 @@ function everyMs(askedMs: readonly number[], faultMs: number): Measurement['watc
   return { median: quantile(gaps, 0.5), p99: quantile(gaps, 0.99), max: quantile(gaps, 1) };
 }
 
-/**
- * Kept: answered after the fault on the same connection. Reset: closed or reset by the other side, so the client knew. Hung: neither,
- * for more than HUNG_AFTER_MS or until the end. Undefined: lost before the fault, so the fault is not to blame.
- *
- * An idle connection waits for nothing, so nothing shows how long it has been dead: it counts as hung when it was told later than
- * HUNG_AFTER_MS after the fault, or only found out by asking at the end.
- */
-export function fateOf(connection: ConnectionRecord, faultMs: number): ConnectionFate | undefined {
-  if (connection.resetMs !== undefined && connection.resetMs < faultMs) return undefined;
-  if (connection.idle && connection.resetMs !== undefined) {
-    const told = connection.waitingSinceMs === undefined && connection.resetMs - faultMs <= HUNG_AFTER_MS;
-    return told ? 'reset' : 'hung';
-  }
-  if (connection.longestWaitMs > HUNG_AFTER_MS) return 'hung';
-  if (connection.resetMs !== undefined) {
-    return connection.waitingSinceMs !== undefined && connection.resetMs - connection.waitingSinceMs > HUNG_AFTER_MS ? 'hung' : 'reset';
-  }
-  return connection.waitingSinceMs === undefined && connection.lastAnswerMs > faultMs ? 'kept' : 'hung';
-}
-
-function countConnections({ connections, course }: DrillRecord, faultMs: number): ConnectionCounts {
+function countConnections(record: DrillRecord, faultMs: number): ConnectionCounts {
+  const { connections, course } = record;
+  const signs = signsOfLife(record, faultMs);
   const counts = { total: 0, lostBeforeFault: 0, ...noFates(), struck: noneByActivity(), others: noneByActivity() };
   const toldMs: ByActivity<number[]> = { active: [], idle: [] };
   for (const connection of connections) {
-    const fate = fateOf(connection, faultMs);
+    const fate = fateOf(connection, { faultMs, signsMs: signs.get(connection.server) ?? [] });
     if (fate === undefined) {
       counts.lostBeforeFault++;
       continue;

@@ -24,3 +24,22 @@ export function outageOf(requests: readonly RequestRecord[], faultMs: number): O
   }
   return worst;
 }
+
+/** What the rig shows when nothing fails. */
+export interface Quiet {
+  /** Measured as the outage is, before the fault; 0 when fewer than two requests succeeded. */
+  gapMs: number;
+  /** From the first success until the fault. */
+  forMs: number;
+}
+
+/**
+ * The largest gap between the completions of two consecutive successful requests before the fault. Nothing is broken yet, so it is the rig's own: the
+ * interval of the requests, and whatever CPU time clients and servers of the lab have to wait for.
+ */
+export function quietOf(requests: readonly RequestRecord[], faultMs: number): Quiet {
+  const completions = requests.filter((request) => request.ok && request.endMs <= faultMs).map((request) => request.endMs);
+  completions.sort((a, b) => a - b);
+  const gaps = completions.slice(1).map((completion, i) => completion - (completions[i] as number));
+  return { gapMs: Math.max(0, ...gaps), forMs: faultMs - (completions[0] ?? faultMs) };
+}

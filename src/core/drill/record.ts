@@ -69,8 +69,15 @@ export interface DrillCourse {
   datapath: DatapathName;
   /** Names of the hosts on which the fault struck something; their API servers' connections may be lost. */
   struck: readonly string[];
-  /** The holder was asked to hand the address over, and passes on for a grace time what still reaches it. */
-  plannedHandOver: boolean;
+  /** By whom the address was handed over in order, for whatever reason, in the order of time. */
+  handOvers: readonly HandOver[];
+}
+
+/** A holder let its successor have the address, and passes on for a grace time what still reaches it. */
+export interface HandOver {
+  host: string;
+  /** When its agent said so, just after its kernel had stopped answering. */
+  atMs: number;
 }
 
 export interface DrillRecord {

@@ -2,7 +2,7 @@
 import type { DatapathName } from '../balancer/choice.ts';
 import type { ByActivity, Fates, Measurement } from './measure.ts';
 import type { Scenario } from './scenario.ts';
-import { judge, outageBoundMs, type Verdict } from './verdict.ts';
+import { judge, outageBoundMs, rigAllowanceMs, type Verdict } from './verdict.ts';
 
 export interface DrillResult {
   scenario: string;
@@ -17,7 +17,12 @@ export interface DrillResult {
   /** Wall-clock time of the fault, ISO 8601. */
   startedAt: string;
   outageMs: number;
+  /** What the drill allows; with a real control plane `rigAllowanceMs` is added to it. */
   outageBoundMs: number;
+  /** Measured as the outage is, in the `forMs` before the fault: what the rig shows when nothing fails. */
+  quiet: { gapMs: number; forMs: number };
+  /** `quiet.gapMs` with a real control plane, which shares the machine's cores with its clients; 0 with stand-ins. */
+  rigAllowanceMs: number;
   /** `everyMs` is the time between two, and so the resolution of the outage. */
   requests: { total: number; failed: number; everyMs: number };
   connections: Fates & {
@@ -68,6 +73,8 @@ interface FleetResult {
   disorderedEvents: number;
   /** Watchers that lost their watch after the fault, that had none at the end, and lists after 410 Gone. */
   watchesLost: number;
+  /** Of these, on API servers of hosts that were not struck: ended in order by the API server, and with a connection that broke. */
+  lostElsewhere: { ended: number; broken: number };
   cutOff: number;
   relists: number;
   /** From when a client knew that its watch was lost to the next one; null when none was lost. */
@@ -106,6 +113,8 @@ export function drillResult(facts: DrillFacts, measurement: Measurement): DrillR
     startedAt: facts.startedAt,
     outageMs: tenths(measurement.outage.outageMs),
     outageBoundMs: outageBoundMs(scenario, facts),
+    quiet: { gapMs: tenths(measurement.quiet.gapMs), forMs: tenths(measurement.quiet.forMs) },
+    rigAllowanceMs: tenths(rigAllowanceMs(measurement)),
     requests: { total: requests.total, failed: requests.failed, everyMs: facts.requestEveryMs },
     connections: connectionsResult(measurement),
     holders: holdersResult(measurement),
@@ -125,7 +134,7 @@ function connectionsResult({ connections }: Measurement): DrillResult['connectio
 
 function fleetResult({ writers, watchers, ledger, times }: Required<Measurement>['fleet']): FleetResult {
   const { lostWrites, overwrittenWrites, lostEvents, duplicateEvents, disorderedEvents, committedWrites, unreadWriters, cutOff } = ledger;
-  const { failedWrites, watchesLost, relists, gets } = times;
+  const { failedWrites, watchesLost, lostElsewhere, relists, gets } = times;
   return {
     writers,
     watchers,
@@ -138,6 +147,7 @@ function fleetResult({ writers, watchers, ledger, times }: Required<Measurement>
     duplicateEvents: duplicateEvents.count,
     disorderedEvents: disorderedEvents.count,
     watchesLost,
+    lostElsewhere,
     cutOff,
     relists,
     withoutWatchMs: spreadResult(times.withoutWatchMs),

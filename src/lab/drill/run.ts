@@ -9,12 +9,15 @@ import type { InjectedFault } from '../faults/inject.ts';
 import { describeApiserver, type Lab } from '../lab.ts';
 import { datapathOf } from '../plan.ts';
 import { agentStatus, awaitSteady } from './agents.ts';
+import { handOversOf } from './hand-overs.ts';
 import { PROBE_INTERVAL_MS, startInstruments } from './instruments.ts';
 import { findPace } from './pace.ts';
 
 const STEADY_TIMEOUT_MS = 30_000;
 /** A real API server takes ten times a stand-in's CPU time for a handshake: with more, two cores would show nothing but themselves. */
 const CONNECTIONS = { standIn: 300, real: 100 };
+/** What the rig shows without a fault is judged with it, so it is looked at for about as long: most drills are watched for 9 s. */
+const QUIET_MS = 9000;
 /** How long after the planned undo the timer on the host would undo by itself, should this process be gone. */
 const TIMER_SPARE_MS = 5000;
 
@@ -54,7 +57,7 @@ async function runPrepared(lab: Lab, scenario: Scenario, options: DrillOptions):
   const instruments = await startInstruments(lab, { connections, intervalMs, fleet: isReal });
   let injected: InjectedFault | undefined;
   try {
-    await sleep(scenario.warmUpMs, undefined, { ...(signal && { signal }) });
+    await sleep(isReal ? Math.max(QUIET_MS, scenario.warmUpMs) : scenario.warmUpMs, undefined, { ...(signal && { signal }) });
     const startedAt = new Date().toISOString();
     progress(`${scenario.name}: ${scenario.description} (${target.name})`);
     injected = await lab.inject(scenario.fault, target.name, { undoAfterMs: scenario.undoAfterMs + TIMER_SPARE_MS });
@@ -64,7 +67,7 @@ async function runPrepared(lab: Lab, scenario: Scenario, options: DrillOptions):
     await injected.undo();
     await sleep(scenario.observeMs - scenario.undoAfterMs, undefined, { ...(signal && { signal }) });
     const record: DrillRecord = {
-      course: { datapath, struck: injected.record.struck, plannedHandOver: scenario.fault === 'drain' },
+      course: { datapath, struck: injected.record.struck, handOvers: handOversOf(lab, { sinceMs: injected.record.injectedAtMs }) },
       ...(await instruments.stop()),
       marks: [
         { timeMs: injected.record.injectedAtMs, label: `${scenario.fault} ${target.name}`, kind: 'fault' },

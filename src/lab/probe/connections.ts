@@ -4,6 +4,7 @@
  */
 import { Agent, request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
+import { CLOSED } from '../../core/drill/fate.ts';
 import type { ConnectionRecord } from '../../core/drill/record.ts';
 import { LIVEZ, reasonOf, serverOf, type Target } from './target.ts';
 
@@ -128,7 +129,7 @@ class LongConnection {
     this.#socket = socket;
     socket.setNoDelay(true);
     socket.on('error', (error) => this.#lost(reasonOf(error)));
-    socket.on('end', () => this.#lost('closed by the server'));
+    socket.on('end', () => this.#lost(CLOSED));
     socket.on('close', () => this.#lost('closed'));
   }
 

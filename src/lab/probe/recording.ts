@@ -87,7 +87,7 @@ const fleetRecord: z.ZodType<FleetRecord> = z.object({
     z.object({
       lists: z.array(z.object({ resourceVersion: whole, sequences: z.array(whole), events: whole })),
       events: z.array(whole),
-      gaps: z.array(z.object({ heardMs: timeMs, lostMs: timeMs, resumedMs: timeMs.nullable() })),
+      gaps: z.array(z.object({ heardMs: timeMs, lostMs: timeMs, resumedMs: timeMs.nullable(), server: words, error: words })),
     }),
   ),
   gets: z.array(z.object(requestFields)),

@@ -21,7 +21,12 @@ export function targetOf(options: ProbeOptions): Target {
 export function serverOf(response: IncomingMessage): { server?: string } {
   const header = response.headers['x-hale-server'];
   if (typeof header === 'string') return { server: header };
-  const { subjectaltname } = (response.socket as TLSSocket).getPeerCertificate();
+  return certifiedHost(response.socket as TLSSocket);
+}
+
+/** The host of a real API server, by its certificate. */
+export function certifiedHost(socket: TLSSocket): { server?: string } {
+  const { subjectaltname } = socket.getPeerCertificate();
   const name = /^DNS:([^,]+)/.exec(subjectaltname ?? '')?.[1];
   return name === undefined ? {} : { server: name };
 }

@@ -41,6 +41,7 @@ function inWords({
 
 function rowsOf({
   watchesLost,
+  lostElsewhere,
   withoutWatchMs,
   unheardMs,
   relists,
@@ -51,6 +52,8 @@ function rowsOf({
 }: Fleet): [string, ...string[]][] {
   return [
     ['Watches lost after the fault', formatCount(watchesLost)],
+    ['Of these, ended in order by an API server whose host was not struck', formatCount(lostElsewhere.ended)],
+    ['Of these, to such an API server, with a connection that broke', formatCount(lostElsewhere.broken)],
     ['Without a watch, from when the client knew', ...spreadCells(withoutWatchMs)],
     ['Without a watch, from the last that was heard', ...spreadCells(unheardMs)],
     ['Lists anew after 410 Gone', formatCount(relists)],

@@ -117,10 +117,10 @@ ${serverTable(result)}
 </section>`;
 }
 
-function instruments({ holders: { watchedEveryMs } }: DrillResult, { probeLagMs }: Measurement): string {
+function instruments({ holders: { watchedEveryMs }, quiet }: DrillResult, { probeLagMs }: Measurement): string {
   const { median, p99, max } = watchedEveryMs;
   const watched = [median, p99, max].map((valueMs) => (valueMs === null ? 'never' : formatMs(valueMs)));
-  return `All hosts were asked every ${watched[0]} (99 %: ${watched[1]}, at worst ${watched[2]}); the probe sent its requests at most ${formatMs(probeLagMs)} late.`;
+  return `All hosts were asked every ${watched[0]} (99 %: ${watched[1]}, at worst ${watched[2]}); the probe sent its requests at most ${formatMs(probeLagMs)} late. Without a fault, in the ${formatMs(quiet.forMs)} before it, the longest time between two successes was ${formatMs(quiet.gapMs)}.`;
 }
 
 function apiserverName({ apiserver }: DrillResult): string {
@@ -131,7 +131,7 @@ function numberTiles(result: DrillResult): string {
   const { connections, holders, requests } = result;
   const overlap = `overlap ${formatMs(holders.overlapMs)}${holders.maxSimultaneous > 1 ? ' or more' : ''}`;
   const tiles: [string, string, string][] = [
-    ['Outage', formatMs(result.outageMs), `${formatMs(result.outageBoundMs)} allowed`],
+    ['Outage', formatMs(result.outageMs), allowedText(result)],
     ['Failed requests', formatCount(requests.failed), `of ${formatCount(requests.total)} sent, one every ${requests.everyMs} ms`],
     ['Connections kept', formatCount(connections.kept), `of ${formatCount(connections.total)} long-lived`],
     ['Connections reset', formatCount(connections.reset), 'the client knew'],
@@ -142,6 +142,11 @@ function numberTiles(result: DrillResult): string {
   ];
   const items = tiles.map(([term, value, note]) => `<div><dt>${term}</dt><dd>${value}<small>${note}</small></dd></div>`);
   return `<dl class="numbers">${items.join('')}</dl>`;
+}
+
+function allowedText({ outageBoundMs, rigAllowanceMs }: DrillResult): string {
+  const allowed = `${formatMs(outageBoundMs)} allowed`;
+  return rigAllowanceMs === 0 ? allowed : `${allowed}, and ${formatMs(rigAllowanceMs)} as without a fault`;
 }
 
 interface FigureInput extends ReportDrill {

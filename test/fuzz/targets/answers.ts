@@ -231,7 +231,7 @@ const fleetRecord = {
     },
   ],
   watchers: [
-    { lists: [{ resourceVersion: 6, sequences: [0], events: 0 }], events: [0, 1, 7], gaps: [{ heardMs: 1, lostMs: 2, resumedMs: null }] },
+    { lists: [{ resourceVersion: 6, sequences: [0], events: 0 }], events: [0, 1, 7], gaps: [{ heardMs: 1, lostMs: 2, resumedMs: null, server: 'cp1', error: 'ECONNRESET' }] },
   ],
   gets: [{ startMs: 1, endMs: 2, ok: true }],
   stoppedMs: 10,

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { FleetRecord, WatchGap, WriteRecord } from '../../../src/core/drill/fleet.ts';
 import { timeFleet } from '../../../src/core/drill/fleet-times.ts';
 
-const FAULT_MS = 1000;
+const CRASH = { faultMs: 1000, struck: ['cp1'] };
 
 function fleet(gaps: WatchGap[][], writes: Partial<WriteRecord>[][]): FleetRecord {
   return {
@@ -27,21 +27,41 @@ test('watches that were lost count from when the client knew, and from the last 
     fleet(
       [
         [{ heardMs: 500, lostMs: 600, resumedMs: 700 }],
-        [{ heardMs: 990, lostMs: 1100, resumedMs: 1500 }],
-        [{ heardMs: 995, lostMs: 1200, resumedMs: null }],
+        [{ heardMs: 990, lostMs: 1100, resumedMs: 1500, server: 'cp1', error: 'ECONNRESET' }],
+        [{ heardMs: 995, lostMs: 1200, resumedMs: null, server: 'cp1', error: 'ECONNRESET' }],
       ],
       [[]],
     ),
-    FAULT_MS,
+    CRASH,
   );
   expect(times).toMatchObject({
     watchesLostBefore: 1,
     watchesLost: 2,
+    lostElsewhere: { ended: 0, broken: 0 },
     withoutWatchMs: { median: (400 + 2800) / 2, max: 2800 },
     unheardMs: { median: (510 + 3005) / 2, max: 3005 },
     relists: 0,
     gets: { total: 3, failed: 1, outageMs: 440 },
   });
+});
+
+test('watches of API servers that were not struck are told apart, and those that they ended themselves from those that broke', () => {
+  const gap = { heardMs: 990, lostMs: 1100, resumedMs: 1500 };
+  const gaps: WatchGap[][] = [
+    [{ ...gap, server: 'cp1', error: 'ECONNRESET' }],
+    [{ ...gap, server: 'cp2' }],
+    [{ ...gap, server: 'cp3', error: 'ECONNRESET' }],
+    // Moved by the fault, and lost once more: one watcher, and its second watch was elsewhere.
+    [
+      { ...gap, server: 'cp1', error: 'ECONNRESET' },
+      { ...gap, lostMs: 1600, server: 'cp3' },
+      { ...gap, lostMs: 1700, server: 'cp3', error: 'ECONNRESET' },
+    ],
+    [{ ...gap, lostMs: 900, server: 'cp2', error: 'ECONNRESET' }],
+    // Nobody said which API server it was.
+    [gap],
+  ];
+  expect(timeFleet(fleet(gaps, [[]]), CRASH)).toMatchObject({ watchesLost: 5, lostElsewhere: { ended: 1, broken: 2 } });
 });
 
 test('a stall is the longest time without an acknowledgement of any writer, and one that does not end lasts until the writers end', () => {
@@ -55,6 +75,6 @@ test('a stall is the longest time without an acknowledgement of any writer, and 
       { sentMs: 1350, endMs: 1600 },
     ],
   ];
-  expect(timeFleet(fleet([], writes), FAULT_MS)).toMatchObject({ stalledMs: 1400, failedWrites: 1, writeMs: { median: 375, max: 500 } });
-  expect(timeFleet(fleet([], [[{ sentMs: 10, endMs: 20 }]]), FAULT_MS)).toMatchObject({ stalledMs: 2980, writeMs: { median: Number.NaN } });
+  expect(timeFleet(fleet([], writes), CRASH)).toMatchObject({ stalledMs: 1400, failedWrites: 1, writeMs: { median: 375, max: 500 } });
+  expect(timeFleet(fleet([], [[{ sentMs: 10, endMs: 20 }]]), CRASH)).toMatchObject({ stalledMs: 2980, writeMs: { median: Number.NaN } });
 });

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { holdersOf, lastHeard } from '../../../src/core/drill/holders.ts';
 import { provenAnswers, provenHost } from '../../../src/core/drill/proof.ts';
 import type { DatapathName } from '../../../src/core/balancer/choice.ts';
-import type { Answer, WatchRecord } from '../../../src/core/drill/record.ts';
+import type { Answer, HandOver, WatchRecord } from '../../../src/core/drill/record.ts';
 
 /** A host answers all questions that reach it from `from` to `to`, in true time. */
 interface Turn {
@@ -32,31 +32,39 @@ function watchOf(turns: readonly Turn[], { askedMs, delays = [{ thereMs: 0.02, b
   return { askedMs: [...askedMs], answers: answers.sort((a, b) => a.heardMs - b.heardMs) };
 }
 
+const HAND_OVER: HandOver = { host: 'cp1', atMs: 1000 };
 const rules = (['dsr', 'nat', 'ipvs', 'proxy'] satisfies DatapathName[]).flatMap((datapath) =>
-  [true, false].map((plannedHandOver) => ({ datapath, plannedHandOver })),
+  [[], [HAND_OVER]].map((handOvers) => ({ datapath, handOvers, after: handOvers.length === 0 ? 'nothing' : 'a hand-over' })),
 );
 
 describe('what an answer proves', () => {
-  const answer = (facts: Pick<Answer, 'how' | 'host' | 'asked'>): Answer => ({ round: 0, heardMs: 1, ...facts });
+  const answer = (facts: Pick<Answer, 'how' | 'host' | 'asked'>, askedMs = 1500) => ({ askedMs, heardMs: askedMs + 0.3, ...facts });
 
-  test.each(rules)('$datapath, planned hand-over: $plannedHandOver: an answer on the link proves who gave it', (rule) => {
+  test.each(rules)('$datapath, after $after: an answer on the link proves who gave it', (rule) => {
     for (const how of ['arp', 'ndp'] as const) expect(provenHost(answer({ how, host: 'cp1' }), rule)).toBe('cp1');
   });
 
   test.each(rules.filter(({ datapath }) => datapath !== 'dsr'))(
-    '$datapath, planned hand-over: $plannedHandOver: a TCP answer proves the host that was asked and answered itself, and nothing of one that passed it on',
+    '$datapath, after $after: a TCP answer proves the host that was asked and answered itself, and nothing of one that passed it on',
     (rule) => {
       expect(provenHost(answer({ how: 'tcp', asked: 'cp1', host: 'cp1' }), rule)).toBe('cp1');
       expect(provenHost(answer({ how: 'tcp', asked: 'cp1', host: 'cp2' }), rule)).toBeUndefined();
     },
   );
 
-  test('dsr: a TCP answer proves the host that was asked, whichever API server gave it; in a planned hand-over it proves nothing', () => {
+  test('dsr: a TCP answer proves the host that was asked, whichever API server gave it', () => {
     for (const host of ['cp1', 'cp2', '02:00:00:00:00:99']) {
-      const tcp = answer({ how: 'tcp', asked: 'cp1', host });
-      expect(provenHost(tcp, { datapath: 'dsr', plannedHandOver: false })).toBe('cp1');
-      expect(provenHost(tcp, { datapath: 'dsr', plannedHandOver: true })).toBeUndefined();
+      expect(provenHost(answer({ how: 'tcp', asked: 'cp1', host }), { datapath: 'dsr', handOvers: [] })).toBe('cp1');
     }
+  });
+
+  test('dsr: of a host that handed the address over a TCP answer proves nothing while its kernel may steer on; of others, before and afterwards it does', () => {
+    const rule = { datapath: 'dsr' as const, handOvers: [HAND_OVER] };
+    const provenAt = (askedMs: number, asked = 'cp1') => provenHost(answer({ how: 'tcp', asked, host: 'cp3' }, askedMs), rule);
+    // The agent writes it down a little after its kernel has stopped.
+    for (const askedMs of [995, 1000, 3000, 3500]) expect(provenAt(askedMs)).toBeUndefined();
+    for (const askedMs of [800, 3501]) expect(provenAt(askedMs)).toBe('cp1');
+    for (const askedMs of [800, 1000, 3000]) expect(provenAt(askedMs, 'cp2')).toBe('cp2');
   });
 
   test('a holder that steers to every host is one holder; one beside it that steers too is a second', () => {
@@ -64,7 +72,7 @@ describe('what an answer proves', () => {
     const steered = (asked: string): Answer[] =>
       askedMs.map((ms, round) => ({ round, how: 'tcp', asked, host: `cp${1 + (round % 3)}`, heardMs: ms + 0.2 }));
     const holders = (...answers: Answer[][]) =>
-      holdersOf(provenAnswers({ askedMs, answers: answers.flat() }, { datapath: 'dsr', plannedHandOver: false }));
+      holdersOf(provenAnswers({ askedMs, answers: answers.flat() }, { datapath: 'dsr', handOvers: [] }));
     expect(holders(steered('cp1'))).toMatchObject({ maxSimultaneous: 1, intervals: [{ host: 'cp1' }] });
     expect(holders(steered('cp1'), steered('cp2'))).toMatchObject({ maxSimultaneous: 2, overlapMs: expect.closeTo(299, 0) });
   });

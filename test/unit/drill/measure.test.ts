@@ -1,10 +1,11 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fateOf, measure } from '../../../src/core/drill/measure.ts';
-import { outageOf } from '../../../src/core/drill/outage.ts';
+import { CLOSED, fateOf, signsOfLife } from '../../../src/core/drill/fate.ts';
+import { measure } from '../../../src/core/drill/measure.ts';
+import { outageOf, quietOf } from '../../../src/core/drill/outage.ts';
 import type { FleetRecord, WriterRecord } from '../../../src/core/drill/fleet.ts';
 import type { ConnectionRecord, DrillRecord, RequestRecord } from '../../../src/core/drill/record.ts';
-import { drillResult } from '../../../src/core/drill/result.ts';
+import { type DrillResult, drillResult } from '../../../src/core/drill/result.ts';
 import { type Scenario, scenarioByName } from '../../../src/core/drill/scenario.ts';
 import { ownerCrashRecord, quietFleet } from './synthetic.ts';
 
@@ -66,6 +67,17 @@ describe('outage', () => {
   });
 });
 
+describe('what the rig shows without a fault', () => {
+  test('is the largest gap between two successes before the fault, whatever comes after it', () => {
+    const slow = (startMs: number): boolean => (startMs > 300 && startMs < 380) || startMs > 1000;
+    expect(quietOf(requests(3000, slow), FAULT_MS)).toEqual({ gapMs: 80, forMs: 998 });
+  });
+
+  test('is nothing where nothing succeeded', () => {
+    expect(quietOf([], FAULT_MS)).toEqual({ gapMs: 0, forMs: 0 });
+  });
+});
+
 describe('fate of a long-lived connection', () => {
   const base: ConnectionRecord = { openedMs: 0, lastAnswerMs: 9000, longestWaitMs: 3 };
   const cases: [string, Partial<ConnectionRecord>, string | undefined][] = [
@@ -84,7 +96,53 @@ describe('fate of a long-lived connection', () => {
     ['idle, and without an answer at the end', { idle: true, lastAnswerMs: 500, waitingSinceMs: 9000 }, 'hung'],
   ];
   test.each(cases)('%s', (_name, facts, fate) => {
-    expect(fateOf({ ...base, ...facts }, FAULT_MS)).toBe(fate);
+    expect(fateOf({ ...base, ...facts }, { faultMs: FAULT_MS, signsMs: [] })).toBe(fate);
+  });
+});
+
+describe('an idle connection to an API server that ends in order', () => {
+  /** cp1 serves on until 16 s after the fault, over the watch and the active connection of before, and then closes what is left. */
+  function draining(change: (record: DrillRecord) => void = () => {}): DrillRecord {
+    const record = { ...ownerCrashRecord(), fleet: quietFleet() };
+    const base = { openedMs: 0, longestWaitMs: 3, server: 'cp1' };
+    record.connections = [
+      { ...base, lastAnswerMs: 115_000, resetMs: 115_900, error: 'status 429' },
+      { ...base, idle: true, lastAnswerMs: 90_000, resetMs: 117_000, error: CLOSED },
+    ];
+    Object.assign(record.fleet.watchers[0]?.gaps[0] as object, { server: 'cp1', heardMs: 116_000, lostMs: 116_100 });
+    change(record);
+    return record;
+  }
+  const idle = (record: DrillRecord) => measure(record).connections.struck.idle;
+  const NONE = { kept: 0, reset: 0, hung: 0 };
+
+  test('did not hang: its API server served others until shortly before', () => {
+    expect(idle(draining())).toEqual({ ...NONE, reset: 1 });
+    expect(new Set(signsOfLife(draining(), 100_000).get('cp1'))).toEqual(new Set([115_000, 115_900, 116_000, 90_000]));
+  });
+
+  test('hung when it was told long after the last sign of life, or that came from another API server', () => {
+    const told = (resetMs: number) => draining(({ connections }) => Object.assign(connections[1] as ConnectionRecord, { resetMs }));
+    expect(idle(told(121_000))).toEqual({ ...NONE, reset: 1 });
+    expect(idle(told(121_001))).toEqual({ ...NONE, hung: 1 });
+    const elsewhere = draining(({ connections, fleet }) => {
+      (connections[0] as ConnectionRecord).server = 'cp2';
+      for (const { gaps } of fleet?.watchers ?? []) for (const gap of gaps) gap.server = 'cp2';
+    });
+    expect(idle(elsewhere)).toEqual({ ...NONE, hung: 1 });
+  });
+
+  test('hung when its API server was silent for long before, though it spoke again afterwards', () => {
+    const silent = draining(({ connections, fleet }) => {
+      Object.assign(connections[1] as ConnectionRecord, { resetMs: 106_000 });
+      for (const { gaps } of fleet?.watchers ?? []) gaps.pop();
+    });
+    expect(idle(silent)).toEqual({ ...NONE, hung: 1 });
+  });
+
+  test('hung when it was not closed in order: whoever cut it off could have done so earlier', () => {
+    const cut = draining(({ connections }) => Object.assign(connections[1] as ConnectionRecord, { error: 'ECONNRESET' }));
+    expect(idle(cut)).toEqual({ ...NONE, hung: 1 });
   });
 });
 
@@ -115,6 +173,8 @@ describe('result of a drill', () => {
       startedAt: '2026-01-01T00:00:00Z',
       outageMs: 310,
       outageBoundMs: 450,
+      quiet: { gapMs: 5, forMs: 1995.5 },
+      rigAllowanceMs: 0,
       requests: { total: 2200, failed: 61, everyMs: 5 },
       connections: {
         total: 300,
@@ -197,17 +257,45 @@ describe('result of a drill', () => {
     expect(result.verdict).toBe('pass');
   });
 
-  test('with dsr an old holder that steers for its successor is one holder in a planned hand-over, and a second one anywhere else', () => {
-    const steering = (record: DrillRecord): void => {
+  describe('with dsr, an old holder that steers for its successor', () => {
+    /** cp2 holds from 100,300 on, and `host` steers besides. */
+    const steering = (record: DrillRecord, { host = 'cp1', untilMs = 102_300 } = {}): void => {
       record.course.datapath = 'dsr';
       for (const [round, timeMs] of record.watch.askedMs.entries()) {
-        if (timeMs > 100_300 && timeMs < 102_300) {
-          record.watch.answers.push({ round, host: 'cp3', asked: 'cp1', how: 'tcp', heardMs: timeMs + 0.3 });
+        if (timeMs > 100_300 && timeMs < untilMs) {
+          record.watch.answers.push({ round, host: 'cp3', asked: host, how: 'tcp', heardMs: timeMs + 0.3 });
         }
       }
     };
-    expect(resultOf('drain', (record) => (steering(record), (record.course.plannedHandOver = true))).holders.maxSimultaneous).toBe(1);
-    expect(resultOf('owner-stopped', steering).holders.maxSimultaneous).toBe(2);
+    const atOnce = (change: (record: DrillRecord) => void, name = 'etcd-leader-crash'): number =>
+      resultOf(name, (record) => {
+        record.course.handOvers = [{ host: 'cp1', atMs: 100_301 }];
+        change(record);
+      }).holders.maxSimultaneous;
+
+    test.each(['drain', 'etcd-leader-crash', 'controller-leader-crash'])('is no second holder after a planned hand-over, in %s', (name) => {
+      expect(atOnce(steering, name)).toBe(1);
+    });
+
+    test('is one where nothing was handed over', () => {
+      expect(atOnce((record) => (steering(record), (record.course.handOvers = [])), 'drain')).toBe(2);
+    });
+
+    test('is one when it steers for longer than it may', () => {
+      expect(atOnce((record) => steering(record, { untilMs: 103_900 }))).toBe(2);
+    });
+
+    test('is one when it is not the one that handed over', () => {
+      expect(atOnce((record) => steering(record, { host: 'cp3' }))).toBe(2);
+    });
+
+    test('is one when it answers on the link, if only once', () => {
+      const answering = (record: DrillRecord): void => {
+        steering(record);
+        record.watch.answers.push({ round: 3000, host: 'cp1', how: 'arp', heardMs: 101_000.2 });
+      };
+      expect(atOnce(answering)).toBe(2);
+    });
   });
 
   test('a drill that begins in trouble or measures nothing never passes', () => {
@@ -237,6 +325,7 @@ describe('result of a drill', () => {
         lostWrites: 0,
         lostEvents: 0,
         watchesLost: 2,
+        lostElsewhere: { ended: 0, broken: 0 },
         cutOff: 0,
         withoutWatchMs: { median: 75, max: 100 },
         unheardMs: { median: 465, max: 490 },
@@ -272,6 +361,27 @@ describe('result of a drill', () => {
     expect(reasonsOf((fleet) => Object.assign(fleet, { writers: [], watchers: [] }))).toEqual([
       'no write of the fleet was acknowledged, so nothing was measured',
     ]);
+  });
+
+  test('with a real control plane the rig may be as slow as it was before the fault, and no slower; with stand-ins it may not', () => {
+    /** Nothing succeeds for `forMs`, ending 1 s before the fault. */
+    const slow = (record: DrillRecord, forMs: number): void => {
+      record.requests = record.requests.filter(({ startMs }) => startMs < 99_000 - forMs || startMs > 99_000);
+    };
+    const outages = (result: DrillResult) => result.reasons.filter((reason) => reason.startsWith('the outage'));
+    const standIn = resultOf('apiserver-crash', (record) => slow(record, 200));
+    expect(standIn).toMatchObject({ outageMs: 310, outageBoundMs: 150, quiet: { gapMs: 205 }, rigAllowanceMs: 0 });
+    expect(outages(standIn)).toEqual(['the outage lasted 310 ms; at most 150 ms were allowed']);
+    const real = (forMs: number) => resultOf('apiserver-crash', (record) => (slow(record, forMs), (record.fleet = quietFleet())));
+    expect(real(200)).toMatchObject({ outageMs: 310, outageBoundMs: 150, quiet: { gapMs: 205 }, rigAllowanceMs: 205 });
+    expect(outages(real(200))).toEqual([]);
+    expect(outages(real(100))).toEqual([
+      'the outage lasted 310 ms; at most 150 ms and the 105 ms that the rig took without a fault were allowed',
+    ]);
+    expect(real(300)).toMatchObject({
+      verdict: 'void',
+      reasons: ['no request succeeded for 305 ms before the fault; beyond 250 ms nothing can be judged'],
+    });
   });
 
   test('instruments that stood still make a drill void, unless two hosts at once were proven all the same', () => {

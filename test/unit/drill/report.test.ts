@@ -63,6 +63,7 @@ describe('report', () => {
     for (const said of [
       'All 100 writes that the API acknowledged are there. Every watcher saw every change once and in order, or listed what it had missed.',
       '3 watches and 10 writers over HTTP/2',
+      'Of these, to such an API server, with a connection that broke 0',
       'Without a watch, from when the client knew 75 ms (median) 100 ms (at worst)',
       'Outage of GETs over new connections 400 ms 0 of 2 failed',
     ]) {
@@ -71,6 +72,16 @@ describe('report', () => {
     const lost = quietFleet();
     lost.watchers[0]?.events.splice(0, 3);
     expect(textOf(reportOf({ ...ownerCrashRecord(), fleet: lost }))).toContain('Watch events lost: 1, twice: 0, out of order: 0.');
+  });
+
+  test('says what the drill allows and what the rig shows without a fault, both of them', () => {
+    const of = (record: DrillRecord): string => textOf(reportOf(record));
+    const without = 'Without a fault, in the 1 995.5 ms before it, the longest time between two successes was 5 ms.';
+    expect(of(ownerCrashRecord())).toContain(without);
+    expect(of(ownerCrashRecord())).toContain('Outage 310 ms 450 ms allowed Failed');
+    const real = of({ ...ownerCrashRecord(), fleet: quietFleet() });
+    expect(real).toContain(without);
+    expect(real).toContain('Outage 310 ms 450 ms allowed, and 5 ms as without a fault');
   });
 
   test('says that no connection told where it lived, where none did', () => {

@@ -15,7 +15,7 @@ export function quietFleet(): FleetRecord {
     }
   }
   const list = { resourceVersion: 999, sequences: writers.map(() => 0), events: 0 };
-  const gap = { heardMs: FAULT_MS - 90, lostMs: FAULT_MS + 300, resumedMs: FAULT_MS + 350 };
+  const gap = { heardMs: FAULT_MS - 90, lostMs: FAULT_MS + 300, resumedMs: FAULT_MS + 350, server: 'cp1', error: 'ECONNRESET' };
   const watchers = [[{ ...gap }], [{ ...gap, resumedMs: FAULT_MS + 400 }], []].map((gaps) => ({
     lists: [{ ...list }],
     events: [...events],
@@ -62,6 +62,6 @@ export function ownerCrashRecord(): DrillRecord {
     { timeMs: FAULT_MS, label: 'cp1 vanishes', kind: 'fault' },
     { timeMs: FAULT_MS + 6500, label: 'cp1 returns', kind: 'undo' },
   ];
-  const course = { datapath: 'proxy' as const, struck: ['cp1'], plannedHandOver: false };
+  const course = { datapath: 'proxy' as const, struck: ['cp1'], handOvers: [] };
   return { course, requests, connections, watch, marks, probeLagMs: 1.2 };
 }

@@ -1,6 +1,7 @@
 /** HTTP/2 as client-go speaks it: one connection, whose silence is looked into by a ping. */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
 import { connect as connectTls, type SecureContext } from 'node:tls';
+import { certifiedHost } from '../target.ts';
 
 /** client-go's defaults: a connection that was silent for so long is pinged, and given up when no answer comes (k8s.io/apimachinery, pkg/util/net/http.go). */
 const READ_IDLE_MS = 30_000;
@@ -37,6 +38,8 @@ export class ApiConnection {
   #reason: string | undefined;
   /** When the API server was last heard. */
   heardMs: number;
+  /** Which one it is, once it is open and as far as it says so. */
+  server: { server?: string } = {};
 
   /** Opens at once; requests wait until it is open, and fail when it cannot be. */
   constructor(target: ApiTarget, now: () => number) {
@@ -51,6 +54,7 @@ export class ApiConnection {
     this.#session.once('connect', () => {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#ping(), READ_IDLE_MS);
+      this.server = certifiedHost(socket);
       this.#heard();
     });
     this.#session.on('error', (error: NodeJS.ErrnoException) => (this.#reason ??= error.code ?? error.message));

@@ -85,6 +85,7 @@ export class Watcher {
     const query = `watch=true&allowWatchBookmarks=true&resourceVersion=${this.#resourceVersion}&timeoutSeconds=${timeoutSeconds}`;
     const connection = this.#open();
     let open = false;
+    let reason: string | undefined;
     const onOpen = (): void => {
       open = true;
       this.#resumed();
@@ -95,9 +96,12 @@ export class Watcher {
       else if (status !== 200) throw new Error(`status ${status}`);
     } catch (error) {
       if (!open) throw error;
+      reason = (error as Error).message;
     } finally {
       if (open && !this.#ended.signal.aborted) {
-        this.record.gaps.push({ heardMs: connection.heardMs, lostMs: this.#options.now(), resumedMs: null });
+        const { heardMs, server } = connection;
+        const broken = reason === undefined ? {} : { error: reason };
+        this.record.gaps.push({ heardMs, lostMs: this.#options.now(), resumedMs: null, ...server, ...broken });
       }
     }
   }
