@@ -1,6 +1,5 @@
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { findProgram } from '../../src/lab/find-program.ts';
+import { runGo } from './go.ts';
 
 /** A module that requires k8s.io/kubernetes at the release that is built. */
 const MODULE = join(import.meta.dirname, '../../test/kubernetes');
@@ -14,13 +13,11 @@ export interface BuildOptions {
 
 /** Builds the programs from the Go modules, one after the other: several minutes on two cores the first time. Throws when there is no Go tool chain, or it fails. */
 export async function buildKubernetes({ version, programs, folder, say }: BuildOptions): Promise<void> {
-  const go = findProgram('go') ?? findProgram('go', ['/usr/local/go/bin']);
-  if (go === undefined) throw new Error('no Go tool chain was found to build Kubernetes with (the program go)');
   for (const [i, program] of programs.entries()) {
     const startedAt = performance.now();
     say(`building ${program} ${version} (${i + 1} of ${programs.length})`);
     const argv = ['build', '-trimpath', '-ldflags', linkFlags(version), '-o', join(folder, program), `k8s.io/kubernetes/cmd/${program}`];
-    await run([go, ...argv]);
+    await runGo(argv, { cwd: MODULE });
     say(`built ${program} in ${Math.round((performance.now() - startedAt) / 1000)} s`);
   }
 }
@@ -32,13 +29,4 @@ function linkFlags(version: string): string {
   const packages = ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version'];
   const stamps = packages.flatMap((name) => Object.entries(values).map(([key, value]) => `-X ${name}.${key}=${value}`));
   return ['-s', '-w', ...stamps].join(' ');
-}
-
-async function run(argv: readonly string[]): Promise<void> {
-  const env = { ...process.env, CGO_ENABLED: '0' };
-  const child = spawn(argv[0] as string, argv.slice(1), { cwd: MODULE, env, stdio: ['ignore', 'inherit', 'pipe'] });
-  let complaint = '';
-  child.stderr.on('data', (chunk: Buffer) => (complaint = `${complaint}${chunk.toString()}`.slice(-2000)));
-  const code = await new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
-  if (code !== 0) throw new Error(`${argv.slice(0, 2).join(' ')} ${argv.at(-1)} failed: ${complaint.trim()}`);
 }
