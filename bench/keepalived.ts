@@ -1,21 +1,18 @@
 /** keepalived and HAProxy on the hosts of a lab, as kubeadm's "Options for Software Load Balancing" sets them up. */
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { hostPort } from '../src/base/address.ts';
-import { HaleError } from '../src/base/error.ts';
 import { all } from '../src/lab/command.ts';
 import { writePlain } from '../src/lab/folder.ts';
-import { lastComplaint, type LabHost } from '../src/lab/host.ts';
+import type { LabHost } from '../src/lab/host.ts';
 import type { Lab } from '../src/lab/lab.ts';
 import { APISERVER_PORT, withPrefixLength } from '../src/lab/plan.ts';
-import { awaitReadyArgv, primaryAddress } from '../src/lab/services.ts';
+import { primaryAddress } from '../src/lab/services.ts';
+import { awaitPeer } from './peer.ts';
 import { requireProgram } from './program.ts';
 
 /** /etc/hale is of the host alone; keepalived and HAProxy have no folder of their own there. */
 const FOLDER = 'etc/hale';
 const PRIORITIES = [150, 140, 130];
-const TIMEOUT_MS = 30_000;
-const LOOK_AGAIN_MS = 50;
 
 export interface VrrpSettings {
   version: 2 | 3;
@@ -39,9 +36,7 @@ export async function startKeepalived(lab: Lab, vrrp: VrrpSettings): Promise<Lab
       await host.spawn('keepalived', [programs.keepalived, ...how]);
     }),
   );
-  const holder = await awaitHolder(lab);
-  await awaitAnswer(lab);
-  return holder;
+  return await awaitPeer(lab, { name: 'keepalived with HAProxy', daemons: ['haproxy', 'keepalived'] });
 }
 
 function keepalivedConfig(lab: Lab, settings: VrrpSettings & { priority: number }): string {
@@ -90,35 +85,4 @@ backend apiservers
   balance roundrobin
 ${servers.join('\n')}
 `;
-}
-
-async function awaitHolder(lab: Lab): Promise<LabHost> {
-  const address = lab.plan.endpoint.addresses[0] as string;
-  const untilMs = performance.now() + TIMEOUT_MS;
-  for (;;) {
-    const has = await all(
-      lab.controlPlane.map(async (host) => (await host.exec(['ip', '-o', 'addr', 'show', 'to', address])).stdout !== ''),
-    );
-    const holder = lab.controlPlane[has.indexOf(true)];
-    if (holder !== undefined && has.filter(Boolean).length === 1) return holder;
-    for (const daemon of ['haproxy', 'keepalived']) {
-      const dead = lab.controlPlane.find((host) => !host.running(daemon));
-      if (dead !== undefined) throw notReady(`${daemon} ended on ${dead.name}: ${lastComplaint(dead, daemon)}`);
-    }
-    if (performance.now() > untilMs) throw notReady(`${has.filter(Boolean).length} hosts have ${address} after ${TIMEOUT_MS / 1000} s`);
-    await sleep(LOOK_AGAIN_MS);
-  }
-}
-
-async function awaitAnswer(lab: Lab): Promise<void> {
-  const { addresses, port } = lab.plan.endpoint;
-  const pki = '/etc/kubernetes/pki';
-  const files = { ca: `${pki}/ca.crt`, cert: `${pki}/admin.crt`, key: `${pki}/admin.key` };
-  const urls = [`https://${hostPort(addresses[0] as string, port)}/readyz`];
-  const result = await lab.client.exec(awaitReadyArgv({ urls, ...files, timeoutMs: TIMEOUT_MS }));
-  if (result.code !== 0) throw notReady(result.stderr.trim());
-}
-
-function notReady(reason: string): HaleError {
-  return new HaleError({ code: 'bench_peer_not_ready', kind: 'world', message: `keepalived with HAProxy did not become ready: ${reason}` });
 }
