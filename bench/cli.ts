@@ -1,4 +1,4 @@
-/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|faults|datapath|datapath-loss|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
+/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|faults|datapath|datapath-loss|kubernetes|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { EXIT_FINDING, EXIT_USAGE, HaleError } from '../src/base/error.ts';
 import { interruptible } from '../src/cli/interrupt.ts';
@@ -9,6 +9,7 @@ import { faults, type FaultsResult, overlapping, renderFaults } from './faults.t
 import { failover, type FailoverResult, renderFailover } from './failover.ts';
 import { gate, type GateResult, renderGate } from './gate.ts';
 import { idle, type IdleResult, renderIdle } from './idle.ts';
+import { kubernetes, renderKubernetes } from './kubernetes.ts';
 import { type MachineFacts, machineFacts, renderMachine } from './machine.ts';
 import { renderSteady, steady, type SteadyResult } from './steady.ts';
 
@@ -39,6 +40,7 @@ async function main(): Promise<void> {
   program.addCommand(faultsCommand());
   program.addCommand(datapathCommand());
   program.addCommand(lossCommand());
+  program.addCommand(kubernetesCommand());
   program.addCommand(withMinutes(withRuns(bench('all', 'failover, steady, idle and gate, one after another', BENCHES))));
   for (const command of [program, ...program.commands]) command.exitOverride();
   await program.parseAsync();
@@ -96,6 +98,20 @@ function lossCommand(): Command {
       const result = await interruptible((signal) => datapathLoss({ runs: options.runs, say, signal }));
       const text = `${renderMachine(machine)}\n${renderLoss(result)}`;
       process.stdout.write(options.json ? `${JSON.stringify({ machine, ...result })}\n` : text);
+    });
+}
+
+function kubernetesCommand(): Command {
+  return new Command('kubernetes')
+    .description('real Kubernetes whose address loses its holder: hale, keepalived with HAProxy, and kube-vip; and how long it takes to start')
+    .option('--runs <n>', 'runs of each subject', whole, 10)
+    .option('--json', 'print one JSON document')
+    .action(async (options: { runs: number; json?: true }) => {
+      await requireLab();
+      const machine = await machineFacts();
+      const result = await interruptible((signal) => kubernetes({ runs: options.runs, say, signal }));
+      const text = `${renderMachine(machine)}\n${renderKubernetes(result)}`;
+      process.stdout.write(options.json ? `${JSON.stringify({ ...result, machine })}\n` : text);
     });
 }
 

@@ -20,7 +20,7 @@ const sources = [
 ];
 const programs = [
   ...sources.map((path) => ({ in: join(root, 'src', `${path}.ts`), out: path })),
-  ...['cli', 'gate-holder', 'datapath/driver', 'loss/clients', 'loss/connects'].map((path) => ({
+  ...['cli', 'gate-holder', 'datapath/driver', 'loss/clients', 'loss/connects', 'kubernetes/kept-gets'].map((path) => ({
     in: join(root, 'bench', `${path}.ts`),
     out: `bench/${path}`,
   })),
