@@ -4,24 +4,30 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Answer } from '../support/https-get.ts';
 import { HALE, lackingProgram, SystemdHost, until } from '../support/systemd-host.ts';
+import { createTestLan, type TestLan } from '../support/netns.ts';
 import { systemdProblem } from '../support/systemd-machine.ts';
 
 const DAEMONS = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'] as const;
 const START_MS = 240_000;
 const PKI = '/etc/kubernetes/pki';
 const ADMIN = { cert: `${PKI}/apiserver-kubelet-client.crt`, key: `${PKI}/apiserver-kubelet-client.key` };
-const API = 'https://10.66.0.11:6443';
+const API = 'https://10.77.0.11:6443';
 const problem = systemdProblem() ?? lackingProgram();
 
+let lan: TestLan;
 let host: SystemdHost;
 
 beforeAll(async () => {
   if (problem !== undefined) return;
-  host = await SystemdHost.start();
+  lan = createTestLan([]);
+  host = await SystemdHost.start(lan.lan);
   await host.install();
 }, START_MS);
 
-afterAll(() => host?.machine.remove());
+afterAll(async () => {
+  await host?.machine.remove();
+  lan?.remove();
+});
 
 async function get(urls: string[], files: { cert?: string; key?: string } = {}): Promise<Answer[]> {
   const wanted = JSON.stringify({ urls, ca: `${PKI}/ca.crt`, ...files });
@@ -129,6 +135,16 @@ describe.skipIf(problem !== undefined)(
       expect(events.filter(({ objectRef }) => objectRef?.resource === 'leases')).toEqual([]);
     });
 
+    test('600 seats for requests at once are shared out by priority and fairness', async () => {
+      const metrics = await kubectl('get', '--raw', '/metrics');
+      const levels = [...metrics.matchAll(/^apiserver_flowcontrol_nominal_limit_seats\{priority_level="([\w-]+)"\} (\d+)$/gm)];
+      const seats = Object.fromEntries(levels.map(([, level, count]) => [level, Number(count)]));
+      expect(seats['leader-election']).toBeGreaterThan(0);
+      const sum = Object.values(seats).reduce((total, count) => total + count, 0);
+      // Each level's share is rounded up.
+      expect([sum >= 600, sum <= 600 + levels.length]).toEqual([true, true]);
+    });
+
     test('a daemon that dies is started again', async () => {
       const before = await host.mainPid('kube-scheduler');
       await host.machine.output('kill', '-9', `${before}`);
@@ -164,23 +180,23 @@ const KINDS = [
   {
     kind: 'IPv6 only, on its own address alone',
     changes: {
-      endpoint: { address: 'fd66::100', port: 8443, interface: 'eth0' },
-      controlPlane: { hosts: [{ name: 'cp1', address: 'fd66::11/64' }] },
+      endpoint: { address: 'fd77::100', port: 8443, interface: 'eth0' },
+      controlPlane: { hosts: [{ name: 'cp1', address: 'fd77::11/64' }] },
       kubernetes: { serviceSubnet: 'fd00:96::/112', podSubnet: 'fd00:244::/56' },
       apiserver: { bind: 'host' },
     },
-    url: 'https://[fd66::11]:6443',
+    url: 'https://[fd77::11]:6443',
     serviceAddresses: ['fd00:96::1'],
   },
   {
     kind: 'dual stack, at port 443',
     changes: {
-      endpoint: { address: ['10.66.0.100', 'fd66::100'], port: 443, interface: 'eth0' },
-      controlPlane: { hosts: [{ name: 'cp1', address: ['10.66.0.11/24', 'fd66::11/64'] }] },
+      endpoint: { address: ['10.77.0.100', 'fd77::100'], port: 443, interface: 'eth0' },
+      controlPlane: { hosts: [{ name: 'cp1', address: ['10.77.0.11/24', 'fd77::11/64'] }] },
       kubernetes: { serviceSubnet: ['10.96.0.0/16', 'fd00:96::/112'], podSubnet: ['10.244.0.0/16', 'fd00:244::/56'] },
       apiserver: { port: 443 },
     },
-    url: 'https://[fd66::11]:443',
+    url: 'https://[fd77::11]:443',
     serviceAddresses: ['10.96.0.1'],
   },
 ];
@@ -191,7 +207,7 @@ describe.skipIf(problem !== undefined)(
   () => {
     test.each(KINDS)('$kind', async ({ changes, url, serviceAddresses }) => {
       await host.machine.output('systemctl', 'stop', ...DAEMONS.toReversed());
-      await host.machine.output('sh', '-c', 'rm -rf /var/lib/etcd/* /etc/kubernetes; ip address replace fd66::11/64 dev eth0 nodad');
+      await host.machine.output('sh', '-c', 'rm -rf /var/lib/etcd/* /etc/kubernetes');
       await host.install(changes);
       await startControlPlane(url);
       const services = await kubectlAt(url, 'get', 'service', 'kubernetes', '-o', 'jsonpath={.spec.clusterIPs[*]}');

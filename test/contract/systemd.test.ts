@@ -5,21 +5,27 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Service } from '../../src/core/render/service.ts';
 import { unitFile } from '../../src/core/render/systemd/unit.ts';
 import { lackingProgram, SystemdHost, until } from '../support/systemd-host.ts';
+import { createTestLan, type TestLan } from '../support/netns.ts';
 import { systemdProblem } from '../support/systemd-machine.ts';
 
 const UNITS = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'hale-agent'];
 const START_MS = 240_000;
 const problem = systemdProblem();
 
+let lan: TestLan;
 let host: SystemdHost;
 
 beforeAll(async () => {
   if (problem !== undefined) return;
-  host = await SystemdHost.start();
+  lan = createTestLan([]);
+  host = await SystemdHost.start(lan.lan);
   await host.install();
 }, START_MS);
 
-afterAll(() => host?.machine.remove());
+afterAll(async () => {
+  await host?.machine.remove();
+  lan?.remove();
+});
 
 describe.skipIf(problem !== undefined)(`units${problem === undefined ? '' : `: skipped: ${problem}`}`, { timeout: START_MS }, () => {
   test('systemd has no complaint about any of them', async () => {
@@ -99,7 +105,7 @@ describe.skipIf(problem !== undefined)(`agent${problem === undefined ? '' : `: s
   test.each(['auto', 'nat'])('has all the rights that it needs with datapath %s', async (datapath) => {
     const before = (await host.journal('hale-agent')).length;
     await host.machine.output('systemctl', 'stop', 'hale-agent');
-    const endpoint = { address: '10.66.0.100', port: datapath === 'nat' ? 8443 : 6443, interface: 'eth0' };
+    const endpoint = { address: '10.77.0.100', port: datapath === 'nat' ? 8443 : 6443, interface: 'eth0' };
     host.describe({ datapath, endpoint });
     await host.machine.output('systemctl', 'start', 'hale-agent');
     const status = await untilStatus((now) => now?.role === 'holder');
@@ -129,7 +135,7 @@ describe.skipIf(problem !== undefined)(`agent${problem === undefined ? '' : `: s
     expect((await host.machine.output('systemctl', 'show', '--value', '--property=Result', 'hale-agent')).trim()).toBe('success');
     const said = (await host.journal('hale-agent')).slice(since);
     expect(said).not.toContain('the agent is dead');
-    expect(await host.machine.output('ip', 'address', 'show', 'dev', 'eth0')).not.toContain('10.66.0.100');
+    expect(await host.machine.output('ip', 'address', 'show', 'dev', 'eth0')).not.toContain('10.77.0.100');
   });
 });
 

@@ -46,9 +46,16 @@ export function createTestLink(): TestLink {
   return { host: hosts[0] as TestHost, peer: hosts[1] as TestHost, remove };
 }
 
+export interface TestLan {
+  hosts: TestHost[];
+  /** Namespace of the switch, whose bridge is br0. */
+  lan: string;
+  remove(): void;
+}
+
 /** As many hosts as there are roles on one switch, with interfaces as in `createTestLink`. */
-export function createTestLan(roles: readonly string[]): { hosts: TestHost[]; remove(): void } {
-  return createHosts([...roles, 'switch'], (names) => {
+export function createTestLan(roles: readonly string[]): TestLan {
+  const { hosts, names, remove } = createHosts([...roles, 'switch'], (names) => {
     const lan = names.at(-1) as string;
     execFileSync('ip', ['-n', lan, 'link', 'add', 'br0', 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0', 'mcast_snooping', '0']);
     execFileSync('ip', ['-n', lan, 'link', 'set', 'br0', 'up']);
@@ -58,10 +65,14 @@ export function createTestLan(roles: readonly string[]): { hosts: TestHost[]; re
     }
     return names.slice(0, -1);
   });
+  return { hosts, lan: names.at(-1) as string, remove };
 }
 
 /** `join` connects the namespaces, and returns those that are hosts where not all are. */
-function createHosts(roles: readonly string[], join: (names: string[]) => string[] | void): { hosts: TestHost[]; remove(): void } {
+function createHosts(
+  roles: readonly string[],
+  join: (names: string[]) => string[] | void,
+): { hosts: TestHost[]; names: string[]; remove(): void } {
   removeOrphans();
   const children = new Set<ChildProcess>();
   const names = roles.map(nextName);
@@ -74,7 +85,7 @@ function createHosts(roles: readonly string[], join: (names: string[]) => string
   try {
     for (const name of names) execFileSync('ip', ['netns', 'add', name]);
     const joined = join(names) ?? names;
-    return { hosts: joined.map((namespace, i) => testHost({ namespace, number: i + 1, children })), remove };
+    return { hosts: joined.map((namespace, i) => testHost({ namespace, number: i + 1, children })), names, remove };
   } catch (error) {
     remove();
     throw error;

@@ -1,4 +1,4 @@
-/** A machine of systemd-machine.ts as control-plane host cp1, with what is rendered for it. */
+/** A machine of systemd-machine.ts as a control-plane host, and what is rendered for it when it is the only one. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -11,7 +11,7 @@ import { findProgram } from '../../src/lab/find-program.ts';
 import { findKubernetesProgram, type KubernetesProgram } from '../../src/lab/kubernetes/programs.ts';
 import { writeControlPlaneFiles } from './control-plane-files.ts';
 import { untilWithin } from './hale.ts';
-import { startSystemdMachine, type SystemdMachine } from './systemd-machine.ts';
+import { SystemdMachine } from './systemd-machine.ts';
 
 const PROGRAMS = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl'] as const satisfies KubernetesProgram[];
 /** Kubernetes takes its time on a busy machine. */
@@ -38,10 +38,12 @@ export class SystemdHost {
     this.machine = machine;
   }
 
-  static async start(): Promise<SystemdHost> {
+  /** `lan` is the namespace of its switch. Host 1 is cp1 with 10.77.0.11 and fd77::11. */
+  static async start(lan: string, number = 1): Promise<SystemdHost> {
     const programs = [...paths].flatMap(([name, path]) => (path === undefined ? [] : [[path, `/usr/local/bin/${name}`]]));
-    const machine = await startSystemdMachine({ ...Object.fromEntries(programs), [packageFolder]: HALE });
-    await machine.output('ip', 'address', 'add', '10.66.0.11/24', 'dev', 'eth0');
+    const addresses = [`10.77.0.1${number}/24`, `fd77::1${number}/64`];
+    const mounts = { ...Object.fromEntries(programs), [packageFolder]: HALE };
+    const machine = await SystemdMachine.start({ name: `cp${number}`, lan, addresses, mounts });
     await machine.output('ln', '-s', `${HALE}/hale`, '/usr/local/bin/hale');
     return new SystemdHost(machine);
   }
@@ -81,7 +83,8 @@ export class SystemdHost {
   }
 }
 
-function clusterYaml(changes: object): string {
+/** `changes` are keys at the top. */
+export function clusterYaml(changes: object): string {
   const etcd = paths.get('etcd');
   const version = etcd && /etcd Version: (\d+\.\d+)/.exec(execFileSync(etcd, ['--version'], { encoding: 'utf8' }))?.[1];
   return stringify({
@@ -89,8 +92,8 @@ function clusterYaml(changes: object): string {
     kind: 'Cluster',
     name: 'units',
     distribution: 'systemd',
-    endpoint: { address: '10.66.0.100', interface: 'eth0' },
-    controlPlane: { hosts: [{ name: 'cp1', address: '10.66.0.11/24' }] },
+    endpoint: { address: '10.77.0.100', interface: 'eth0' },
+    controlPlane: { hosts: [{ name: 'cp1', address: '10.77.0.11/24' }] },
     etcd: { disk: 'slow', ...(version && { version }) },
     ...changes,
   });

@@ -1,0 +1,30 @@
+/** Prints how many requests over one HTTP/2 connection went well until the server asked to open another (RFC 9113, section 6.8), as JSON. Argument: `{url, ca, limit}`. */
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:http2';
+
+const AT_ONCE = 20;
+const { url, ca, limit } = JSON.parse(process.argv[2] as string) as { url: string; ca: string; limit: number };
+const session = connect(url, { ca: readFileSync(ca) });
+let goaway: number | null = null;
+let sent = 0;
+let good = 0;
+session.on('goaway', (code) => (goaway = code));
+
+function get(): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stream = session.request({ ':path': '/livez' });
+    stream.on('response', (headers) => (good += headers[':status'] === 200 ? 1 : 0));
+    stream.on('error', reject).on('end', resolve).resume();
+  });
+}
+
+async function ask(): Promise<void> {
+  while (goaway === null && sent < limit && !session.closed && !session.destroyed) {
+    sent += 1;
+    await get();
+  }
+}
+
+await Promise.all(Array.from({ length: AT_ONCE }, ask));
+session.close();
+process.stdout.write(JSON.stringify({ sent, good, goaway }));
