@@ -103,7 +103,9 @@ function lossCommand(): Command {
 
 function kubernetesCommand(): Command {
   return new Command('kubernetes')
-    .description('real Kubernetes whose address loses its holder: hale, keepalived with HAProxy, and kube-vip; and how long it takes to start')
+    .description(
+      'real Kubernetes whose address loses its holder: hale, keepalived with HAProxy, and kube-vip; and how long it takes to start',
+    )
     .option('--runs <n>', 'runs of each subject', whole, 10)
     .option('--json', 'print one JSON document')
     .action(async (options: { runs: number; json?: true }) => {

@@ -48,7 +48,7 @@ export async function crashHolder(
     await sleep(OBSERVE_MS, undefined, { signal });
     const [seen, clients] = await Promise.all([instruments.stop(), kept.stop()]);
     const marks = [{ timeMs: record.injectedAtMs, label: `crash ${holder.name}`, kind: 'fault' as const }];
-    const measurement = measure({ ...seen, course: { datapath, struck: record.struck, plannedHandOver: false }, marks });
+    const measurement = measure({ ...seen, course: { datapath, struck: record.struck, handOvers: [] }, marks });
     return { measurement, ...keptOutcome(clients, record.injectedAtMs) };
   } finally {
     await Promise.all([instruments.abandon(), kept?.abandon()]);

@@ -61,7 +61,14 @@ async function awaitLeaders(lab: Lab): Promise<void> {
   const { kubernetes } = lab.plan;
   assert('programs' in kubernetes, 'the control plane is real');
   const access = ['--kubeconfig=/etc/kubernetes/admin.conf', '--request-timeout=5s', '--namespace=kube-system'];
-  const ask = [kubernetes.programs.kubectl, ...access, 'get', 'leases', ...CONTROLLERS, '--output=jsonpath={.items[*].spec.holderIdentity}'];
+  const ask = [
+    kubernetes.programs.kubectl,
+    ...access,
+    'get',
+    'leases',
+    ...CONTROLLERS,
+    '--output=jsonpath={.items[*].spec.holderIdentity}',
+  ];
   const untilMs = performance.now() + LEADERS_TIMEOUT_MS;
   for (;;) {
     const { stdout, stderr } = await lab.client.exec(ask);

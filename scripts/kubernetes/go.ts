@@ -2,7 +2,10 @@ import { spawn } from 'node:child_process';
 import { findProgram } from '../../src/lab/find-program.ts';
 
 /** Runs the machine's Go tool chain, without cgo; its progress goes to stdout. Throws when there is none, or it fails, with the end of what it said. */
-export async function runGo(argv: readonly string[], options: { cwd?: string; env?: Readonly<Record<string, string>> } = {}): Promise<void> {
+export async function runGo(
+  argv: readonly string[],
+  options: { cwd?: string; env?: Readonly<Record<string, string>> } = {},
+): Promise<void> {
   const go = findProgram('go') ?? findProgram('go', ['/usr/local/go/bin']);
   if (go === undefined) throw new Error(`no Go tool chain was found to build ${argv.at(-1)} with (the program go)`);
   const env = { ...process.env, CGO_ENABLED: '0', ...options.env };

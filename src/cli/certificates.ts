@@ -105,11 +105,7 @@ function renewCommand(): Command {
     )
     .argument('[name...]', 'as `hale certificates show` calls them: apiserver, etcd/server, admin.conf')
     .option('--all', 'every one that is there')
-    .option(
-      '--dir <dir>',
-      'folder of certificates, with the keys of the authorities; the kubeconfigs are in the folder above it',
-      PKI_DIR,
-    )
+    .option('--dir <dir>', 'folder of certificates, with the keys of the authorities; the kubeconfigs are in the folder above it', PKI_DIR)
     .option('--config <file>', 'cluster description', DEFAULT_CONFIG)
     .option('--host <name>', 'whose certificates they are; without it, those of this machine')
     .option('--dry-run', 'only show what would be done')

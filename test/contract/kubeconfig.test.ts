@@ -106,9 +106,21 @@ describe('kubeconfig', () => {
 
   const wrong: [string, (config: Config) => void, string][] = [
     ['no context', (c) => delete c['current-context'], 'current-context is not set'],
-    ['a context that is not there', (c) => (c['current-context'] = TOKEN), 'contexts has no context with the name that stands at current-context'],
-    ['a cluster that is not there', (c) => (c.clusters = []), 'clusters has no cluster with the name that stands at contexts[0].context.cluster'],
-    ['a user that is not there', (c) => ((c.users[0] as Section)['name'] = 'y'), 'users has no user with the name that stands at contexts[0].context.user'],
+    [
+      'a context that is not there',
+      (c) => (c['current-context'] = TOKEN),
+      'contexts has no context with the name that stands at current-context',
+    ],
+    [
+      'a cluster that is not there',
+      (c) => (c.clusters = []),
+      'clusters has no cluster with the name that stands at contexts[0].context.cluster',
+    ],
+    [
+      'a user that is not there',
+      (c) => ((c.users[0] as Section)['name'] = 'y'),
+      'users has no user with the name that stands at contexts[0].context.user',
+    ],
     ['http', (c) => (cluster(c)['server'] = `http://u:${TOKEN}@h`), 'clusters[0].cluster.server is not a plain https URL'],
     ['no server', (c) => delete cluster(c)['server'], 'clusters[0].cluster.server is not set'],
     ['no text', (c) => (user(c)['token'] = 7), 'users[0].user.token is not a text'],

@@ -14,166 +14,160 @@ const START_MS = 300_000;
 const UNITS = ['hale-agent', 'etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'];
 const problem = systemdProblem() ?? lackingProgram();
 
-describe.skipIf(problem !== undefined)(
-  `three hosts${problem === undefined ? '' : `: skipped: ${problem}`}`,
-  { timeout: START_MS },
-  () => {
-    let cluster: SystemdCluster;
-    let fleet: Instrument<FleetRecord> | undefined;
+describe.skipIf(problem !== undefined)(`three hosts${problem === undefined ? '' : `: skipped: ${problem}`}`, { timeout: START_MS }, () => {
+  let cluster: SystemdCluster;
+  let fleet: Instrument<FleetRecord> | undefined;
 
-    beforeAll(async () => {
-      cluster = await SystemdCluster.start();
-      for (const commands of guideCommands()) await cluster.shell(commands);
-    }, START_MS);
+  beforeAll(async () => {
+    cluster = await SystemdCluster.start();
+    for (const commands of guideCommands()) await cluster.shell(commands);
+  }, START_MS);
 
-    afterEach(async () => {
-      await fleet?.abandon();
-      fleet = undefined;
-    });
+  afterEach(async () => {
+    await fleet?.abandon();
+    fleet = undefined;
+  });
 
-    afterAll(async () => cluster?.remove());
+  afterAll(async () => cluster?.remove());
 
-    async function statusOf({ machine }: SystemdHost): Promise<Status> {
-      const { stdout, stderr } = await machine.run(['hale', 'status', '--json']);
-      return stdout.startsWith('{') ? (JSON.parse(stdout) as Status) : ({ problem: stderr } as never);
-    }
+  async function statusOf({ machine }: SystemdHost): Promise<Status> {
+    const { stdout, stderr } = await machine.run(['hale', 'status', '--json']);
+    return stdout.startsWith('{') ? (JSON.parse(stdout) as Status) : ({ problem: stderr } as never);
+  }
 
-    /** All that a healthy cluster shows at each of its hosts. */
-    async function untilWhole(): Promise<SystemdHost> {
-      const look = async () =>
-        Promise.all(
-          cluster.hosts.map(async (host) => {
-            const { role, holder, backends, etcd, controlPlane } = await statusOf(host);
-            return {
-              role,
-              holder,
-              backends: backends?.filter(({ state }) => state === 'ready').length,
-              etcd: etcd?.filter(({ member, lag }) => member !== undefined && lag !== null).length,
-              apiservers: controlPlane?.apiservers.filter(({ ready }) => ready).length,
-              leaders: controlPlane?.leaders.filter(({ holder: leader, stale }) => leader !== null && !stale).length,
-            };
-          }),
-        );
-      const seen = await until(
-        look,
-        (all) =>
-          all.filter(({ role }) => role === 'holder').length === 1 &&
-          new Set(all.map(({ holder }) => holder)).size === 1 &&
-          all.every(({ backends, etcd, apiservers, leaders }) => backends === 3 && etcd === 3 && apiservers === 3 && leaders === 2),
-        'the cluster is whole',
+  /** All that a healthy cluster shows at each of its hosts. */
+  async function untilWhole(): Promise<SystemdHost> {
+    const look = async () =>
+      Promise.all(
+        cluster.hosts.map(async (host) => {
+          const { role, holder, backends, etcd, controlPlane } = await statusOf(host);
+          return {
+            role,
+            holder,
+            backends: backends?.filter(({ state }) => state === 'ready').length,
+            etcd: etcd?.filter(({ member, lag }) => member !== undefined && lag !== null).length,
+            apiservers: controlPlane?.apiservers.filter(({ ready }) => ready).length,
+            leaders: controlPlane?.leaders.filter(({ holder: leader, stale }) => leader !== null && !stale).length,
+          };
+        }),
       );
-      return cluster.hosts[seen.findIndex(({ role }) => role === 'holder')] as SystemdHost;
-    }
+    const seen = await until(
+      look,
+      (all) =>
+        all.filter(({ role }) => role === 'holder').length === 1 &&
+        new Set(all.map(({ holder }) => holder)).size === 1 &&
+        all.every(({ backends, etcd, apiservers, leaders }) => backends === 3 && etcd === 3 && apiservers === 3 && leaders === 2),
+      'the cluster is whole',
+    );
+    return cluster.hosts[seen.findIndex(({ role }) => role === 'holder')] as SystemdHost;
+  }
 
-    async function startRequests(): Promise<void> {
-      fleet = await startFleet(cluster.prefix, {
-        address: ENDPOINT,
-        port: 6443,
-        serverName: 'kubernetes',
-        ...cluster.adminFiles(),
-        watchers: 6,
-        writers: 6,
-        writesPerSecond: 5,
-        getEveryMs: 20,
-        settleMs: 60_000,
-        outFile: join(cluster.dir, 'fleet.json'),
-      });
-    }
-
-    /** What clients of the address went through meanwhile. */
-    async function endRequests() {
-      const record = await (fleet as Instrument<FleetRecord>).stop();
-      fleet = undefined;
-      const { lostWrites, lostEvents, unreadWriters, cutOff } = judgeFleet(record);
-      return {
-        gets: record.gets.length,
-        failedGets: record.gets.filter(({ ok }) => !ok),
-        failedWrites: record.writers.flatMap(({ writes }) => writes.filter(({ outcome }) => outcome !== 'acknowledged')),
-        lost: [lostWrites.count, lostEvents.count, unreadWriters, cutOff],
-      };
-    }
-
-    test('certificates, files, copies and the start of the units, as the guide has them, make a cluster', async () => {
-      await untilWhole();
-      const holders = await Promise.all(cluster.hosts.map(({ machine }) => machine.output('ip', '-brief', 'address', 'show', 'dev', 'eth0')));
-      expect(holders.filter((text) => text.includes(` ${ENDPOINT}/`))).toHaveLength(1);
-      const admin = 'kubectl --kubeconfig tree/cp2/etc/kubernetes/admin.conf';
-      expect(await cluster.shell('grep server: tree/cp2/etc/kubernetes/admin.conf')).toContain(`https://${ENDPOINT}:6443`);
-      await cluster.shell(`${admin} create deployment works --image=none --replicas=2`);
-      await until(
-        () => cluster.shell(`${admin} get pods -o name`),
-        (pods) => pods.split('\n').filter((name) => name.startsWith('pod/works-')).length === 2,
-        'the controllers make Pods',
-      );
-      expect((await cluster.shell(`${admin} get endpointslices kubernetes -o jsonpath='{.endpoints[*].addresses[*]}'`)).split(' ').toSorted()).toEqual([
-        '10.77.0.11',
-        '10.77.0.12',
-        '10.77.0.13',
-      ]);
+  async function startRequests(): Promise<void> {
+    fleet = await startFleet(cluster.prefix, {
+      address: ENDPOINT,
+      port: 6443,
+      serverName: 'kubernetes',
+      ...cluster.adminFiles(),
+      watchers: 6,
+      writers: 6,
+      writesPerSecond: 5,
+      getEveryMs: 20,
+      settleMs: 60_000,
+      outFile: join(cluster.dir, 'fleet.json'),
     });
+  }
 
-    test('no daemon warns of a flag of its own', async () => {
-      for (const host of cluster.hosts) for (const unit of UNITS) expect(await host.journal(unit)).not.toMatch(/deprecated/i);
-    });
+  /** What clients of the address went through meanwhile. */
+  async function endRequests() {
+    const record = await (fleet as Instrument<FleetRecord>).stop();
+    fleet = undefined;
+    const { lostWrites, lostEvents, unreadWriters, cutOff } = judgeFleet(record);
+    return {
+      gets: record.gets.length,
+      failedGets: record.gets.filter(({ ok }) => !ok),
+      failedWrites: record.writers.flatMap(({ writes }) => writes.filter(({ outcome }) => outcome !== 'acknowledged')),
+      lost: [lostWrites.count, lostEvents.count, unreadWriters, cutOff],
+    };
+  }
 
-    test('clients that keep one HTTP/2 connection are asked to open another now and then (--goaway-chance)', async () => {
-      // One in a thousand: this many without it are as good as impossible.
-      const limit = 20_000;
-      const wanted = JSON.stringify({ url: `https://${ENDPOINT}:6443`, ca: join(cluster.dir, 'tree/cp1/etc/kubernetes/pki/ca.crt'), limit });
-      const said = cluster.client.run(process.execPath, join(import.meta.dirname, '../support/count-goaway.ts'), wanted);
-      const { sent, good, goaway } = JSON.parse(said) as { sent: number; good: number; goaway: number | null };
-      // NO_ERROR, and every request under way was answered.
-      expect([goaway, good]).toEqual([0, sent]);
-    });
+  test('certificates, files, copies and the start of the units, as the guide has them, make a cluster', async () => {
+    await untilWhole();
+    const holders = await Promise.all(cluster.hosts.map(({ machine }) => machine.output('ip', '-brief', 'address', 'show', 'dev', 'eth0')));
+    expect(holders.filter((text) => text.includes(` ${ENDPOINT}/`))).toHaveLength(1);
+    const admin = 'kubectl --kubeconfig tree/cp2/etc/kubernetes/admin.conf';
+    expect(await cluster.shell('grep server: tree/cp2/etc/kubernetes/admin.conf')).toContain(`https://${ENDPOINT}:6443`);
+    await cluster.shell(`${admin} create deployment works --image=none --replicas=2`);
+    await until(
+      () => cluster.shell(`${admin} get pods -o name`),
+      (pods) => pods.split('\n').filter((name) => name.startsWith('pod/works-')).length === 2,
+      'the controllers make Pods',
+    );
+    expect(
+      (await cluster.shell(`${admin} get endpointslices kubernetes -o jsonpath='{.endpoints[*].addresses[*]}'`)).split(' ').toSorted(),
+    ).toEqual(['10.77.0.11', '10.77.0.12', '10.77.0.13']);
+  });
 
-    test('an API server that is stopped drains: no request through the address fails, not even on its holder', async () => {
-      const holder = await untilWhole();
-      await startRequests();
-      await sleep(1000);
-      await holder.machine.output('systemctl', 'stop', 'kube-apiserver');
-      await sleep(1000);
-      const { gets, ...bad } = await endRequests();
-      expect(gets).toBeGreaterThan(100);
-      expect(bad).toEqual({ failedGets: [], failedWrites: [], lost: [0, 0, 0, 0] });
-      await holder.machine.output('systemctl', 'start', 'kube-apiserver');
-      await untilWhole();
-    });
+  test('no daemon warns of a flag of its own', async () => {
+    for (const host of cluster.hosts) for (const unit of UNITS) expect(await host.journal(unit)).not.toMatch(/deprecated/i);
+  });
 
-    test('an API server that is killed is started again, and no acknowledged write is lost', async () => {
-      const holder = await untilWhole();
-      const before = await holder.mainPid('kube-apiserver');
-      await startRequests();
-      await holder.machine.output('kill', '-9', `${before}`);
-      await until(
-        () => holder.mainPid('kube-apiserver'),
-        (pid) => pid !== before && pid > 0,
-        'there is another',
-      );
-      await untilWhole();
-      expect((await endRequests()).lost).toEqual([0, 0, 0, 0]);
-      expect((await holder.machine.output('systemctl', 'show', '--value', '--property=NRestarts', 'kube-apiserver')).trim()).toBe('1');
-    });
+  test('clients that keep one HTTP/2 connection are asked to open another now and then (--goaway-chance)', async () => {
+    // One in a thousand: this many without it are as good as impossible.
+    const limit = 20_000;
+    const wanted = JSON.stringify({ url: `https://${ENDPOINT}:6443`, ca: join(cluster.dir, 'tree/cp1/etc/kubernetes/pki/ca.crt'), limit });
+    const said = cluster.client.run(process.execPath, join(import.meta.dirname, '../support/count-goaway.ts'), wanted);
+    const { sent, good, goaway } = JSON.parse(said) as { sent: number; good: number; goaway: number | null };
+    // NO_ERROR, and every request under way was answered.
+    expect([goaway, good]).toEqual([0, sent]);
+  });
 
-    test('a host that is rebooted hands everything over, and comes back by itself', async () => {
-      const holder = await untilWhole();
-      await startRequests();
-      await holder.machine.run(['systemctl', 'reboot']);
-      await holder.machine.ended();
-      await holder.machine.boot();
-      await untilWhole();
-      const { gets, ...bad } = await endRequests();
-      expect(gets).toBeGreaterThan(100);
-      expect(bad).toEqual({ failedGets: [], failedWrites: [], lost: [0, 0, 0, 0] });
-    });
+  test('an API server that is stopped drains: no request through the address fails, not even on its holder', async () => {
+    const holder = await untilWhole();
+    await startRequests();
+    await sleep(1000);
+    await holder.machine.output('systemctl', 'stop', 'kube-apiserver');
+    await sleep(1000);
+    const { gets, ...bad } = await endRequests();
+    expect(gets).toBeGreaterThan(100);
+    expect(bad).toEqual({ failedGets: [], failedWrites: [], lost: [0, 0, 0, 0] });
+    await holder.machine.output('systemctl', 'start', 'kube-apiserver');
+    await untilWhole();
+  });
 
-    test('a host whose power fails comes back by itself, and no acknowledged write is lost', async () => {
-      const holder = await untilWhole();
-      await startRequests();
-      await holder.machine.cutPower();
-      await sleep(3000);
-      await holder.machine.boot();
-      await untilWhole();
-      expect((await endRequests()).lost).toEqual([0, 0, 0, 0]);
-    });
-  },
-);
+  test('an API server that is killed is started again, and no acknowledged write is lost', async () => {
+    const holder = await untilWhole();
+    const before = await holder.mainPid('kube-apiserver');
+    await startRequests();
+    await holder.machine.output('kill', '-9', `${before}`);
+    await until(
+      () => holder.mainPid('kube-apiserver'),
+      (pid) => pid !== before && pid > 0,
+      'there is another',
+    );
+    await untilWhole();
+    expect((await endRequests()).lost).toEqual([0, 0, 0, 0]);
+    expect((await holder.machine.output('systemctl', 'show', '--value', '--property=NRestarts', 'kube-apiserver')).trim()).toBe('1');
+  });
+
+  test('a host that is rebooted hands everything over, and comes back by itself', async () => {
+    const holder = await untilWhole();
+    await startRequests();
+    await holder.machine.run(['systemctl', 'reboot']);
+    await holder.machine.ended();
+    await holder.machine.boot();
+    await untilWhole();
+    const { gets, ...bad } = await endRequests();
+    expect(gets).toBeGreaterThan(100);
+    expect(bad).toEqual({ failedGets: [], failedWrites: [], lost: [0, 0, 0, 0] });
+  });
+
+  test('a host whose power fails comes back by itself, and no acknowledged write is lost', async () => {
+    const holder = await untilWhole();
+    await startRequests();
+    await holder.machine.cutPower();
+    await sleep(3000);
+    await holder.machine.boot();
+    await untilWhole();
+    expect((await endRequests()).lost).toEqual([0, 0, 0, 0]);
+  });
+});

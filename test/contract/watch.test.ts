@@ -170,7 +170,7 @@ describe.each([
       expect(new Set(record.answers.map(({ how, asked, host }) => `${how} ${asked ?? 'all'} ${host}`))).toEqual(
         new Set([`${link} all h1`, 'tcp h1 h2']),
       );
-      const holders = (datapath: 'dsr' | 'nat') => holdersOf(provenAnswers(record, { datapath, plannedHandOver: false }));
+      const holders = (datapath: 'dsr' | 'nat') => holdersOf(provenAnswers(record, { datapath, handOvers: [] }));
       expect(holders('dsr')).toMatchObject({ maxSimultaneous: 1, intervals: [{ host: 'h1' }] });
       expect(holdersOf(record).maxSimultaneous).toBe(2);
       expect(halfOpen).toBe('');

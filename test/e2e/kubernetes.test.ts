@@ -213,8 +213,7 @@ describe.skipIf(problem !== undefined)(`a lab of three hosts with real API serve
       afterAll(async () => await restore?.(), TIMEOUT_MS);
 
       const everyApiserver = (words: string) => Array.from({ length: 3 }, () => expect.stringMatching(words) as unknown);
-      const problems = ({ controlPlane }: Awaited<ReturnType<typeof haleStatus>>) =>
-        controlPlane.apiservers.map(({ problem: why }) => why);
+      const problems = ({ controlPlane }: Awaited<ReturnType<typeof haleStatus>>) => controlPlane.apiservers.map(({ problem: why }) => why);
       const seesNoneReady = (host: LabHost) =>
         becomes('no API server is ready, as that host sees it', {
           look: () => agentStatus(host),
@@ -239,7 +238,9 @@ describe.skipIf(problem !== undefined)(`a lab of three hosts with real API serve
             expect(problems(status)).toEqual(
               everyApiserver('^its certificate .* is not valid before .*; the clock of this host is 366 days behind its clock$'),
             );
-            expect(status.certificates).toContainEqual(expect.stringMatching(/^apiserver: not valid before .*is the clock of this host right/));
+            expect(status.certificates).toContainEqual(
+              expect.stringMatching(/^apiserver: not valid before .*is the clock of this host right/),
+            );
           } finally {
             setClock(host, '+0');
           }

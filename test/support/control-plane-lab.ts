@@ -102,7 +102,10 @@ export async function expiredCertificate(lab: Lab, host: LabHost): Promise<KeyPa
   return issue(authority, { lab, host, validityDays: -1 / MINUTES_PER_DAY });
 }
 
-async function issue(authority: Authority, { lab, host, validityDays }: { lab: Lab; host: LabHost; validityDays: number }): Promise<KeyPair> {
+async function issue(
+  authority: Authority,
+  { lab, host, validityDays }: { lab: Lab; host: LabHost; validityDays: number },
+): Promise<KeyPair> {
   const cluster = clusterOf(lab.plan);
   const member = cluster.controlPlane.hosts.find(({ name }) => name === host.name);
   const plan = member && hostCertificates(cluster, member).find(({ path }) => path === 'apiserver');

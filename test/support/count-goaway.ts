@@ -5,10 +5,10 @@ import { connect } from 'node:http2';
 const AT_ONCE = 20;
 const { url, ca, limit } = JSON.parse(process.argv[2] as string) as { url: string; ca: string; limit: number };
 const session = connect(url, { ca: readFileSync(ca) });
-let goaway: number | null = null;
+const told: { goaway: number | null } = { goaway: null };
 let sent = 0;
 let good = 0;
-session.on('goaway', (code) => (goaway = code));
+session.on('goaway', (code) => (told.goaway = code));
 
 function get(): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -19,7 +19,7 @@ function get(): Promise<void> {
 }
 
 async function ask(): Promise<void> {
-  while (goaway === null && sent < limit && !session.closed && !session.destroyed) {
+  while (told.goaway === null && sent < limit && !session.closed && !session.destroyed) {
     sent += 1;
     await get();
   }
@@ -27,4 +27,4 @@ async function ask(): Promise<void> {
 
 await Promise.all(Array.from({ length: AT_ONCE }, ask));
 session.close();
-process.stdout.write(JSON.stringify({ sent, good, goaway }));
+process.stdout.write(JSON.stringify({ sent, good, ...told }));

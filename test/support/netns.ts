@@ -55,15 +55,15 @@ export interface TestLan {
 
 /** As many hosts as there are roles on one switch, with interfaces as in `createTestLink`. */
 export function createTestLan(roles: readonly string[]): TestLan {
-  const { hosts, names, remove } = createHosts([...roles, 'switch'], (names) => {
-    const lan = names.at(-1) as string;
+  const { hosts, names, remove } = createHosts([...roles, 'switch'], (namespaces) => {
+    const lan = namespaces.at(-1) as string;
     execFileSync('ip', ['-n', lan, 'link', 'add', 'br0', 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0', 'mcast_snooping', '0']);
     execFileSync('ip', ['-n', lan, 'link', 'set', 'br0', 'up']);
-    for (const [i, host] of names.slice(0, -1).entries()) {
+    for (const [i, host] of namespaces.slice(0, -1).entries()) {
       execFileSync('ip', ['-n', host, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', `port${i}`, 'netns', lan]);
       execFileSync('ip', ['-n', lan, 'link', 'set', `port${i}`, 'master', 'br0', 'up']);
     }
-    return names.slice(0, -1);
+    return namespaces.slice(0, -1);
   });
   return { hosts, lan: names.at(-1) as string, remove };
 }

@@ -105,5 +105,7 @@ exec nsenter -t "$pid" -m -u -i -n -p -C -r -w -- env -i PATH=/usr/local/sbin:/u
 export function guideCommands(): string[] {
   const guide = readFileSync(join(packageFolder, 'docs/guide/systemd.md'), 'utf8');
   const section = /^## Set up$(.*?)^## /ms.exec(guide)?.[1] as string;
-  return [...section.matchAll(/^( *)```sh\n(.*?)^ *```$/gms)].map(([, indent, text]) => (text as string).replaceAll(new RegExp(`^${indent}`, 'gm'), ''));
+  return [...section.matchAll(/^( *)```sh\n(.*?)^ *```$/gms)].map(([, indent, text]) =>
+    (text as string).replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+  );
 }

@@ -141,7 +141,8 @@ class Watched {
 
   constructor(argv: readonly string[]) {
     this.child = spawn(argv[0] as string, argv.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const stream of [this.child.stdout, this.child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => (this.said += text));
+    for (const stream of [this.child.stdout, this.child.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => (this.said += text));
     running.add(this);
     this.#closed = once(this.child, 'close').finally(() => running.delete(this));
   }

@@ -12,7 +12,8 @@ const SHUTDOWN = 'shutdown';
 export function failingChecks(body: string): string[] {
   return body.split('\n').flatMap((line) => {
     const name = /^\[-\](\S+)/.exec(line)?.[1];
-    return name === undefined ? [] : [printable(name)];
+    const shown = printable(name ?? '').trim();
+    return shown === '' ? [] : [shown];
   });
 }
 

@@ -66,7 +66,10 @@ function podFamilies({ controlPlane: { hosts } }: Cluster, { services, pods }: O
   const ofHosts = hosts.flatMap(({ name, addresses: [own] }) =>
     own === undefined ? [] : [{ family: familyOf(own.address), needs: `host ${name}, whose first address is ${own.address},` }],
   );
-  const ofServices = services.map((subnet) => ({ family: subnetFamily(subnet), needs: `kubernetes.serviceSubnet ${formatPrefix(subnet.prefix)}` }));
+  const ofServices = services.map((subnet) => ({
+    family: subnetFamily(subnet),
+    needs: `kubernetes.serviceSubnet ${formatPrefix(subnet.prefix)}`,
+  }));
   return (['IPv4', 'IPv6'] as const).flatMap((family) => {
     const needing = [...ofServices, ...ofHosts].find((one) => one.family === family);
     if (needing === undefined || pods.some((pod) => subnetFamily(pod) === family)) return [];

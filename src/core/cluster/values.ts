@@ -92,7 +92,7 @@ export const interfaceName = matching(
 );
 
 /** Paths stand in unit files, where a line ends at its first line break, loses blanks at its end, and goes on in the next after a backslash (systemd.syntax(7)). */
-const FILE_PATH = /^\/[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u001f\u007f-\u009f\s\\]$/;
+const FILE_PATH = /^\/[ -~\u00a0-\uffff]*(?!\s)[!-[\]-~\u00a0-\uffff]$/;
 
 export function filePath(example: string) {
   return matching(FILE_PATH, `an absolute path in one line such as ${example}`);

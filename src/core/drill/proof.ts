@@ -21,7 +21,10 @@ const SAID_LATE_MS = 100;
 export type ProofRule = Pick<DrillCourse, 'datapath' | 'handOvers'>;
 
 /** `askedMs` is when the question was sent. Undefined when the answer proves nothing. */
-export function provenHost({ how, asked, host, askedMs }: Omit<Answer, 'round'> & { askedMs: number }, rule: ProofRule): string | undefined {
+export function provenHost(
+  { how, asked, host, askedMs }: Omit<Answer, 'round'> & { askedMs: number },
+  rule: ProofRule,
+): string | undefined {
   if (how !== 'tcp') return host;
   if (rule.datapath !== 'dsr') return asked === host ? host : undefined;
   const steersOn = rule.handOvers.some(

@@ -78,7 +78,8 @@ function withFaults<T>(read: () => T): T | Failed {
 /** The parser's own words may quote the file, so only its code is told. */
 function documentOf(yaml: string): Document {
   const lines = new LineCounter();
-  const document = parseDocument(yaml, { version: '1.2', lineCounter: lines, prettyErrors: false });
+  // The library's own warnings repeat what stands there.
+  const document = parseDocument(yaml, { version: '1.2', lineCounter: lines, prettyErrors: false, logLevel: 'error' });
   const [broken] = document.errors;
   if (broken !== undefined) {
     const { line, col } = lines.linePos(broken.pos[0]);

@@ -5,7 +5,7 @@ import { all } from '../command.ts';
 import { AGENT_SOCKET } from '../services.ts';
 import { stopDaemon } from '../stop.ts';
 import type { Effects } from './effects.ts';
-import { killAndRestart, stopAndContinue } from './signals.ts';
+import { killAndRestart, signalOrFail, stopAndContinue } from './signals.ts';
 
 export const SERVICE_EFFECTS = {
   'apiserver-kill': killAndRestart('apiserver'),

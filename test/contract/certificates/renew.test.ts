@@ -74,8 +74,8 @@ describe('a renewal', () => {
     expect(['10.0.0.200', '10.0.0.100'].map((address) => renewed.checkIP(address))).toEqual(['10.0.0.200', '10.0.0.100']);
     expect(['k8s.example.com', 'api.example.com'].map((name) => renewed.checkHost(name))).toEqual(['k8s.example.com', 'api.example.com']);
     const server = (file: string) => {
-      const read = parseKubeconfig(readFileSync(join(dirname(at.pki), file), 'utf8'));
-      return read.ok ? read.kubeconfig.server.url : read.fault;
+      const parsed = parseKubeconfig(readFileSync(join(dirname(at.pki), file), 'utf8'));
+      return parsed.ok ? parsed.kubeconfig.server.url : parsed.fault;
     };
     expect([server('admin.conf'), server('super-admin.conf')]).toEqual(['https://k8s.example.com:6443', 'https://api.example.com:6443']);
   });

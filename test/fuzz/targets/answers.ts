@@ -85,7 +85,12 @@ const VERBOSE =
 const readyz: Target = {
   name: 'readyz',
   property: 'an answer of an API server is a result, whose reason is one line, as are the names of the checks that fail',
-  seeds: [httpAnswer(200, 'ok'), httpAnswer(455, '[+]ping ok\n[-]etcd failed: reason withheld\n'), httpAnswer(401, '\u001b[2J'), httpAnswer(455, VERBOSE)],
+  seeds: [
+    httpAnswer(200, 'ok'),
+    httpAnswer(455, '[+]ping ok\n[-]etcd failed: reason withheld\n'),
+    httpAnswer(401, '\u001b[2J'),
+    httpAnswer(455, VERBOSE),
+  ],
   text: true,
   maxLength: 600,
   run(input) {
@@ -231,7 +236,11 @@ const fleetRecord = {
     },
   ],
   watchers: [
-    { lists: [{ resourceVersion: 6, sequences: [0], events: 0 }], events: [0, 1, 7], gaps: [{ heardMs: 1, lostMs: 2, resumedMs: null, server: 'cp1', error: 'ECONNRESET' }] },
+    {
+      lists: [{ resourceVersion: 6, sequences: [0], events: 0 }],
+      events: [0, 1, 7],
+      gaps: [{ heardMs: 1, lostMs: 2, resumedMs: null, server: 'cp1', error: 'ECONNRESET' }],
+    },
   ],
   gets: [{ startMs: 1, endMs: 2, ok: true }],
   stoppedMs: 10,

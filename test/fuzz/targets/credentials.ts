@@ -123,7 +123,10 @@ function isRenewed(old: string, renewed: string): void {
   equal(after.server.url, 'https://new');
   const held = [after.authority, after.certificate, after.key].map((source) => source !== undefined && 'base64' in source && source.base64);
   deepEqual(held, [authorityPem, certPem, keyPem].map(base64));
-  deepEqual([after.token, after.serverName, after.user.at, after.cluster.at], [before.token, before.serverName, before.user.at, before.cluster.at]);
+  deepEqual(
+    [after.token, after.serverName, after.user.at, after.cluster.at],
+    [before.token, before.serverName, before.user.at, before.cluster.at],
+  );
 }
 
 type Kubeconfig = Extract<ReturnType<typeof parseKubeconfig>, { ok: true }>['kubeconfig'];

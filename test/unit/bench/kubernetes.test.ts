@@ -59,7 +59,14 @@ describe('the tables', () => {
   const lost = { watchesLost: 170, unheardMs: { median: 1000, max: 5000 } };
   const subjects = [
     subject('hale', [{ outageMs: 200, keptMs: { median: 100, max: 110 } }, {}, { outageMs: 900, ...lost }], true),
-    subject('other', [{ lostWrites: 1, lostEvents: 2 }, { lostWrites: 2, overlapMs: 12.5, maxSimultaneous: 2, moved: false }], false),
+    subject(
+      'other',
+      [
+        { lostWrites: 1, lostEvents: 2 },
+        { lostWrites: 2, overlapMs: 12.5, maxSimultaneous: 2, moved: false },
+      ],
+      false,
+    ),
   ];
   const text = renderKubernetes({ method: [], runs: 3, apiserver: 'kube-apiserver v1', kubeVip: null, subjects });
   const row = (table: string, name: string) =>

@@ -168,7 +168,7 @@ export const badFiles: Record<string, { text: string; problems: string[] }> = {
   'two endpoint addresses of one family': {
     text: edited([ADDRESS, 'address: [10.0.0.100, 10.0.0.101]']),
     problems: [
-      '9:25: the endpoint has two IPv4 addresses, but takes one IPv4 and one IPv6. Remove one, or replace it by an address of the other family.',
+      '9:25: the endpoint has two IPv4 addresses, but takes one IPv4 and one IPv6. Remove one, or replace it by one of the other family.',
     ],
   },
   'a host that lacks a family': {
@@ -264,6 +264,7 @@ export const badFiles: Record<string, { text: string; problems: string[] }> = {
   'one host whose addresses are in another order': {
     text: edited(['kubeadm', 'systemd'], ['10.0.0.12/24', '["fd00::12/64", 10.0.0.12/24]']),
     problems: [
+      '3:1: kubernetes.podSubnet has no IPv6 subnet, but host cp2, whose first address is fd00::12, needs Pods with an IPv6 address. Add one, such as fd00:244::/56.',
       "21:17: the Service kubernetes gets an address of 10.96.0.0/16, the first of kubernetes.serviceSubnet, but leads to host cp2's first address fd00::12, which is IPv6: kube-apiserver does not start so. Make an IPv6 subnet the first of kubernetes.serviceSubnet, such as fd00:96::/112, or the host's address of the other family its first.",
     ],
   },
@@ -298,7 +299,10 @@ export const badFiles: Record<string, { text: string; problems: string[] }> = {
     ],
   },
   'the address and a host among Pods': {
-    text: rendered('podSubnet: 10.0.0.0/20').replace('10.0.0.11/24', '10.0.16.11/16').replace('10.0.0.13/24', '10.0.17.13/16').replace('10.0.0.12/24', '10.0.0.12/16'),
+    text: rendered('podSubnet: 10.0.0.0/20')
+      .replace('10.0.0.11/24', '10.0.16.11/16')
+      .replace('10.0.0.13/24', '10.0.17.13/16')
+      .replace('10.0.0.12/24', '10.0.0.12/16'),
     problems: [
       '9:12: the endpoint address 10.0.0.100 lies in kubernetes.podSubnet 10.0.0.0/20, so packets to it would be taken for those of a Pod. Choose another subnet for kubernetes.podSubnet, in which no machine has an address.',
       "21:16: host cp2's address 10.0.0.12 lies in kubernetes.podSubnet 10.0.0.0/20, so packets to it would be taken for those of a Pod. Choose another subnet for kubernetes.podSubnet, in which no machine has an address.",

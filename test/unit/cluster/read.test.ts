@@ -91,7 +91,10 @@ describe('a right file', () => {
     ],
     [
       'the smallest subnets that do, for a control plane that hale renders',
-      edited(['kubeadm', 'systemd'], ['datapath: proxy\n', 'datapath: proxy\nkubernetes: {serviceSubnet: 10.0.1.0/29, podSubnet: 10.0.4.0/22}\n']),
+      edited(
+        ['kubeadm', 'systemd'],
+        ['datapath: proxy\n', 'datapath: proxy\nkubernetes: {serviceSubnet: 10.0.1.0/29, podSubnet: 10.0.4.0/22}\n'],
+      ),
     ],
     ['paths with blanks within', edited(['/etc/hale/cluster.key', '/etc/ha le/ä.key'])],
     ['CRLF and a byte order mark', `\ufeff${example.replaceAll('\n', '\r\n')}`],
@@ -127,7 +130,11 @@ describe('a wrong file', () => {
     ['endpoint.address', '10.0.0.100', ['10.0.0.0100', '10.0.0.256', '10.0.0', '10.0.0.100/24', '"fe80::1%eth0"', '"::1::"']],
     ['controlPlane.hosts[1].address', '10.0.0.12/24', ['10.0.0.12/33', '10.0.0.12/', '"fd00::12/129"', '10.0.0.12/24/24']],
     ['agent.metricsAddress', '127.0.0.1:7701', ['127.0.0.1', '127.0.0.1:0', '127.0.0.1:65536', '"::1:7701"', '"[127.0.0.1]:1"']],
-    ['agent.keyFile', '/etc/hale/cluster.key', ['cluster.key', '/', '"/a\\0b"', '"/a\\nb"', '"/a\\rb"', '"/a\\eb"', '"/a\\Nb"', '"/a "', '/a\\']],
+    [
+      'agent.keyFile',
+      '/etc/hale/cluster.key',
+      ['cluster.key', '/', '"/a\\0b"', '"/a\\nb"', '"/a\\rb"', '"/a\\eb"', '"/a\\Nb"', '"/a "', '/a\\'],
+    ],
     [
       'etcd.endpoints[0]',
       'https://10.0.0.21:2379',

@@ -153,7 +153,14 @@ describe('a kubeconfig', () => {
 
   test('that is none is not read', () => {
     const bomb = `a: &a [x, x]\nb: &b [*a, *a]\n${'c: [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\n'}`;
-    for (const broken of ['', 'a: [', '[]', bomb, text.replace('user:\n', 'user: &a\n').replace('users:', 'other: *a\nusers:'), text.replace('current-context: me@prod', 'current-context: you@prod')]) {
+    for (const broken of [
+      '',
+      'a: [',
+      '[]',
+      bomb,
+      text.replace('user:\n', 'user: &a\n').replace('users:', 'other: *a\nusers:'),
+      text.replace('current-context: me@prod', 'current-context: you@prod'),
+    ]) {
       expect(parseKubeconfig(broken).ok).toBe(false);
       expect(renewKubeconfig(broken, { ...facts, base64 })).toBeUndefined();
     }

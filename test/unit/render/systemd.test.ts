@@ -128,7 +128,8 @@ describe('kube-apiserver', () => {
     ['all', ['10.0.0.100', 'fd00::100'], hosts([['10.0.0.11/24', 'fd00::11/64']]), '::'],
   ])('bind: %s with the address %s', (bind, address, members, wanted) => {
     const port = bind === 'host' ? 8443 : 6443;
-    const host = render({ endpoint: { address, port }, controlPlane: { hosts: members }, apiserver: { bind } });
+    const kubernetes = address === 'fd00::100' ? { serviceSubnet: 'fd00:96::/112', podSubnet: 'fd00:244::/56' } : {};
+    const host = render({ endpoint: { address, port }, controlPlane: { hosts: members }, apiserver: { bind }, kubernetes });
     expect(flags(host, 'kube-apiserver')['bind-address']).toBe(wanted);
   });
 
