@@ -5,7 +5,7 @@ import { all, run } from '../command.ts';
 import type { LabHost } from '../host.ts';
 import type { Lab } from '../lab.ts';
 import type { Effects } from './effects.ts';
-import { signalOrFail } from './signals.ts';
+import { killOrFail } from './signals.ts';
 
 export const LEADER_EFFECTS = {
   'controller-leader-kill': {
@@ -24,7 +24,7 @@ export const LEADER_EFFECTS = {
 function killLeader(daemon: string, find: (lab: Lab) => Promise<string>): Effects {
   return {
     struck: async (lab) => [await find(lab)],
-    apply: (lab, _host, { struck }) => signalOrFail(lab.host(struck[0] as string), { daemon, signal: 'KILL' }),
+    apply: (lab, _host, { struck }) => killOrFail(lab.host(struck[0] as string), daemon),
     undo: async (lab) => void (await all(lab.controlPlane.filter((host) => host.isOn()).map((host) => host.restart(daemon)))),
   };
 }

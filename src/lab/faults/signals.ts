@@ -13,13 +13,16 @@ export function stopAndContinue(daemon: string): Effects {
 /** The undo is what a supervisor does. */
 export function killAndRestart(daemon: string): Effects {
   return {
-    apply: async (_lab, host) => {
-      if (!(await host.kill(daemon))) throw notRunning(host, daemon);
-    },
+    apply: (_lab, host) => killOrFail(host, daemon),
     undo: async (_lab, host) => {
       if (host.isOn()) await host.restart(daemon);
     },
   };
+}
+
+/** The daemon has ended when this has. */
+export async function killOrFail(host: LabHost, daemon: string): Promise<void> {
+  if (!(await host.kill(daemon))) throw notRunning(host, daemon);
 }
 
 export function signalOrFail(host: LabHost, options: { daemon: string; signal: SignalName }): void {
