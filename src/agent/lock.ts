@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { hostPort } from '../base/address.ts';
 import type { Cluster, ClusterHost } from '../core/cluster/schema.ts';
 import { createEtcdClient } from '../drivers/etcd/client.ts';
-import { createEtcdLock } from '../drivers/etcd/lock.ts';
+import { createEtcdLock, type EtcdSource } from '../drivers/etcd/lock.ts';
 import { readEtcdTls } from '../drivers/etcd/tls.ts';
 import { createKubernetesClient } from '../drivers/kubernetes/client.ts';
 import { createFailover } from '../drivers/kubernetes/failover.ts';
@@ -23,7 +23,8 @@ export function openLock(cluster: Cluster, self: Self): Lock | undefined {
   const fromHere = hosts
     .map((_, i) => hosts[(self.index + i) % hosts.length] as ClusterHost)
     .map((host) => host.addresses[0]?.address as string);
-  if (election === 'etcd') return createEtcdLock({ etcd: etcdOf(cluster, fromHere, timeoutMs), cluster: name, name: lease.name });
+  if (election === 'etcd')
+    return createEtcdLock({ etcd: new EtcdOfToday(cluster, { addresses: fromHere, timeoutMs }), cluster: name, name: lease.name });
   if (election === 'quorum') return undefined;
   const { port } = cluster.apiserver;
   const servers = fromHere.map((host) => createKubernetesClient({ kubeconfig: cluster.kubernetes.kubeconfig, connectTo: { host, port } }));
@@ -32,15 +33,31 @@ export function openLock(cluster: Cluster, self: Self): Lock | undefined {
 }
 
 /** A client with the certificate of today: an agent runs for longer than a certificate lasts. */
-function etcdOf({ etcd }: Cluster, addresses: readonly string[], timeoutMs: number): () => Etcd {
-  const { caFile, certFile, keyFile, clientPort } = etcd;
-  const endpoints = etcd.topology === 'external' ? etcd.endpoints : addresses.map((address) => `https://${hostPort(address, clientPort)}`);
-  let opened: { etcd: Etcd; stamp: string } | undefined;
-  return () => {
+class EtcdOfToday implements EtcdSource {
+  readonly #etcd: Cluster['etcd'];
+  readonly #endpoints: readonly string[];
+  readonly #timeoutMs: number;
+  #opened: { client: Etcd; stamp: string } | undefined;
+
+  constructor({ etcd }: Cluster, { addresses, timeoutMs }: { addresses: readonly string[]; timeoutMs: number }) {
+    this.#etcd = etcd;
+    this.#endpoints =
+      etcd.topology === 'external' ? etcd.endpoints : addresses.map((address) => `https://${hostPort(address, etcd.clientPort)}`);
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Throws when the files cannot be read; the client of before stays open until there is another. */
+  current(): Etcd {
+    const { caFile, certFile, keyFile } = this.#etcd;
     const stamp = [caFile, certFile, keyFile].map((file) => statSync(file).mtimeMs).join(' ');
-    if (opened?.stamp === stamp) return opened.etcd;
-    opened?.etcd.close();
-    opened = { etcd: createEtcdClient({ endpoints, tls: readEtcdTls(etcd), timeoutMs }), stamp };
-    return opened.etcd;
-  };
+    if (this.#opened?.stamp === stamp) return this.#opened.client;
+    const client = createEtcdClient({ endpoints: this.#endpoints, tls: readEtcdTls(this.#etcd), timeoutMs: this.#timeoutMs });
+    this.close();
+    this.#opened = { client, stamp };
+    return client;
+  }
+
+  close(): void {
+    this.#opened?.client.close();
+  }
 }

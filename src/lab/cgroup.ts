@@ -3,10 +3,11 @@
  * alone, and goes when the host does. Root only; where cgroups cannot be made, a host goes without and stays in its caller's.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, readdirSync, rmdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HaleError } from '../base/error.ts';
+import { readOptional } from './folder.ts';
 import { sendSignal } from './process.ts';
 
 const EMPTY_WITHIN_MS = 10_000;
@@ -103,13 +104,5 @@ function removed(path: string): boolean {
     // The wrappers of programs in a host live here too, and outside its process namespace. 0 is a process that cannot be seen from here.
     for (const pid of readOptional(join(path, 'cgroup.procs')).split('\n').map(Number)) if (pid > 0) sendSignal(pid, 'KILL');
     return false;
-  }
-}
-
-function readOptional(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
   }
 }

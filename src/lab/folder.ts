@@ -110,3 +110,12 @@ export function writePlain(path: string, options: { text: string; mode: number }
   writeFileSync(path, options.text, { mode: options.mode });
   chmodSync(path, options.mode);
 }
+
+/** The text of a file; empty when it cannot be read. */
+export function readOptional(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

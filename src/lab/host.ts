@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { HaleError } from '../base/error.ts';
 import { hostCgroup, joinArgv, removeHostCgroup } from './cgroup.ts';
 import { CLEAN_ENVIRONMENT, run, type CommandOptions, type CommandResult } from './command.ts';
-import { readJson, writeJson } from './folder.ts';
+import { readJson, readOptional, writeJson } from './folder.ts';
 import { endInit, readInit, startInit } from './init.ts';
 import type { HostPlan } from './plan.ts';
 import { endProcess, identify, processesOf, sendSignal, type NamespaceProcess, type ProcessIdentity, type SignalName } from './process.ts';
@@ -173,14 +173,6 @@ function signalAll(init: ProcessIdentity, signal: 'STOP' | 'CONT'): void {
     const targets = processesOf(init).filter(({ innerPid, state }) => innerPid > 1 && (state === 'T') === (signal === 'CONT'));
     if (targets.length === 0) return;
     for (const { pid } of targets) sendSignal(pid, signal);
-  }
-}
-
-function readOptional(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
   }
 }
 

@@ -35,7 +35,7 @@ afterAll(async () => {
 /** A candidate's own connection to the record of this name. */
 function lockOf(name: string): Lock {
   const client = createEtcdClient({ ...cluster, timeoutMs: 1000 });
-  const lock = createEtcdLock({ etcd: () => client, cluster: 'prod', name });
+  const lock = createEtcdLock({ etcd: { current: () => client, close: () => client.close() }, cluster: 'prod', name });
   locks.push(lock);
   return lock;
 }

@@ -2,8 +2,14 @@ import { readElectionRecord } from '../../core/election/record.ts';
 import type { Etcd } from '../../ports/etcd.ts';
 import type { Lock } from '../../ports/lock.ts';
 
-/** The record as JSON under `/hale/election/CLUSTER/NAME`; its version is the key's modification revision. `etcd` gives the client for the next call, and is the lock's own: `close` closes what it gives. */
-export function createEtcdLock(options: { etcd: () => Etcd; cluster: string; name: string }): Lock {
+/** Where a lock gets the client for its next call. It is the lock's own, which closes it. */
+export interface EtcdSource {
+  current(): Etcd;
+  close(): void;
+}
+
+/** The record as JSON under `/hale/election/CLUSTER/NAME`; its version is the key's modification revision. */
+export function createEtcdLock(options: { etcd: EtcdSource; cluster: string; name: string }): Lock {
   const { etcd, cluster, name } = options;
   const path = `/hale/election/${cluster}/${name}`;
   const key = Buffer.from(path);
@@ -11,7 +17,7 @@ export function createEtcdLock(options: { etcd: () => Etcd; cluster: string; nam
     name: `etcd key ${path}`,
     async read() {
       try {
-        const [found] = (await etcd().range(key)).kvs;
+        const [found] = (await etcd.current().range(key)).kvs;
         if (found === undefined) return { kind: 'absent' };
         const record = readElectionRecord(Buffer.from(found.value).toString());
         if (record === undefined)
@@ -26,12 +32,12 @@ export function createEtcdLock(options: { etcd: () => Etcd; cluster: string; nam
       try {
         // A revision of 0: the key does not exist.
         const compare = [{ key, modRevision: Number(version ?? 0) }];
-        const { succeeded, revision } = await etcd().txn({ compare, success: [{ put: { key, value } }] });
+        const { succeeded, revision } = await etcd.current().txn({ compare, success: [{ put: { key, value } }] });
         return succeeded ? { kind: 'written', version: String(revision) } : { kind: 'conflict' };
       } catch (error) {
         return { kind: 'failed', reason: (error as Error).message };
       }
     },
-    close: () => etcd().close(),
+    close: () => etcd.close(),
   };
 }
