@@ -94,10 +94,15 @@ export class ApiConnection {
         for (const line of lines) onLine(line);
       });
       let ended = false;
+      // Of this request alone: the others on the connection may go on.
+      let failure: string | undefined;
+      stream.on('error', (error: NodeJS.ErrnoException) => (failure = error.code ?? error.message));
       stream.once('end', () => (ended = true));
       stream.once('close', () => {
-        if (ended && answer.status > 0 && stream.rstCode === constants.NGHTTP2_NO_ERROR && this.#reason === undefined) resolve(answer);
-        else reject(new Error(this.#reason ?? 'the connection was closed'));
+        // What ended the connection says more than what that made of its requests.
+        failure = this.#reason ?? failure;
+        if (ended && answer.status > 0 && stream.rstCode === constants.NGHTTP2_NO_ERROR && failure === undefined) resolve(answer);
+        else reject(new Error(failure ?? 'the connection was closed'));
       });
     });
   }
@@ -109,11 +114,8 @@ export class ApiConnection {
 
   #send(method: string, path: string, body: object | undefined): ClientHttp2Stream {
     const headers = { ':method': method, ':path': path, accept: 'application/json' };
-    const stream =
-      body === undefined
-        ? this.#session.request(headers)
-        : this.#session.request({ ...headers, 'content-type': 'application/json' }).end(JSON.stringify(body));
-    return stream.on('error', (error: NodeJS.ErrnoException) => (this.#reason ??= error.code ?? error.message));
+    if (body === undefined) return this.#session.request(headers);
+    return this.#session.request({ ...headers, 'content-type': 'application/json' }).end(JSON.stringify(body));
   }
 
   #ping(): void {
