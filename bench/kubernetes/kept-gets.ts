@@ -4,7 +4,8 @@ import { createSecureContext } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RequestRecord } from '../../src/core/drill/record.ts';
 import { boottime } from '../../src/drivers/linux/boottime.ts';
-import { ApiConnection, type ApiTarget } from '../../src/lab/probe/fleet/connection.ts';
+import type { ApiTarget } from '../../src/lab/probe/fleet/connection.ts';
+import { KeptConnection } from '../../src/lab/probe/fleet/kept-connection.ts';
 import { pathOf } from '../../src/lab/probe/fleet/objects.ts';
 import { serve } from '../../src/lab/probe/serve.ts';
 
@@ -26,34 +27,31 @@ export interface KeptGetsOptions {
 /** Like a client of client-go: a request has no time-out of its own, and the next one opens another connection only when the last one is lost. */
 class KeptClient {
   readonly records: RequestRecord[] = [];
-  readonly #target: ApiTarget;
   readonly #everyMs: number;
-  #connection: ApiConnection | undefined;
+  readonly #connection: KeptConnection;
 
   constructor(target: ApiTarget, everyMs: number) {
-    this.#target = target;
     this.#everyMs = everyMs;
+    this.#connection = new KeptConnection(target, boottime.now);
   }
 
   /** Until a request that began after `stopped` was answered, or `limit` aborts. */
   async run(stopped: AbortSignal, limit: AbortSignal): Promise<void> {
-    limit.addEventListener('abort', () => this.#connection?.close(), { once: true });
+    limit.addEventListener('abort', () => this.#connection.close(), { once: true });
     while (!limit.aborted) {
       const last = stopped.aborted;
       const { startMs, ok } = await this.get();
       if (last && ok) break;
       await sleep(Math.max(0, startMs + this.#everyMs - boottime.now()));
     }
-    this.#connection?.close();
+    this.#connection.close();
   }
 
   async get(): Promise<RequestRecord> {
     const startMs = boottime.now();
-    if (!this.#connection?.usable) this.#connection = new ApiConnection(this.#target, boottime.now);
-    const connection = this.#connection;
-    const outcome = await connection.request('GET', pathOf(0)).then(
+    const outcome = await this.#connection.request('GET', pathOf(0)).then(
       ({ status }) => (status === 200 ? { ok: true } : { ok: false, error: `status ${status}` }),
-      (error: Error) => (connection.close(), { ok: false, error: error.message }),
+      (error: Error) => (this.#connection.close(), { ok: false, error: error.message }),
     );
     const record = { startMs, endMs: boottime.now(), ...outcome };
     this.records.push(record);

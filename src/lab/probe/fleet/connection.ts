@@ -31,6 +31,9 @@ export interface RequestOptions {
   onLine?: (line: string) => void;
 }
 
+/** The server says that it has not looked at the request: it began after the server's GOAWAY, for example. */
+export class RefusedStream extends Error {}
+
 export class ApiConnection {
   readonly #session: ClientHttp2Session;
   readonly #now: () => number;
@@ -102,6 +105,7 @@ export class ApiConnection {
         // What ended the connection says more than what that made of its requests.
         failure = this.#reason ?? failure;
         if (ended && answer.status > 0 && stream.rstCode === constants.NGHTTP2_NO_ERROR && failure === undefined) resolve(answer);
+        else if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) reject(new RefusedStream(failure ?? 'the server refused the stream'));
         else reject(new Error(failure ?? 'the connection was closed'));
       });
     });

@@ -1,6 +1,7 @@
 import type { WatcherRecord, WatchGap } from '../../../core/drill/fleet.ts';
 import { BackOff } from './back-off.ts';
-import { ApiConnection, type ApiTarget } from './connection.ts';
+import type { ApiConnection, ApiTarget } from './connection.ts';
+import { KeptConnection } from './kept-connection.ts';
 import { COLLECTION, type State, stateOf } from './objects.ts';
 
 /** As client-go's reflector, which waits only after an attempt that failed (k8s.io/client-go, tools/cache/reflector.go). */
@@ -29,7 +30,7 @@ export class Watcher {
   readonly #ended = new AbortController();
   readonly #retry = new BackOff(RETRY, this.#ended.signal);
   readonly #sequences: number[];
-  #connection: ApiConnection | undefined;
+  readonly #connection: KeptConnection;
   /** Undefined: a list comes first. */
   #resourceVersion: string | undefined;
   #settle: () => void = () => {};
@@ -37,6 +38,7 @@ export class Watcher {
 
   constructor(options: WatcherOptions) {
     this.#options = options;
+    this.#connection = new KeptConnection(options.target, options.now);
     this.#sequences = Array.from({ length: options.writers }, () => 0);
     this.watching = new Promise((resolve) => (this.#settle = resolve));
   }
@@ -52,7 +54,7 @@ export class Watcher {
 
   async stop(): Promise<void> {
     this.#ended.abort();
-    this.#connection?.close();
+    this.#connection.close();
     await this.#work;
   }
 
@@ -69,7 +71,7 @@ export class Watcher {
   /** The first from the API server's cache, as reflectors do; after 410 Gone what etcd holds. */
   async #list(): Promise<void> {
     const first = this.record.lists.length === 0;
-    const { status, text } = await this.#open().request('GET', first ? `${COLLECTION}?resourceVersion=0` : COLLECTION);
+    const { status, text } = await this.#connection.request('GET', first ? `${COLLECTION}?resourceVersion=0` : COLLECTION);
     if (status !== 200) throw new Error(`status ${status}`);
     const { metadata, items } = JSON.parse(text) as { metadata: { resourceVersion: string }; items: object[] };
     const sequences = this.#sequences.map(() => 0);
@@ -83,7 +85,6 @@ export class Watcher {
   async #watch(): Promise<void> {
     const timeoutSeconds = Math.floor(WATCH_SECONDS.min + Math.random() * WATCH_SECONDS.spread);
     const query = `watch=true&allowWatchBookmarks=true&resourceVersion=${this.#resourceVersion}&timeoutSeconds=${timeoutSeconds}`;
-    const connection = this.#open();
     let open = false;
     let reason: string | undefined;
     const onOpen = (): void => {
@@ -91,7 +92,7 @@ export class Watcher {
       this.#resumed();
     };
     try {
-      const { status } = await connection.request('GET', `${COLLECTION}?${query}`, { onOpen, onLine: (line) => this.#onLine(line) });
+      const { status } = await this.#connection.request('GET', `${COLLECTION}?${query}`, { onOpen, onLine: (line) => this.#onLine(line) });
       if (status === GONE) this.#resourceVersion = undefined;
       else if (status !== 200) throw new Error(`status ${status}`);
     } catch (error) {
@@ -99,7 +100,7 @@ export class Watcher {
       reason = (error as Error).message;
     } finally {
       if (open && !this.#ended.signal.aborted) {
-        const { heardMs, server } = connection;
+        const { heardMs, server } = this.#connection.connection as ApiConnection;
         const broken = reason === undefined ? {} : { error: reason };
         this.record.gaps.push({ heardMs, lostMs: this.#options.now(), resumedMs: null, ...server, ...broken });
       }
@@ -127,10 +128,5 @@ export class Watcher {
     const { writer, sequence, resourceVersion } = state;
     this.record.events.push(writer, sequence, resourceVersion);
     this.#sequences[writer] = sequence;
-  }
-
-  #open(): ApiConnection {
-    if (!this.#connection?.usable) this.#connection = new ApiConnection(this.#options.target, this.#options.now);
-    return this.#connection;
   }
 }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReadRecord, WriteRecord, WriterRecord } from '../../../core/drill/fleet.ts';
 import { BackOff } from './back-off.ts';
-import { type Answer, ApiConnection, type ApiTarget } from './connection.ts';
+import type { Answer, ApiTarget } from './connection.ts';
+import { KeptConnection } from './kept-connection.ts';
 import { COLLECTION, configMap, pathOf, stateOf } from './objects.ts';
 
 /** As a controller's work queue: 5 ms, doubled with each failure (k8s.io/client-go, util/workqueue); but never longer than this, to see the end of an outage. */
@@ -21,13 +22,14 @@ export class Writer {
   readonly #ended = new AbortController();
   readonly #stopping = new AbortController();
   readonly #retry = new BackOff(RETRY, this.#ended.signal);
-  #connection: ApiConnection | undefined;
+  readonly #connection: KeptConnection;
   #sequence = 0;
   #resourceVersion = 0;
   #work: Promise<void> = Promise.resolve();
 
   constructor(options: WriterOptions) {
     this.#options = options;
+    this.#connection = new KeptConnection(options.target, options.now);
   }
 
   /** Makes its object, or finds that of an earlier fleet, whose numbers it goes on from. Rejects when the API refuses. */
@@ -54,7 +56,7 @@ export class Writer {
 
   #end(): void {
     this.#ended.abort();
-    this.#connection?.close();
+    this.#connection.close();
   }
 
   async #run(): Promise<void> {
@@ -131,7 +133,6 @@ export class Writer {
   }
 
   #request(method: 'GET' | 'POST' | 'PUT', path: string, body?: object): Promise<Answer> {
-    if (!this.#connection?.usable) this.#connection = new ApiConnection(this.#options.target, this.#options.now);
     return this.#connection.request(method, path, body === undefined ? {} : { body });
   }
 }
