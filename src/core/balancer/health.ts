@@ -2,12 +2,13 @@
  * Health of one apiserver as a backend, from the results of its readiness probes.
  *
  *   ready --`fall` failures in a row, or one refused connection--> dead or draining
- *   ready --it says that it is shutting down--> draining
+ *   ready --it says that it is shutting down--> draining --connections refused for `CLOSING_MS`--> dead
  *   ready --silent twice in a row--> draining --silent for `hungMs`--> dead
  *   dead, draining --`rise` successes in a row--> ready
  *
  * `draining`: it says that it is not ready, shows a certificate that clients refuse, or takes connections and is slow to answer: new connections go
  * elsewhere, established ones stay.
+ * One that said so closes its port first, and answers what is under way after that; what its process leaves open in the end, its kernel closes.
  * `dead`: nobody is there, or nothing came for so long that nothing will: established connections are told at once.
  * An overloaded API server is slow, and one whose etcd is away answers after 4 s: to reset all its clients would make both worse.
  */
@@ -52,13 +53,17 @@ export interface BackendHealth {
   against: number;
   /** Since when it takes connections and does not answer. */
   silentSince?: number;
+  /** Until when a refused connection is part of the shutdown that it told; 0 when it told none. */
+  closingUntil: number;
 }
 
+/** So long may what is under way take after the port is closed: `--request-timeout` of kube-apiserver. */
+const CLOSING_MS = 60_000;
 /** Silent probes in a row that lead new connections elsewhere. */
 const SLOW_AFTER = 2;
 
 export function createBackendHealth(now: number): BackendHealth {
-  return { state: 'unknown', reason: 'not probed yet', since: now, against: 0 };
+  return { state: 'unknown', reason: 'not probed yet', since: now, against: 0, closingUntil: 0 };
 }
 
 /** How long the next probe may take. */
@@ -75,12 +80,15 @@ export function receiveProbe(
   const { startedAt, now, timing } = context;
   if (result.outcome === 'silent')
     return receiveSilence({ ...health, silentSince: silentSince ?? startedAt }, result.reason, { now, timing });
-  const wanted = stateAfter(result.outcome);
+  const closingUntil = result.outcome === 'leaving' ? now + CLOSING_MS : health.closingUntil;
+  const isClosing = result.outcome === 'refused' && now < closingUntil;
+  const wanted = isClosing ? 'draining' : stateAfter(result.outcome);
   const reason = result.outcome === 'ready' ? 'ok' : result.reason;
-  if (wanted === health.state) return { ...health, reason, against: 0 };
+  const stays = { ...health, reason, closingUntil };
+  if (wanted === health.state) return { ...stays, against: 0 };
   const against = health.against + 1;
-  const changes = against >= needed(health, result, timing);
-  return changes ? { state: wanted, reason, since: now, against: 0 } : { ...health, reason, against };
+  if (against < needed(health, result, timing)) return { ...stays, against };
+  return { state: wanted, reason, since: now, against: 0, closingUntil: wanted === 'draining' ? closingUntil : 0 };
 }
 
 function receiveSilence(

@@ -54,15 +54,28 @@ test('one lost probe does not take a backend out, `fall` in a row do', () => {
 test('one that says that it is shutting down gets no new connections from the first such answer on, and keeps those it has', () => {
   expect(after([ready, leaving])).toBe('draining');
   expect(after([ready, leaving, leaving, leaving, leaving])).toBe('draining');
-  expect(after([ready, leaving, refused])).toBe('dead');
   expect(after([ready, leaving, ready])).toBe('draining');
+});
+
+test('what is under way may end after one that is shutting down has closed its port', () => {
+  const reset: ProbeResult = { outcome: 'reset', reason: 'ECONNRESET' };
+  expect(after([ready, leaving, refused, refused, refused])).toBe('draining');
+  expect(after([ready, leaving, reset, refused, refused])).toBe('draining');
+  expect(after([ready, leaving, refused, unreachable, unreachable, unreachable])).toBe('dead');
+  // It came back, and was killed.
+  expect(after([ready, leaving, refused, ready, ready, refused])).toBe('dead');
+  expect(after([ready, leaving, ready, ready, refused])).toBe('dead');
+  let health = createBackendHealth(0);
+  for (const [now, result] of [ready, leaving, refused].entries()) health = receiveProbe(health, result, { startedAt: now, now, timing });
+  expect(receiveProbe(health, refused, { startedAt: 60_000, now: 60_000, timing }).state).toBe('draining');
+  expect(receiveProbe(health, refused, { startedAt: 60_001, now: 60_001, timing }).state).toBe('dead');
 });
 
 test('one that takes connections and is slow gets no new ones, and keeps those it has until it has been silent for very long', () => {
   expect(after([ready, silent])).toBe('ready');
   expect(after([ready, silent, ready, silent])).toBe('ready');
   expect(after([ready, silent, silent])).toBe('draining');
-  const readyNow: BackendHealth = { state: 'ready', reason: 'ok', since: 0, against: 0 };
+  const readyNow: BackendHealth = { state: 'ready', reason: 'ok', since: 0, against: 0, closingUntil: 0 };
   const [slow, dead] = silence(readyNow);
   expect(slow).toEqual({ at: 2 * timing.timeoutMs, state: 'draining' });
   expect(dead?.state).toBe('dead');

@@ -15,7 +15,7 @@ export interface WriterOptions {
   everyMs: number;
 }
 
-/** One client that owns one ConfigMap, on a connection of its own: each write carries the next number, and none is sent twice. */
+/** One client that owns one ConfigMap, on a connection of its own: each write carries the next number, and none is sent again that may have been done. */
 export class Writer {
   readonly record: WriterRecord = { writes: [], reads: [], final: null };
   readonly #options: WriterOptions;
@@ -88,7 +88,7 @@ export class Writer {
       Object.assign(write, { endMs: now(), outcome: 'acknowledged', resourceVersion });
       return;
     }
-    await this.#pause(answer?.retryAfter);
+    await this.#retry.wait();
     const read = await this.#read();
     write.endMs = now();
     if (read === null) return;
@@ -100,7 +100,6 @@ export class Writer {
   /** Linearizable, as every GET without a resource version; until it succeeds. Null when the fleet ends before. */
   async #read(): Promise<ReadRecord | null> {
     while (!this.#ended.signal.aborted) {
-      let retryAfter: number | undefined;
       try {
         const answer = await this.#request('GET', pathOf(this.#options.writer));
         if (answer.status === 200) {
@@ -110,18 +109,12 @@ export class Writer {
           this.#sequence = Math.max(after, sequence);
           return { after, sequence, resourceVersion };
         }
-        ({ retryAfter } = answer);
       } catch {
         // What failed is lost from view, not the write; the next attempt opens a connection.
       }
-      await this.#pause(retryAfter);
+      await this.#retry.wait();
     }
     return null;
-  }
-
-  async #pause(retryAfter: number | undefined): Promise<void> {
-    if (retryAfter === undefined) await this.#retry.wait();
-    else await sleep(retryAfter * 1000, undefined, { signal: this.#ended.signal }).catch(() => undefined);
   }
 
   #take({ text }: Answer): { sequence: number; resourceVersion: number } {
