@@ -58,6 +58,8 @@ export class AddressWatch {
 
   close(): WatchRecord {
     this.#timer.close();
+    const last = this.#askedMs.length - 1;
+    for (let round = Math.max(0, last - KNOCK_VALID_MS); round <= last; round++) this.#takeBack(round);
     this.#capture.close();
     return { askedMs: this.#askedMs, answers: this.#answers };
   }
@@ -71,6 +73,13 @@ export class AddressWatch {
     for (const [i, knock] of this.#knocks.entries()) {
       const { tcpAt } = knock;
       this.#capture.send(knock.template.set16(tcpAt, this.#portOf(round, i)).set32(tcpAt + 4, round).bytes);
+    }
+  }
+
+  /** Whose answers are still under way would go on retransmitting them. */
+  #takeBack(round: number): void {
+    for (const [i, { mac }] of this.#options.hosts.entries()) {
+      this.#capture.send(rstFrame(this.#ends(mac, this.#portOf(round, i)), { sequence: round + 1 }));
     }
   }
 
