@@ -51,7 +51,7 @@ class KeptClient {
     const startMs = boottime.now();
     const outcome = await this.#connection.request('GET', pathOf(0)).then(
       ({ status }) => (status === 200 ? { ok: true } : { ok: false, error: `status ${status}` }),
-      (error: Error) => (this.#connection.close(), { ok: false, error: error.message }),
+      (error: Error) => ({ ok: false, error: error.message }),
     );
     const record = { startMs, endMs: boottime.now(), ...outcome };
     this.records.push(record);

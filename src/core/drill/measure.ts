@@ -2,7 +2,7 @@
 import { assert } from '../../base/assert.ts';
 import { quantile } from '../../base/stats.ts';
 import type { DatapathName } from '../balancer/choice.ts';
-import { type ConnectionFate, fateOf, signsOfLife } from './fate.ts';
+import { type ConnectionFate, fateOf, HUNG_AFTER_MS, signsOfLife } from './fate.ts';
 import { type Holders, holdersOf, lastHeard } from './holders.ts';
 import type { FleetRecord } from './fleet.ts';
 import { type FleetTimes, timeFleet } from './fleet-times.ts';
@@ -97,7 +97,11 @@ function countConnections(record: DrillRecord, faultMs: number): ConnectionCount
   const counts = { total: 0, lostBeforeFault: 0, ...noFates(), struck: noneByActivity(), others: noneByActivity() };
   const toldMs: ByActivity<number[]> = { active: [], idle: [] };
   for (const connection of connections) {
-    const fate = fateOf(connection, { faultMs, signsMs: signs.get(connection.server) ?? [] });
+    const fate = fateOf(connection, {
+      faultMs,
+      hungAfterMs: course.hungAfterMs ?? HUNG_AFTER_MS,
+      signsMs: signs.get(connection.server) ?? [],
+    });
     if (fate === undefined) {
       counts.lostBeforeFault++;
       continue;

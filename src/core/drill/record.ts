@@ -71,6 +71,8 @@ export interface DrillCourse {
   struck: readonly string[];
   /** By whom the address was handed over in order, for whatever reason, in the order of time. */
   handOvers: readonly HandOver[];
+  /** A connection whose client learns later than this that it is lost hangs; HUNG_AFTER_MS when absent (fate.ts). */
+  hungAfterMs?: number;
 }
 
 /** A holder let its successor have the address, and passes on for a grace time what still reaches it. */

@@ -5,15 +5,18 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { familyOf } from '../../base/address.ts';
+import type { FleetRecord } from '../../core/drill/fleet.ts';
 import type { Observations } from '../../core/drill/record.ts';
 import { all, runOrFail } from '../command.ts';
 import { APISERVER_CA } from '../credentials.ts';
 import type { Lab } from '../lab.ts';
 import type { ProbeOptions } from '../probe/options.ts';
+import type { FleetOptions } from '../probe/fleet/options.ts';
 import { type Instrument, startFleet, startProbe, startWatch } from '../probe/process.ts';
 
 export const PROBE_INTERVAL_MS = 5;
-const REQUEST_TIMEOUT_MS = 1000;
+/** A real API server whose neighbour starts on the same two cores takes up to a second for a handshake, for which client-go waits 10 s. */
+const REQUEST_TIMEOUT_MS = { standIn: 1000, real: 3000 };
 
 /**
  * Source ports of the clients: slices of a range below the ports of the watch, each used again after more than a TIME-WAIT of 60 s. The longest
@@ -21,17 +24,19 @@ const REQUEST_TIMEOUT_MS = 1000;
  */
 const PORTS = { first: 10_000, slice: 8500, slices: 6, sliceMs: 12_000 };
 
-/** What two cores bear beside three API servers and the probe: 10 writes a second, of which each goes to 500 watchers. */
+/** What two cores bear beside three API servers and the probe: 5 writes a second, of which each goes to 500 watchers. */
 const FLEET = {
   certFile: '/etc/kubernetes/pki/admin.crt',
   keyFile: '/etc/kubernetes/pki/admin.key',
   watchers: 500,
   writers: 50,
-  writesPerSecond: 0.2,
-  getEveryMs: 100,
+  writesPerSecond: 0.1,
   // A silent connection is noticed after 45 s; then it takes a moment to open another.
   settleMs: 60_000,
 };
+/** The clients of a real cluster are on other cores than its API servers, to whom a crowd that comes back would leave none. */
+const CROWD_NICE = 10;
+const GET_EVERY_MS = 100;
 
 export interface Instruments {
   /** Ends the recordings and returns what they hold. */
@@ -50,7 +55,8 @@ export function recordingFile(lab: Lab, kind: string): string {
 /** What a client asks, and for how long it waits. */
 export function requestsOf({ plan }: Lab): Pick<ProbeOptions, 'address' | 'port' | 'serverName' | 'caFile' | 'timeoutMs'> {
   const { addresses, port, dnsName } = plan.endpoint;
-  return { address: addresses[0] as string, port, serverName: dnsName, caFile: `/${APISERVER_CA}`, timeoutMs: REQUEST_TIMEOUT_MS };
+  const timeoutMs = REQUEST_TIMEOUT_MS['programs' in plan.kubernetes ? 'real' : 'standIn'];
+  return { address: addresses[0] as string, port, serverName: dnsName, caFile: `/${APISERVER_CA}`, timeoutMs };
 }
 
 export interface InstrumentsOptions {
@@ -82,7 +88,7 @@ export async function startInstruments(lab: Lab, options: InstrumentsOptions): P
   const started: Instrument<unknown>[] = [watch];
   const abandon = async (): Promise<void> => void (await all(started.map((instrument) => instrument.abandon())));
   try {
-    const fleet = options.fleet ? await startFleet(prefix, { ...server, ...FLEET, outFile: outFile('fleet.json') }) : undefined;
+    const fleet = options.fleet ? await startClients(prefix, { server, outFile }) : undefined;
     if (fleet !== undefined) started.push(fleet);
     const connected = await startProbe(prefix, { ...client, intervalMs: null, connections, outFile: outFile('connections.ndjson') });
     started.push(connected);
@@ -102,6 +108,28 @@ export async function startInstruments(lab: Lab, options: InstrumentsOptions): P
     await abandon();
     throw error;
   }
+}
+
+/** Watchers and writers in one process; in another the client that opens a connection for each GET, which would wait for them there. */
+async function startClients(
+  prefix: readonly string[],
+  { server, outFile }: { server: Pick<FleetOptions, 'address' | 'port' | 'serverName' | 'caFile'>; outFile: (kind: string) => string },
+): Promise<Instrument<FleetRecord>> {
+  const common = { ...server, ...FLEET };
+  const crowd = await startFleet(prefix, { ...common, getEveryMs: null, nice: CROWD_NICE, outFile: outFile('fleet.json') });
+  const getting = { ...common, watchers: 0, writers: 0, getEveryMs: GET_EVERY_MS, outFile: outFile('gets.json') };
+  const getter = await startFleet(prefix, getting).catch(async (error: unknown) => {
+    await crowd.abandon();
+    throw error;
+  });
+  return {
+    pid: crowd.pid,
+    stop: async () => {
+      const [record, { gets }] = await Promise.all([crowd.stop(), getter.stop()]);
+      return { ...record, gets };
+    },
+    abandon: async () => void (await all([crowd.abandon(), getter.abandon()])),
+  };
 }
 
 /**

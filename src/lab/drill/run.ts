@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hostPort } from '../../base/address.ts';
+import { healthProfiles } from '../../core/balancer/timing.ts';
+import { hungAfterMs } from '../../core/drill/fate.ts';
 import { timingProfiles, type TimingProfile } from '../../core/lease/timing.ts';
 import { measure, type Measurement } from '../../core/drill/measure.ts';
 import type { DrillRecord } from '../../core/drill/record.ts';
@@ -67,7 +69,12 @@ async function runPrepared(lab: Lab, scenario: Scenario, options: DrillOptions):
     await injected.undo();
     await sleep(scenario.observeMs - scenario.undoAfterMs, undefined, { ...(signal && { signal }) });
     const record: DrillRecord = {
-      course: { datapath, struck: injected.record.struck, handOvers: handOversOf(lab, { sinceMs: injected.record.injectedAtMs }) },
+      course: {
+        datapath,
+        struck: injected.record.struck,
+        handOvers: handOversOf(lab, { sinceMs: injected.record.injectedAtMs }),
+        hungAfterMs: hungAfterMs(scenario.fault, healthProfiles[lab.plan.profile as TimingProfile]),
+      },
       ...(await instruments.stop()),
       marks: [
         { timeMs: injected.record.injectedAtMs, label: `${scenario.fault} ${target.name}`, kind: 'fault' },

@@ -130,7 +130,8 @@ class LongConnection {
     socket.setNoDelay(true);
     socket.on('error', (error) => this.#lost(reasonOf(error)));
     socket.on('end', () => this.#lost(CLOSED));
-    socket.on('close', () => this.#lost('closed'));
+    // A connection of a pool that waits for nothing is closed without 'end'.
+    socket.on('close', () => this.#lost(CLOSED));
   }
 
   #answered(askedMs: number, server: { server?: string }): void {

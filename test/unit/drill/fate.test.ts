@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { CLOSED, fateOf, signsOfLife } from '../../../src/core/drill/fate.ts';
+import { healthProfiles } from '../../../src/core/balancer/timing.ts';
+import { CLOSED, fateOf, HUNG_AFTER_MS, hungAfterMs, signsOfLife } from '../../../src/core/drill/fate.ts';
 import { measure } from '../../../src/core/drill/measure.ts';
 import type { ConnectionRecord, DrillRecord } from '../../../src/core/drill/record.ts';
 import { ownerCrashRecord, quietFleet } from './synthetic.ts';
@@ -24,8 +25,17 @@ describe('fate of a long-lived connection', () => {
     ['idle, and without an answer at the end', { idle: true, lastAnswerMs: 500, waitingSinceMs: 9000 }, 'hung'],
   ];
   test.each(cases)('%s', (_name, facts, fate) => {
-    expect(fateOf({ ...base, ...facts }, { faultMs: FAULT_MS, signsMs: [] })).toBe(fate);
+    expect(fateOf({ ...base, ...facts }, { faultMs: FAULT_MS, hungAfterMs: HUNG_AFTER_MS, signsMs: [] })).toBe(fate);
   });
+});
+
+test('clients of an API server that hangs may wait until it is given up', () => {
+  expect([hungAfterMs('apiserver-hang', healthProfiles.default), hungAfterMs('apiserver-hang', healthProfiles.calm)]).toEqual([
+    9750, 19_750,
+  ]);
+  expect(hungAfterMs('crash', healthProfiles.calm)).toBe(HUNG_AFTER_MS);
+  const later: ConnectionRecord = { openedMs: 0, lastAnswerMs: 900, longestWaitMs: 3, waitingSinceMs: 1100, resetMs: 10_000 };
+  expect(fateOf(later, { faultMs: FAULT_MS, hungAfterMs: 9750, signsMs: [] })).toBe('reset');
 });
 
 describe('an idle connection to an API server that ends in order', () => {

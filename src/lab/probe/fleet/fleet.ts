@@ -19,7 +19,7 @@ export class Fleet {
   readonly #target: ApiTarget;
   readonly #writers: readonly Writer[];
   readonly #watchers: readonly Watcher[];
-  readonly #gets: GetLoop;
+  readonly #gets: GetLoop | undefined;
 
   constructor(options: FleetOptions, now: () => number) {
     this.#options = options;
@@ -31,7 +31,7 @@ export class Fleet {
     const everyMs = 1000 / options.writesPerSecond;
     this.#writers = Array.from({ length: options.writers }, (_, writer) => new Writer({ writer, target, now, everyMs }));
     this.#watchers = Array.from({ length: options.watchers }, () => new Watcher({ writers: options.writers, target, now }));
-    this.#gets = new GetLoop({ target, everyMs: options.getEveryMs, now });
+    if (options.getEveryMs !== null) this.#gets = new GetLoop({ target, everyMs: options.getEveryMs, now });
   }
 
   /** Resolves when every watch is answered and the writers write. Rejects when the API refuses. */
@@ -44,20 +44,20 @@ export class Fleet {
     }
     await Promise.all(this.#watchers.map(({ watching }) => watching));
     for (const writer of this.#writers) writer.start();
-    this.#gets.start();
+    this.#gets?.start();
   }
 
   /** Ends the writing, lets the watchers catch up, and closes everything. */
   async stop(): Promise<FleetRecord> {
     const stoppedMs = this.#now();
     const limit = AbortSignal.timeout(this.#options.settleMs);
-    await Promise.all([this.#gets.stop(limit), ...this.#writers.map((writer) => writer.stop(limit))]);
+    await Promise.all([this.#gets?.stop(limit), ...this.#writers.map((writer) => writer.stop(limit))]);
     const writers = this.#writers.map(({ record }) => record);
     const sequences = writers.map(({ final }) => final?.sequence ?? 0);
     while (!limit.aborted && !this.#watchers.every((watcher) => watcher.hasSeen(sequences))) await sleep(LOOK_AGAIN_MS);
     const endMs = this.#now();
     await Promise.all(this.#watchers.map((watcher) => watcher.stop()));
-    return { writers, watchers: this.#watchers.map(({ record }) => record), gets: this.#gets.records, stoppedMs, endMs };
+    return { writers, watchers: this.#watchers.map(({ record }) => record), gets: this.#gets?.records ?? [], stoppedMs, endMs };
   }
 
   async #createNamespace(): Promise<void> {

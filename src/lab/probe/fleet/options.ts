@@ -16,8 +16,10 @@ export interface FleetOptions {
   writers: number;
   /** Of each writer; fewer where the API is slower. */
   writesPerSecond: number;
-  /** Time between the requests of the client that opens a connection for each. */
-  getEveryMs: number;
+  /** Time between the requests of the client that opens a connection for each; null for none. */
+  getEveryMs: number | null;
+  /** setpriority(2): of a crowd whose servers run on the same cores; 0 when absent. */
+  nice?: number;
   /** How long the watchers may take to catch up after the last write: longer than it takes to notice a silent connection and to open another. */
   settleMs: number;
   /** The record goes here, as one JSON document. */

@@ -8,6 +8,8 @@ import { COLLECTION, configMap, pathOf, stateOf } from './objects.ts';
 /** As a controller's work queue: 5 ms, doubled with each failure (k8s.io/client-go, util/workqueue); but never longer than this, to see the end of an outage. */
 const RETRY = { firstMs: 5, maxMs: 1000, jitter: 0 };
 
+const GOLDEN_RATIO = 0.618_034;
+
 export interface WriterOptions {
   writer: number;
   target: ApiTarget;
@@ -61,8 +63,8 @@ export class Writer {
 
   async #run(): Promise<void> {
     const { now, everyMs, writer } = this.#options;
-    // Spread over the time between two writes, or all would write at once.
-    let dueMs = now() + (everyMs * (writer % 97)) / 97;
+    // Spread over the time between two writes, however many there are, or all would write at once.
+    let dueMs = now() + everyMs * ((writer * GOLDEN_RATIO) % 1);
     while (!this.#stopping.signal.aborted) {
       await sleep(Math.max(0, dueMs - now()), undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       if (this.#stopping.signal.aborted) return;
