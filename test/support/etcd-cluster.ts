@@ -9,6 +9,7 @@ import { createEtcdClient } from '../../src/drivers/etcd/client.ts';
 import type { EtcdTls } from '../../src/drivers/etcd/endpoints.ts';
 import { type Authority, createAuthority } from '../../src/drivers/pki/authority.ts';
 import { writeKeyPair } from '../../src/drivers/pki/files.ts';
+import { freeze } from './freeze.ts';
 
 /** A real etcd cluster with mutual TLS on 127.0.0.1, in a temporary folder of its own. */
 export interface EtcdCluster {
@@ -133,7 +134,7 @@ async function prepareMember(options: MemberOptions): Promise<EtcdMemberProcess>
       child.kill('SIGKILL');
       await gone;
     },
-    freeze: () => void child?.kill('SIGSTOP'),
+    freeze: () => freeze(child?.pid as number),
     thaw: () => void child?.kill('SIGCONT'),
   };
 }

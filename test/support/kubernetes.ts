@@ -169,7 +169,7 @@ function apiserver({ name, address, process, authority, admin }: ApiserverFacts)
     terminate: () => process.signal('SIGTERM'),
     ended: () => process.ended(),
     kill: () => process.kill(),
-    freeze: () => process.signal('SIGSTOP'),
+    freeze: () => process.freeze(),
     thaw: () => process.signal('SIGCONT'),
   };
 }

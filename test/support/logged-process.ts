@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { freeze } from './freeze.ts';
 
 /** A process that the kernel ends with this one, also when this one is killed. */
 export class LoggedProcess {
@@ -30,6 +31,10 @@ export class LoggedProcess {
 
   signal(name: NodeJS.Signals): void {
     if (this.running) this.#child?.kill(name);
+  }
+
+  freeze(): void {
+    if (this.running) freeze(this.#child?.pid as number);
   }
 
   async ended(): Promise<void> {
