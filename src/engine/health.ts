@@ -15,6 +15,8 @@ export interface HealthEngineOptions {
   timing: HealthTiming;
   clock: Clock;
   probe: ReadinessProbe;
+  /** Whether the agent of this backend's host is heard; true where nobody listens to it. */
+  isHostHeard: (target: Target) => boolean;
   /** A backend changed its state. */
   onChange: (target: Target, health: BackendHealth) => void;
 }
@@ -93,10 +95,13 @@ export class HealthEngine {
 
   async #probe(target: Target): Promise<void> {
     if (this.#stopped) return;
-    const { clock, probe, timing } = this.#options;
+    const { clock, probe, timing, isHostHeard } = this.#options;
     this.#probing.add(target.name);
     const startedAt = clock.now();
-    const result = await probe.probe(target, probeTimeoutMs(this.of(target.name), timing));
+    const answer = await probe.probe(target, probeTimeoutMs(this.of(target.name), timing));
+    // Its host does not only take its time: an agent is heard however busy its host is.
+    const isGone = answer.outcome === 'silent' && !isHostHeard(target);
+    const result = isGone ? { ...answer, outcome: 'unreachable' as const, reason: `${answer.reason}, and its host is silent` } : answer;
     this.#probing.delete(target.name);
     this.#receive(target, result, { startedAt, timing });
     const hinted = this.#again.delete(target.name);

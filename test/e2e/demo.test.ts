@@ -19,7 +19,7 @@ describe.skipIf(labImpossible !== undefined)(`the demo ${labImpossible ?? ''}`, 
 
   test.each(['4', '6', '46'])('with IP %s: one JSON document, a report, one holder at a time, and no lab left', async (families) => {
     const before = listLabs().length;
-    const { stdout, stderr } = await hale(['demo', '--ip', families, '--json'], { cwd });
+    const { stdout, stderr } = await hale(['demo', '--ip', families, '--kubernetes', 'stand-in', '--json'], { cwd });
     expect(stdout, stderr).toMatch(/^\{.*\}\n$/);
     const demo = JSON.parse(stdout) as Demo;
     expect(demo.lab.hosts.map((host) => host.services)).toEqual(Array.from({ length: 3 }, () => ['etcd', 'apiserver', 'agent']));

@@ -15,6 +15,7 @@ class World {
   readonly engine: HealthEngine;
   answer: ProbeResult = { outcome: 'ready' };
   reachable = true;
+  heard = true;
   disconnect = (): void => undefined;
 
   constructor() {
@@ -33,6 +34,7 @@ class World {
         onDisconnect: (handler) => (this.disconnect = () => handler('cp1')),
         close: () => undefined,
       },
+      isHostHeard: () => this.heard,
       onChange: (_, { state }) => this.changes.push({ at: schedule.now, state }),
     });
   }
@@ -56,6 +58,19 @@ describe('health of a backend in time', () => {
     await world.runFor(10);
     expect(world.changes.map(({ state }) => state)).toEqual(['ready', 'dead']);
     expect(world.changes[1]?.at).toBeLessThan(110);
+  });
+
+  test('a server that does not answer on a host that is silent is given up like one that cannot be reached', async () => {
+    const times = [true, false].map(async (heard) => {
+      const world = new World();
+      await world.runFor(100);
+      Object.assign(world, { heard, answer: { outcome: 'silent', reason: 'no answer' } });
+      await world.runFor(12_000);
+      return world.changes.find(({ state }) => state === 'dead')?.at ?? Number.POSITIVE_INFINITY;
+    });
+    const [slow, gone] = await Promise.all(times);
+    expect(gone).toBeLessThanOrEqual(100 + timing.fall * timing.intervalMs + 10);
+    expect(slow).toBeGreaterThan(timing.hungMs);
   });
 
   test('a server that dies while it is asked resets the connection, and is asked again soon', async () => {
