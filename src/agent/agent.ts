@@ -128,7 +128,7 @@ export class Agent {
       host,
       send: (to, payload) => this.#channel.send(to, payload),
       holder: () => knownHolder(this.#lease.state, clock.now())?.member,
-      isAlive: (member) => this.#isHeard(member),
+      isAlive: (member) => isFresh(this.#lease.state, member, clock.now()),
       onServing: () => this.#applyPlan(),
       onCrash: (error) => {
         log.error({ error: error.message }, 'the datapath died; this agent ends so that its supervisor starts it anew');
@@ -162,10 +162,6 @@ export class Agent {
     });
   }
 
-  #isHeard(member: number): boolean {
-    return member === this.#options.self.index || isFresh(this.#lease.state, member, this.#options.clock.now());
-  }
-
   #openHealth(): HealthEngine {
     const { cluster, clock, log } = this.#options;
     return new HealthEngine({
@@ -173,7 +169,6 @@ export class Agent {
       timing: healthProfiles[cluster.agent.profile],
       clock,
       probe: new HttpsReadiness({ caFile: cluster.apiserver.caFile }),
-      isHostHeard: ({ name }) => this.#isHeard(this.#members.names.indexOf(name)),
       onChange: (target, health) => {
         log.info({ backend: target.name, state: health.state, reason: health.reason }, 'backend changed');
         this.#look();

@@ -62,7 +62,6 @@ class NodeAgent {
       timing: healthProfiles[cluster.agent.profile],
       clock: boottime,
       probe: new HttpsReadiness({ caFile: cluster.apiserver.caFile }),
-      isHostHeard: () => true,
       onChange: (target, { state, reason }) => {
         log.info({ backend: target.name, state, reason }, 'backend changed');
         this.#apply();

@@ -15,8 +15,6 @@ export interface HealthEngineOptions {
   timing: HealthTiming;
   clock: Clock;
   probe: ReadinessProbe;
-  /** Whether the agent of this backend's host is heard; true where nobody listens to it. */
-  isHostHeard: (target: Target) => boolean;
   /** A backend changed its state. */
   onChange: (target: Target, health: BackendHealth) => void;
 }
@@ -35,6 +33,8 @@ export class HealthEngine {
   readonly #probing = new Set<string>();
   /** Hints that came while a probe was under way, whose answer may be older than the hint. */
   readonly #again = new Set<string>();
+  /** Hosts whose agents fell silent while their kernels answer, until their API servers answer. */
+  readonly #silentHosts = new Set<string>();
   /** When the last hint at a backend was followed. */
   readonly #hintedAt = new Map<string, number>();
   #stopped = false;
@@ -69,7 +69,9 @@ export class HealthEngine {
     const target = this.#options.targets.find((t) => t.name === name);
     if (target === undefined || this.of(name).state === 'dead') return 'looked';
     const reached = await this.#options.probe.reaches(target, SUSPECT_TIMEOUT_MS);
-    if (reached || this.#stopped) return 'looked';
+    if (this.#stopped) return 'looked';
+    if (reached && isStillSilent()) this.#silentHosts.add(name);
+    if (reached) return 'looked';
     if (!isStillSilent()) return 'untrue';
     const reason = `its host is silent, and does not answer within ${SUSPECT_TIMEOUT_MS} ms`;
     const timing = { ...this.#options.timing, fall: 1 };
@@ -95,19 +97,23 @@ export class HealthEngine {
 
   async #probe(target: Target): Promise<void> {
     if (this.#stopped) return;
-    const { clock, probe, timing, isHostHeard } = this.#options;
+    const { clock, probe, timing } = this.#options;
     this.#probing.add(target.name);
     const startedAt = clock.now();
-    const answer = await probe.probe(target, probeTimeoutMs(this.of(target.name), timing));
-    // Its host does not only take its time: an agent is heard however busy its host is.
-    const isGone = answer.outcome === 'silent' && !isHostHeard(target);
-    const result = isGone ? { ...answer, outcome: 'unreachable' as const, reason: `${answer.reason}, and its host is silent` } : answer;
+    const result = this.#judge(target, await probe.probe(target, probeTimeoutMs(this.of(target.name), timing)));
     this.#probing.delete(target.name);
     this.#receive(target, result, { startedAt, timing });
     const hinted = this.#again.delete(target.name);
     const doubtful = result.outcome === 'reset' && this.of(target.name).against > 0;
     const inTurn = Math.max(0, startedAt + timing.intervalMs - clock.now());
     this.#later(target, hinted ? 0 : doubtful ? Math.min(AFTER_RESET_MS, inTurn) : inTurn);
+  }
+
+  /** An agent is heard however busy its host is: where that fell silent too, an API server does not only take its time. */
+  #judge({ name }: Target, result: ProbeResult): ProbeResult {
+    if (result.outcome !== 'silent') this.#silentHosts.delete(name);
+    if (!this.#silentHosts.has(name) || result.outcome !== 'silent') return result;
+    return { outcome: 'unreachable', reason: `${result.reason}, and its host is silent` };
   }
 
   #receive(target: Target, result: ProbeResult, context: { startedAt: number; timing: HealthTiming }): void {

@@ -15,7 +15,6 @@ class World {
   readonly engine: HealthEngine;
   answer: ProbeResult = { outcome: 'ready' };
   reachable = true;
-  heard = true;
   disconnect = (): void => undefined;
 
   constructor() {
@@ -34,7 +33,6 @@ class World {
         onDisconnect: (handler) => (this.disconnect = () => handler('cp1')),
         close: () => undefined,
       },
-      isHostHeard: () => this.heard,
       onChange: (_, { state }) => this.changes.push({ at: schedule.now, state }),
     });
   }
@@ -61,14 +59,17 @@ describe('health of a backend in time', () => {
   });
 
   test('a server that does not answer on a host that is silent is given up like one that cannot be reached', async () => {
-    const times = [true, false].map(async (heard) => {
+    const diesAt = async (isSilent: boolean, again = false) => {
       const world = new World();
       await world.runFor(100);
-      Object.assign(world, { heard, answer: { outcome: 'silent', reason: 'no answer' } });
+      await Promise.all([world.engine.suspect('cp1', () => isSilent), world.runFor(5)]);
+      if (again) await world.runFor(timing.intervalMs);
+      world.answer = { outcome: 'silent', reason: 'no answer' };
       await world.runFor(12_000);
       return world.changes.find(({ state }) => state === 'dead')?.at ?? Number.POSITIVE_INFINITY;
-    });
-    const [slow, gone] = await Promise.all(times);
+    };
+    const [slow, gone, answered] = [await diesAt(false), await diesAt(true), await diesAt(true, true)];
+    expect(answered).toBeGreaterThan(timing.hungMs);
     expect(gone).toBeLessThanOrEqual(100 + timing.fall * timing.intervalMs + 10);
     expect(slow).toBeGreaterThan(timing.hungMs);
   });
