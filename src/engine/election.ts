@@ -10,8 +10,9 @@ import {
   type RecordDraft,
 } from '../core/election/candidate.ts';
 import type { ElectionTiming } from '../core/election/timing.ts';
-import type { Clock, Timer } from '../ports/clock.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Lock } from '../ports/lock.ts';
+import { Waker } from './waker.ts';
 
 export type ElectionEvent = { kind: 'became-owner' } | { kind: 'lost'; reason: LostReason } | { kind: 'failed'; reason: string };
 
@@ -32,12 +33,12 @@ export interface ElectionEngineOptions {
 export class ElectionEngine {
   readonly #options: ElectionEngineOptions;
   #state: CandidateState;
-  #timer: Timer | undefined;
-  #timerAt = Number.POSITIVE_INFINITY;
+  readonly #waker: Waker;
   #stopped = false;
 
   constructor(options: ElectionEngineOptions) {
     this.#options = options;
+    this.#waker = new Waker(options.clock, () => this.#input({ kind: 'tick' }));
     this.#state = createCandidate({ ...options, now: options.clock.now() });
     this.#input({ kind: 'tick' });
   }
@@ -68,7 +69,7 @@ export class ElectionEngine {
   /** No more timers and calls. Does not let go: `compete({ now: false })` first. */
   stop(): void {
     this.#stopped = true;
-    this.#timer?.cancel();
+    this.#waker.cancel();
     this.#options.lock.close();
   }
 
@@ -76,7 +77,7 @@ export class ElectionEngine {
     if (this.#stopped) return;
     const { state, outputs } = candidate.step(this.#state, input, this.#options.clock.now());
     this.#state = state;
-    this.#arm();
+    this.#waker.arm(candidate.wakeAt(this.#state));
     for (const output of outputs) this.#carryOut(output);
   }
 
@@ -109,19 +110,5 @@ export class ElectionEngine {
   #fail(input: CandidateInput & { reason: string }): void {
     if (!this.#stopped) this.#options.onEvent({ kind: 'failed', reason: input.reason });
     this.#input(input);
-  }
-
-  #arm(): void {
-    const wakeAt = candidate.wakeAt(this.#state);
-    if (wakeAt === this.#timerAt) return;
-    this.#timer?.cancel();
-    this.#timerAt = wakeAt;
-    this.#timer =
-      wakeAt === Number.POSITIVE_INFINITY
-        ? undefined
-        : this.#options.clock.at(wakeAt, () => {
-            this.#timerAt = Number.POSITIVE_INFINITY;
-            this.#input({ kind: 'tick' });
-          });
   }
 }

@@ -70,9 +70,12 @@ export class HealthEngine {
     if (target === undefined || this.of(name).state === 'dead') return 'looked';
     const reached = await this.#options.probe.reaches(target, SUSPECT_TIMEOUT_MS);
     if (this.#stopped) return 'looked';
-    if (reached && isStillSilent()) this.#silentHosts.add(name);
-    if (reached) return 'looked';
-    if (!isStillSilent()) return 'untrue';
+    const isSilent = isStillSilent();
+    if (reached) {
+      if (isSilent) this.#silentHosts.add(name);
+      return 'looked';
+    }
+    if (!isSilent) return 'untrue';
     const reason = `its host is silent, and does not answer within ${SUSPECT_TIMEOUT_MS} ms`;
     const timing = { ...this.#options.timing, fall: 1 };
     this.#receive(target, { outcome: 'unreachable', reason }, { startedAt: this.#options.clock.now(), timing });

@@ -4,10 +4,11 @@ import type { LeaseInput, LeaseOutput, LeaseState, LossReason } from '../core/le
 import type { LeaseTiming } from '../core/lease/timing.ts';
 import { decodeLeaseMessage, encodeLeaseMessage } from '../core/lease/wire.ts';
 import { macText } from '../base/address.ts';
-import type { Clock, Timer } from '../ports/clock.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Datagram } from '../ports/datagram.ts';
 import { done } from '../ports/effect.ts';
 import type { EndpointAddress } from '../ports/endpoint.ts';
+import { Waker } from './waker.ts';
 
 export type LeaseEvent =
   | { kind: 'became-holder'; term: number; predecessor: Member | undefined; handedOver: boolean }
@@ -36,8 +37,7 @@ export class LeaseEngine {
   readonly #options: LeaseEngineOptions;
   readonly #queue: LeaseInput[] = [];
   #state: LeaseState;
-  #timer: Timer | undefined;
-  #timerAt = Number.POSITIVE_INFINITY;
+  readonly #waker: Waker;
   #busy = false;
   /** A message to all is one object; it is encoded once. */
   #encoded: { message: LeaseMessage; bytes: Uint8Array } | undefined;
@@ -45,6 +45,7 @@ export class LeaseEngine {
 
   constructor(options: LeaseEngineOptions) {
     this.#options = options;
+    this.#waker = new Waker(options.clock, () => this.#input({ kind: 'tick' }));
     this.#state = createMember({ ...options, now: options.clock.now() });
     options.datagram.onReceive((from, payload) => this.#receive(from, payload));
     this.#input({ kind: 'tick' });
@@ -69,7 +70,7 @@ export class LeaseEngine {
   /** No more timers and messages. Does not withdraw: drain first. */
   stop(): void {
     this.#stopped = true;
-    this.#timer?.cancel();
+    this.#waker.cancel();
   }
 
   #receive(from: Member, payload: Uint8Array): void {
@@ -93,7 +94,7 @@ export class LeaseEngine {
     } finally {
       this.#busy = false;
     }
-    this.#arm();
+    this.#waker.arm(leaseMember.wakeAt(this.#state));
   }
 
   #step(input: LeaseInput): void {
@@ -143,19 +144,5 @@ export class LeaseEngine {
   #macOf(member: Member): string | undefined {
     const mac = this.#state.peers[member]?.heartbeat?.mac ?? 0;
     return mac === 0 ? undefined : macText(mac);
-  }
-
-  #arm(): void {
-    const wakeAt = leaseMember.wakeAt(this.#state);
-    if (wakeAt === this.#timerAt) return;
-    this.#timer?.cancel();
-    this.#timerAt = wakeAt;
-    this.#timer =
-      wakeAt === Number.POSITIVE_INFINITY
-        ? undefined
-        : this.#options.clock.at(wakeAt, () => {
-            this.#timerAt = Number.POSITIVE_INFINITY;
-            this.#input({ kind: 'tick' });
-          });
   }
 }
