@@ -53,6 +53,8 @@ export interface BackendHealth {
   against: number;
   /** Since when it takes connections and does not answer. */
   silentSince?: number;
+  /** Its last probe took longer than a probe may. */
+  isSlow: boolean;
   /** Until when a refused connection is part of the shutdown that it told; 0 when it told none. */
   closingUntil: number;
 }
@@ -63,12 +65,12 @@ const CLOSING_MS = 60_000;
 const SLOW_AFTER = 2;
 
 export function createBackendHealth(now: number): BackendHealth {
-  return { state: 'unknown', reason: 'not probed yet', since: now, against: 0, closingUntil: 0 };
+  return { state: 'unknown', reason: 'not probed yet', since: now, against: 0, isSlow: false, closingUntil: 0 };
 }
 
 /** How long the next probe may take. */
 export function probeTimeoutMs(health: BackendHealth, timing: HealthTiming): number {
-  return health.state === 'draining' && health.silentSince !== undefined ? timing.patienceMs : timing.timeoutMs;
+  return health.state === 'draining' && health.isSlow ? timing.patienceMs : timing.timeoutMs;
 }
 
 /** `now` is when the result came, `startedAt` when the probe was sent. */
@@ -79,16 +81,17 @@ export function receiveProbe(
 ): BackendHealth {
   const { startedAt, now, timing } = context;
   if (result.outcome === 'silent')
-    return receiveSilence({ ...health, silentSince: silentSince ?? startedAt }, result.reason, { now, timing });
+    return receiveSilence({ ...health, isSlow: true, silentSince: silentSince ?? startedAt }, result.reason, { now, timing });
+  const isSlow = now - startedAt > timing.timeoutMs;
   const closingUntil = result.outcome === 'leaving' ? now + CLOSING_MS : health.closingUntil;
   const isClosing = result.outcome === 'refused' && now < closingUntil;
   const wanted = isClosing ? 'draining' : stateAfter(result.outcome);
   const reason = result.outcome === 'ready' ? 'ok' : result.reason;
-  const stays = { ...health, reason, closingUntil };
+  const stays = { ...health, reason, isSlow, closingUntil };
   if (wanted === health.state) return { ...stays, against: 0 };
   const against = health.against + 1;
   if (against < needed(health, result, timing)) return { ...stays, against };
-  return { state: wanted, reason, since: now, against: 0, closingUntil: wanted === 'draining' ? closingUntil : 0 };
+  return { state: wanted, reason, since: now, against: 0, isSlow, closingUntil: wanted === 'draining' ? closingUntil : 0 };
 }
 
 function receiveSilence(

@@ -75,7 +75,7 @@ test('one that takes connections and is slow gets no new ones, and keeps those i
   expect(after([ready, silent])).toBe('ready');
   expect(after([ready, silent, ready, silent])).toBe('ready');
   expect(after([ready, silent, silent])).toBe('draining');
-  const readyNow: BackendHealth = { state: 'ready', reason: 'ok', since: 0, against: 0, closingUntil: 0 };
+  const readyNow: BackendHealth = { state: 'ready', reason: 'ok', since: 0, against: 0, isSlow: false, closingUntil: 0 };
   const [slow, dead] = silence(readyNow);
   expect(slow).toEqual({ at: 2 * timing.timeoutMs, state: 'draining' });
   expect(dead?.state).toBe('dead');
@@ -92,6 +92,20 @@ test('an API server whose etcd is away answers within the patience, and is then 
   expect(slow).toMatchObject({ state: 'draining', reason: 'HTTP 500' });
   // And what it was silent before does not count any more.
   expect(receiveProbe(slow, silent, { startedAt: 60_000, now: 60_500, timing }).state).toBe('draining');
+});
+
+test('as long as the answers come late they are waited for, so that what they say stays known', () => {
+  const results: [ProbeResult, number][] = [
+    [ready, 2],
+    [silent, 500],
+    [silent, 500],
+    [notReady, 4100],
+  ];
+  let health = createBackendHealth(0);
+  for (const [result, now] of results) health = receiveProbe(health, result, { startedAt: 0, now, timing });
+  expect(probeTimeoutMs(health, timing)).toBe(timing.patienceMs);
+  health = receiveProbe(health, notReady, { startedAt: 5000, now: 5010, timing });
+  expect(probeTimeoutMs(health, timing)).toBe(timing.timeoutMs);
 });
 
 test('a refused connection counts at once', () => {
