@@ -94,18 +94,18 @@ test('an API server whose etcd is away answers within the patience, and is then 
   expect(receiveProbe(slow, silent, { startedAt: 60_000, now: 60_500, timing }).state).toBe('draining');
 });
 
-test('as long as the answers come late they are waited for, so that what they say stays known', () => {
-  const results: [ProbeResult, number][] = [
-    [ready, 2],
-    [silent, 500],
-    [silent, 500],
-    [notReady, 4100],
-  ];
+test('one that was slow is waited for until it is ready in time, so that what it says stays known', () => {
   let health = createBackendHealth(0);
-  for (const [result, now] of results) health = receiveProbe(health, result, { startedAt: 0, now, timing });
-  expect(probeTimeoutMs(health, timing)).toBe(timing.patienceMs);
-  health = receiveProbe(health, notReady, { startedAt: 5000, now: 5010, timing });
-  expect(probeTimeoutMs(health, timing)).toBe(timing.timeoutMs);
+  const waitsFor = (result: ProbeResult, now: number): number => {
+    health = receiveProbe(health, result, { startedAt: 0, now, timing });
+    return probeTimeoutMs(health, timing);
+  };
+  expect([ready, silent].map((result) => waitsFor(result, 500))).toEqual([timing.timeoutMs, timing.timeoutMs]);
+  expect(waitsFor(silent, 500)).toBe(timing.patienceMs);
+  expect(waitsFor(notReady, 4100)).toBe(timing.patienceMs);
+  expect(waitsFor(notReady, 10)).toBe(timing.patienceMs);
+  expect(waitsFor(ready, 4100)).toBe(timing.patienceMs);
+  expect(waitsFor(ready, 10)).toBe(timing.timeoutMs);
 });
 
 test('a refused connection counts at once', () => {
