@@ -5,11 +5,16 @@ export default defineConfig({
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000 } },
       { test: { name: 'sim', include: ['test/sim/**/*.test.ts'], testTimeout: 180_000 } },
+      // Real etcd on loopback, no labs: two files at a time, because most of their time is waiting.
+      {
+        test: { name: 'etcd', include: ['test/contract/etcd/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: 2 },
+      },
       // Real kernels, real etcd: one file at a time, so that two labs do not fight for two cores.
       {
         test: {
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
+          exclude: ['test/contract/etcd/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,

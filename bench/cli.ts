@@ -1,10 +1,14 @@
-/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|faults|datapath|datapath-loss|kubernetes|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|faults|datapath|datapath-loss|kubernetes|etcd-status|etcd-defrag|etcd-snapshot|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { EXIT_FINDING, EXIT_USAGE, HaleError } from '../src/base/error.ts';
 import { interruptible } from '../src/cli/interrupt.ts';
 import { requireLab } from '../src/cli/lab-options.ts';
 import { datapath, renderDatapath } from './datapath.ts';
 import { datapathLoss, renderLoss } from './datapath-loss.ts';
+import { etcdStatus, renderEtcdStatus } from './etcd-status.ts';
+import { ETCD_LINES, type EtcdLine } from '../test/support/etcd-programs.ts';
+import { etcdDefrag, renderEtcdDefrag } from './etcd-defrag.ts';
+import { etcdSnapshot, renderEtcdSnapshot } from './etcd-snapshot.ts';
 import { faults, type FaultsResult, overlapping, renderFaults } from './faults.ts';
 import { failover, type FailoverResult, renderFailover } from './failover.ts';
 import { gate, type GateResult, renderGate } from './gate.ts';
@@ -41,6 +45,9 @@ async function main(): Promise<void> {
   program.addCommand(datapathCommand());
   program.addCommand(lossCommand());
   program.addCommand(kubernetesCommand());
+  program.addCommand(etcdStatusCommand());
+  program.addCommand(etcdDefragCommand());
+  program.addCommand(etcdSnapshotCommand());
   program.addCommand(withMinutes(withRuns(bench('all', 'failover, steady, idle and gate, one after another', BENCHES))));
   for (const command of [program, ...program.commands]) command.exitOverride();
   await program.parseAsync();
@@ -113,6 +120,49 @@ function kubernetesCommand(): Command {
       const machine = await machineFacts();
       const result = await interruptible((signal) => kubernetes({ runs: options.runs, say, signal }));
       const text = `${renderMachine(machine)}\n${renderKubernetes(result)}`;
+      process.stdout.write(options.json ? `${JSON.stringify({ ...result, machine })}\n` : text);
+    });
+}
+
+function etcdStatusCommand(): Command {
+  return new Command('etcd-status')
+    .description('how long `hale etcd status` of five members takes, all alive, with one killed and with one frozen, beside etcdctl')
+    .option('--runs <n>', 'runs of each', whole, 20)
+    .option('--json', 'print one JSON document')
+    .action(async (options: { runs: number; json?: true }) => {
+      const machine = await machineFacts();
+      const result = await etcdStatus({ runs: options.runs, say });
+      const text = `${renderMachine(machine)}\n${renderEtcdStatus(result)}`;
+      process.stdout.write(options.json ? `${JSON.stringify({ ...result, machine })}\n` : text);
+    });
+}
+
+function etcdDefragCommand(): Command {
+  return new Command('etcd-defrag')
+    .description('latency of writes while every member of etcd is defragmented: by hale, and by loops of etcdctl')
+    .option('--rounds <n>', 'runs of each', whole, 2)
+    .option('--mib <n>', 'size of the databases', whole, 1024)
+    .option('--live-percent <n>', 'of it that is in use', whole, 10)
+    .addOption(new Option('--etcd <line>', 'release line; the newest up to 3.6 that is here').choices(ETCD_LINES))
+    .option('--json', 'print one JSON document')
+    .action(async (options: { rounds: number; mib: number; livePercent: number; etcd?: EtcdLine; json?: true }) => {
+      const machine = await machineFacts();
+      const result = await interruptible((signal) => etcdDefrag({ ...options, line: options.etcd, say, signal }));
+      const text = `${renderMachine(machine)}\n${renderEtcdDefrag(result)}`;
+      process.stdout.write(options.json ? `${JSON.stringify({ machine, ...result })}\n` : text);
+    });
+}
+
+function etcdSnapshotCommand(): Command {
+  return new Command('etcd-snapshot')
+    .description('a snapshot of a large database to a file: time, CPU time and memory of hale and of etcdctl')
+    .option('--runs <n>', 'runs of each', whole, 5)
+    .option('--mib <n>', 'size of the database', whole, 2048)
+    .option('--json', 'print one JSON document')
+    .action(async (options: { runs: number; mib: number; json?: true }) => {
+      const machine = await machineFacts();
+      const result = await interruptible((signal) => etcdSnapshot({ ...options, say, signal }));
+      const text = `${renderMachine(machine)}\n${renderEtcdSnapshot(result)}`;
       process.stdout.write(options.json ? `${JSON.stringify({ ...result, machine })}\n` : text);
     });
 }

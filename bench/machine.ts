@@ -5,7 +5,7 @@ import { readVersion } from '../src/cli/version.ts';
 import { run } from '../src/lab/command.ts';
 import { listLabs } from '../src/lab/lab.ts';
 import { findProgram } from '../src/lab/find-program.ts';
-import { findEtcd } from '../src/lab/services.ts';
+import { findEtcd } from '../src/lab/etcd-programs.ts';
 
 export interface MachineFacts {
   startedAt: string;

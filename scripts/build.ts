@@ -10,6 +10,7 @@ const sources = [
   'cli/main',
   'cli/sim-worker',
   'agent/guardian/main',
+  'drivers/etcd/hash-worker',
   'drivers/proxy/worker',
   'lab/probe/main',
   'lab/probe/watcher',
@@ -17,6 +18,7 @@ const sources = [
   'lab/standin/main',
   'lab/await-ready',
   'lab/undo',
+  'library/etcd',
 ];
 const programs = [
   ...sources.map((path) => ({ in: join(root, 'src', `${path}.ts`), out: path })),

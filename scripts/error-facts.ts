@@ -67,7 +67,8 @@ function readFacts(argument: ObjectExpression, constants: Constants): ErrorFacts
     const sameBranch = (at: (typeof branches)[number]) => (remedy?.type === 'ConditionalExpression' ? remedy[at] : remedy);
     return branches.map((at) => ({ ...facts, code: wording(code[at], constants), remedy: optional(sameBranch(at), constants) }));
   }
-  if (code.type !== 'MemberExpression') return [{ ...facts, code: wording(code, constants), remedy: optional(remedy, constants) }];
+  const isCarried = code.type === 'MemberExpression' || (code.type === 'Identifier' && !constants.has(code.name));
+  if (!isCarried) return [{ ...facts, code: wording(code, constants), remedy: optional(remedy, constants) }];
   // A code that a value carries: its file words the way out of each in `remedies`.
   const remedies = constants.get('remedies');
   if (remedies === undefined) throw new Error('a HaleError whose code comes from a value, in a file without `remedies`');

@@ -2,13 +2,13 @@
  * `npm run kubernetes:get [-- kube-vip kwok]`: puts the Kubernetes programs of labs and tests into hale's cache, where that is not done yet: the official release where it
  * can be downloaded, else built from the Go modules by the machine's Go tool chain. What is named besides is built into the same folder.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync } from 'node:fs';
 import { runOrFail } from '../src/lab/command.ts';
 import { CONTROL_PLANE_PROGRAMS, KUBERNETES_VERSION, kubernetesCache, OTHER_PROGRAMS } from '../src/lab/kubernetes/programs.ts';
 import { buildKubernetes } from './kubernetes/build.ts';
 import { type ExtraName, EXTRAS, getExtra } from './kubernetes/extras.ts';
 import { downloadRelease } from './kubernetes/release.ts';
+import { fillFolder } from './programs/fill.ts';
 
 const programs = [...CONTROL_PLANE_PROGRAMS, ...OTHER_PROGRAMS];
 const say = (line: string): void => void process.stdout.write(`kubernetes: ${line}\n`);
@@ -23,30 +23,13 @@ async function main(wanted: readonly string[]): Promise<void> {
 async function getKubernetes(): Promise<void> {
   const cache = kubernetesCache();
   if (programs.every((program) => existsSync(`${cache}/${program}`))) return say(`${KUBERNETES_VERSION} is in ${cache}`);
-  const folder = `${cache}.part-${process.pid}`;
-  sweep(cache);
-  mkdirSync(folder, { recursive: true });
-  try {
+  await fillFolder(cache, async (folder) => {
     const why = await downloadRelease({ version: KUBERNETES_VERSION, programs, folder, say });
-    if (why !== undefined) {
-      say(`the release cannot be downloaded (${why}); building it from the Go modules`);
-      await buildKubernetes({ version: KUBERNETES_VERSION, programs, folder, say });
-    }
-    rmSync(cache, { recursive: true, force: true });
-    renameSync(folder, cache);
-    say(`${(await runOrFail([`${cache}/kube-apiserver`, '--version'])).trim()} is in ${cache}`);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** What runs that were killed left. */
-function sweep(cache: string): void {
-  if (!existsSync(dirname(cache))) return;
-  for (const name of readdirSync(dirname(cache))) {
-    const pid = Number(/\.part-(\d+)$/.exec(name)?.[1]);
-    if (pid > 0 && !existsSync(`/proc/${pid}`)) rmSync(`${dirname(cache)}/${name}`, { recursive: true });
-  }
+    if (why === undefined) return;
+    say(`the release cannot be downloaded (${why}); building it from the Go modules`);
+    await buildKubernetes({ version: KUBERNETES_VERSION, programs, folder, say });
+  });
+  say(`${(await runOrFail([`${cache}/kube-apiserver`, '--version'])).trim()} is in ${cache}`);
 }
 
 try {

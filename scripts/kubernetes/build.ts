@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { runGo } from './go.ts';
+import { runGo } from '../programs/go.ts';
 
 /** A module that requires k8s.io/kubernetes at the release that is built. */
 const MODULE = join(import.meta.dirname, '../../test/kubernetes');

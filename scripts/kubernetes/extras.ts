@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../../src/lab/command.ts';
-import { runGo } from './go.ts';
+import { runGo } from '../programs/go.ts';
 
 /** A program that is built only when it is asked for. */
 interface Extra {

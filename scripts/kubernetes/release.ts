@@ -4,7 +4,7 @@ import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { goArchitecture } from '../../src/lab/kubernetes/programs.ts';
+import { goArchitecture } from '../../src/lab/program-cache.ts';
 
 /** Where the Kubernetes project publishes its binaries, each beside a file with its SHA-256 (kubernetes.io, "Download Kubernetes"). */
 const RELEASES = 'https://dl.k8s.io/release';

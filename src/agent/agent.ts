@@ -23,6 +23,7 @@ import { createMetrics, type Metrics, openMetrics, refreshMetrics, refreshSteere
 import { occupied, watchOccupancy } from './occupancy.ts';
 import { Ownership } from './ownership.ts';
 import type { Self } from './self.ts';
+import { SnapshotSchedule, type SnapshotScheduleOptions } from './snapshots.ts';
 import { Tenure } from './tenure.ts';
 import { Upkeep } from './upkeep.ts';
 import { agentStatus, knownHolder } from './status.ts';
@@ -40,6 +41,7 @@ export interface AgentOptions {
   log: Log;
   host: Host;
   guardian: Guardian;
+  takeSnapshot: SnapshotScheduleOptions['take'];
 }
 
 /** The daemon of one control-plane host: election, address, health and datapath, joined. */
@@ -57,6 +59,8 @@ export class Agent {
   #ownership: Ownership | undefined;
   #metricsServer!: Server;
   #upkeep!: Upkeep;
+  /** Where the description has a schedule. */
+  #snapshots: SnapshotSchedule | undefined;
 
   private constructor(options: AgentOptions) {
     this.#options = options;
@@ -100,6 +104,8 @@ export class Agent {
     this.#metricsServer = await this.#openMetrics();
     this.#updateFitness();
     this.#upkeep = this.#openUpkeep();
+    const { takeSnapshot: take } = this.#options;
+    if (cluster.etcd.snapshots.everyMinutes !== undefined) this.#snapshots = new SnapshotSchedule({ clock, log, metrics, take });
   }
 
   /** Before the first lease: whatever happens to this process from then on, somebody knows what to do. */
@@ -157,7 +163,10 @@ export class Agent {
       clock,
       datagram: this.#channel.forLease((from, payload) => this.#datapath.receive(from, payload)),
       endpoint: host.endpoint,
-      onEvent: (event) => this.#tenure.onLease(event),
+      onEvent: (event) => {
+        this.#tenure.onLease(event);
+        this.#snapshots?.setHolding(this.#tenure.isHolding);
+      },
       onReleased: () => this.#ownership?.look(),
     });
   }
@@ -221,6 +230,7 @@ export class Agent {
     while (this.#tenure.isHolding && clock.now() < until)
       await new Promise((resolve) => clock.at(clock.now() + 2, () => resolve(undefined)));
     this.#upkeep.stop();
+    this.#snapshots?.stop();
     await this.#ownership?.letGo(clock.now() + LET_GO_MS);
     this.#ownership?.stop();
     if (held) await this.#datapath.carrier.drain(DRAIN_GRACE_MS);

@@ -53,6 +53,12 @@ export function createMetrics() {
     recordFailures: counter('hale_record_failures_total', 'Times that the record of the election could not be read or written.'),
     rejected: counter('hale_datagrams_rejected_total', 'Datagrams that were not acted on, by reason.', ['reason']),
     conflicts: counter('hale_address_conflicts_total', 'Claims of the address by another machine while this host holds it.'),
+    snapshotNewest: gauge(
+      'hale_etcd_snapshot_newest_timestamp_seconds',
+      'Unix time of the newest scheduled snapshot of etcd, as this agent last knew it while it held the address; 0 when it knows none.',
+    ),
+    snapshots: counter('hale_etcd_snapshots_total', 'Scheduled snapshots of etcd that this agent had taken.'),
+    snapshotFailures: counter('hale_etcd_snapshot_failures_total', 'Scheduled snapshots of etcd that failed.'),
     effectFailures: counter('hale_effect_failures_total', 'Failed changes to the kernel, by kind.', ['effect']),
   };
 }

@@ -8,6 +8,7 @@ import { openHost } from './host.ts';
 import { createLog } from './log.ts';
 import { sayObstacles } from './say-obstacles.ts';
 import { findSelf } from './self.ts';
+import { takeByCommand } from './snapshots.ts';
 
 /** Runs the agent until SIGTERM or SIGINT, which hand the address over first. A second signal ends it at once: the kernel closes the lease. */
 export async function runAgent(options: { cluster: Cluster; file: string; logLevel: string }): Promise<void> {
@@ -24,7 +25,7 @@ export async function runAgent(options: { cluster: Cluster; file: string; logLev
   // Before anything is put up, because the guardian of an earlier run may still be taking down.
   const guardian = await Guardian.start({ lockPath: GUARDIAN_LOCK, host: self.host.name, clock: boottime, log });
   const host = openHost({ cluster, self, clock: boottime, log });
-  const agent = await Agent.start({ cluster, self, clock: boottime, log, host, guardian });
+  const agent = await Agent.start({ cluster, self, clock: boottime, log, host, guardian, takeSnapshot: takeByCommand(file) });
   running.agent = agent;
   log.info(
     { cluster: cluster.name, interface: self.interfaceName, profile: cluster.agent.profile, realtime: host.realtime },

@@ -12,6 +12,8 @@ export interface HaleErrorFacts {
   kind: HaleErrorKind;
   /** What went wrong and where, with the offending value. */
   message: string;
+  /** The reason alone, for where the place stands beside it already. */
+  reason?: string;
   /** What to do about it. */
   remedy?: string;
   cause?: unknown;
@@ -21,6 +23,7 @@ export interface HaleErrorFacts {
 export class HaleError extends Error {
   readonly code: string;
   readonly kind: HaleErrorKind;
+  readonly reason: string | undefined;
   readonly remedy: string | undefined;
 
   constructor(facts: HaleErrorFacts) {
@@ -28,6 +31,7 @@ export class HaleError extends Error {
     this.name = 'HaleError';
     this.code = facts.code;
     this.kind = facts.kind;
+    this.reason = facts.reason;
     this.remedy = facts.remedy;
   }
 

@@ -1,6 +1,5 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
 import { findSelf } from '../agent/self.ts';
 import { EXIT_FINDING, HaleError } from '../base/error.ts';
@@ -12,6 +11,7 @@ import { PKI_DIR } from '../core/render/paths.ts';
 import { createClusterPki } from '../drivers/pki/create.ts';
 import { readCertificates } from '../drivers/pki/read.ts';
 import { planRenewals, type Renewal, renew } from '../drivers/pki/renew.ts';
+import { agreed } from './agreed.ts';
 import { DEFAULT_CONFIG, readClusterFile } from './read-cluster.ts';
 import { table } from './table.ts';
 
@@ -116,7 +116,7 @@ function renewCommand(): Command {
       const host = hostOf(cluster, options);
       const renewals = planRenewals({ dir: options.dir, cluster, host, names: options.all ? 'all' : names });
       process.stdout.write(renderRenewals(renewals, host));
-      if (renewals.length === 0 || options.dryRun || !(await agreed(options))) return;
+      if (renewals.length === 0 || options.dryRun || !(await agreed('Renew them?', { ...options, undone: 'nothing was renewed' }))) return;
       await renew(options.dir, renewals);
       process.stdout.write(`renewed: ${renewals.map(({ name }) => name).join(', ')}\n${renderAfter(renewals, cluster)}`);
     });
@@ -158,22 +158,4 @@ function renderAfter(renewals: readonly Renewal[], cluster: Cluster): string {
     ...(acts.length === 0 ? [] : ['to be done now, one host after the other:\n', ...acts]),
     ...(reloads.length === 0 ? [] : ['nothing to be done:\n', ...reloads]),
   ].join('');
-}
-
-async function agreed({ yes }: RenewOptions): Promise<boolean> {
-  if (yes) return true;
-  if (!process.stdin.isTTY) {
-    throw new HaleError({
-      code: 'not_confirmed',
-      kind: 'usage',
-      message: 'nobody is there to be asked, and nothing was renewed',
-      remedy: 'add --yes',
-    });
-  }
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  try {
-    return /^y(es)?$/i.test(await terminal.question('Renew them? [y/N] '));
-  } finally {
-    terminal.close();
-  }
 }

@@ -1,10 +1,24 @@
-import { HaleError } from '../base/error.ts';
+import { EXIT_WORLD, HaleError } from '../base/error.ts';
+
+export interface InterruptOptions {
+  /** What is done then; `cleaning up` when absent. */
+  says?: string;
+  /** For work that has to be waited for: a second Ctrl-C leaves at once, with these words. */
+  leavesWith?: string;
+}
 
 /** Runs work that can be stopped by Ctrl-C or SIGTERM: the first asks it to stop and clean up, a second is not needed. */
-export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function interruptible<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  { says = 'cleaning up', leavesWith }: InterruptOptions = {},
+): Promise<T> {
   const controller = new AbortController();
   const stop = (name: string) => {
-    if (!controller.signal.aborted) process.stderr.write(`${name}: cleaning up\n`);
+    if (!controller.signal.aborted) process.stderr.write(`${name}: ${says}\n`);
+    else if (leavesWith !== undefined) {
+      process.stderr.write(`${name}: ${leavesWith}\n`);
+      process.exit(EXIT_WORLD);
+    }
     controller.abort();
   };
   const onInt = () => stop('interrupted');

@@ -41,6 +41,10 @@ export function kubernetesOption(): Option {
   );
 }
 
+export function etcdOption(): Option {
+  return new Option('--etcd <dir>', 'folder with the program etcd, 3.4 to 3.7, such as `npm run etcd:get` makes; without it that on PATH');
+}
+
 export function seconds(text: string): number {
   if (!/^\d{1,4}$/.test(text) || Number(text) === 0) throw new InvalidArgumentError('expected a whole number of seconds.');
   return Number(text);

@@ -10,6 +10,7 @@ import { interruptible } from './interrupt.ts';
 import {
   datapathOption,
   DEFAULT_LAB,
+  etcdOption,
   familiesOption,
   hostsOption,
   kubernetesOption,
@@ -36,6 +37,7 @@ interface UpOptions {
   profile: string;
   datapath: LabDatapath;
   kubernetes?: string;
+  etcd?: string;
   json?: true;
 }
 
@@ -48,6 +50,7 @@ function up(): Command {
     .addOption(profileOption())
     .addOption(datapathOption())
     .addOption(kubernetesOption())
+    .addOption(etcdOption())
     .option('--json', 'print one JSON document')
     .action(async (options: UpOptions) => {
       await requireLab();
@@ -59,7 +62,7 @@ function up(): Command {
 
 /** Makes a lab and waits until it is at rest; nothing of it is left when that fails. */
 export async function bringUp(options: Omit<UpOptions, 'json'>, signal: AbortSignal): Promise<Lab> {
-  const { name, hosts, ip: families, profile, datapath, kubernetes } = options;
+  const { name, hosts, ip: families, profile, datapath, kubernetes, etcd } = options;
   const progress = (line: string) => process.stderr.write(`${line}\n`);
   const lab = await createLab({
     name,
@@ -70,6 +73,7 @@ export async function bringUp(options: Omit<UpOptions, 'json'>, signal: AbortSig
     progress,
     signal,
     ...(kubernetes === undefined ? {} : { kubernetes }),
+    ...(etcd === undefined ? {} : { etcd }),
   });
   try {
     const holder = await awaitSteady(lab, { timeoutMs: STEADY_TIMEOUT_MS });

@@ -6,11 +6,12 @@ import { readVersion } from './version.ts';
 const EXIT_BUG = 70;
 
 /** Loaded when asked for: an agent must not carry the memory of the lab. */
-const commands: Record<string, () => Promise<Command>> = {
+const commands: Record<string, (only?: string) => Promise<Command>> = {
   agent: async () => (await import('./agent.ts')).agentCommand(),
   status: async () => (await import('./status.ts')).statusCommand(),
   datapath: async () => (await import('./datapath.ts')).datapathCommand(),
   validate: async () => (await import('./validate.ts')).validateCommand(),
+  etcd: async (only) => await (await import('./etcd/etcd.ts')).etcdCommand(only),
   certificates: async () => (await import('./certificates.ts')).certificatesCommand(),
   schema: async () => (await import('./schema.ts')).schemaCommand(),
   render: async () => (await import('./render.ts')).renderCommand(),
@@ -20,14 +21,14 @@ const commands: Record<string, () => Promise<Command>> = {
   sim: async () => (await import('./sim.ts')).simCommand(),
 };
 
-/** The program with the command called `only`, or with all of them. */
-export async function createProgram(only?: string): Promise<Command> {
+/** The program with the command called `only`, of a group with the one called `sub`; or with all of them. */
+export async function createProgram(only?: string, sub?: string): Promise<Command> {
   const program = new Command('hale')
     .description('keeps the Kubernetes API reachable at one address while control-plane nodes fail, and proves it')
     .version(readVersion())
     .enablePositionalOptions();
   const wanted = only === undefined ? undefined : commands[only];
-  for (const load of wanted === undefined ? Object.values(commands) : [wanted]) program.addCommand(await load());
+  for (const load of wanted === undefined ? Object.values(commands) : [wanted]) program.addCommand(await load(sub));
   for (const command of allCommands(program)) command.exitOverride().showHelpAfterError('see --help');
   return program;
 }
@@ -44,7 +45,7 @@ async function main(): Promise<void> {
     process.exit();
   });
   try {
-    await (await createProgram(process.argv[2])).parseAsync();
+    await (await createProgram(process.argv[2], process.argv[3])).parseAsync();
   } catch (error) {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
     else if (error instanceof HaleError) {

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { hostPort } from '../base/address.ts';
 import { isAlarm } from '../core/etcd/alarms.ts';
-import type { EtcdEndpointStatus } from '../drivers/etcd/cluster-status.ts';
+import type { EtcdEndpointStatus } from '../core/etcd/rows.ts';
 import type { ControlPlaneStatus } from '../drivers/kubernetes/control-plane.ts';
 import type { AgentStatus, NodeStatus } from '../ports/control.ts';
 import { renderControlPlane } from './render-control-plane.ts';
@@ -11,6 +11,8 @@ export interface Status extends AgentStatus {
   etcd: EtcdEndpointStatus[];
   /** Alarms of etcd, each in a sentence with the way out. */
   etcdAlarms: string[];
+  /** What is wrong with the newest snapshot of etcd, in a sentence. */
+  snapshot: string | null;
   controlPlane: ControlPlaneStatus;
   /** What is wrong with this host's certificates, each in a sentence. */
   certificates: string[];

@@ -11,6 +11,7 @@ export function statusFindings(status: Known): string[] {
     ...apiserverFindings(status),
     ...etcdFindings(status),
     ...status.etcdAlarms.map((text) => `etcd ${text}`),
+    ...(status.snapshot === null ? [] : [status.snapshot]),
     ...status.certificates.map((text) => `certificate ${text}`),
   ];
 }

@@ -1,24 +1,30 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
-import { hostPort } from '../base/address.ts';
 import { EXIT_FINDING, HaleError } from '../base/error.ts';
 import { apiserverTargets } from '../core/cluster/names.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
 import { alarmsOf, alarmText } from '../core/etcd/alarms.ts';
+import type { EtcdEndpointStatus } from '../core/etcd/rows.ts';
+import { snapshotProblem } from '../core/etcd/snapshot/last-save.ts';
 import { certificateProblems } from '../core/pki/certificate.ts';
 import { PKI_DIR } from '../core/render/paths.ts';
 import { askAnyStatus } from '../drivers/control/client.ts';
-import { type EtcdEndpointStatus, readEtcdStatus } from '../drivers/etcd/cluster-status.ts';
+import { accessOf } from '../drivers/etcd/access.ts';
 import { readControlPlane } from '../drivers/kubernetes/control-plane.ts';
 import { readCertificates } from '../drivers/pki/read.ts';
+import { newestSnapshot } from '../engine/etcd/newest-snapshot.ts';
 import { CONTROL_SOCKET, type NodeStatus } from '../ports/control.ts';
+import { readEtcdRows } from './etcd/read-rows.ts';
 import { DEFAULT_CONFIG, readClusterFile } from './read-cluster.ts';
+import { withEtcd } from './etcd/options.ts';
 import { isNode, renderNodeStatus, renderStatus, type Status } from './render-status.ts';
 import { statusFindings } from './status-findings.ts';
 import { addDeepOptions, type DeepOptions, showDeep } from './status-deep.ts';
 
 const WATCH_INTERVAL_MS = 1000;
+/** As long as a member may take for its status. */
+const SNAPSHOT_TIMEOUT_MS = 2000;
 
 interface StatusOptions extends DeepOptions {
   config: string;
@@ -59,9 +65,27 @@ async function readStatus(cluster: Cluster): Promise<Status | NodeStatus> {
   }
   // A node has no certificate for etcd, and no credentials.
   if (isNode(status)) return status;
-  const [etcd, controlPlane] = await Promise.all([readEtcdStatus(etcdOf(cluster)), readControlPlane(controlPlaneOf(cluster))]);
-  const known = { ...status, etcd, etcdAlarms: alarmTexts(cluster, etcd), controlPlane, certificates: certificateFindings(cluster) };
+  const [etcd, controlPlane, snapshot] = await Promise.all([
+    readEtcdRows(accessOf(cluster)),
+    readControlPlane(controlPlaneOf(cluster)),
+    snapshotFinding(cluster),
+  ]);
+  const certificates = certificateFindings(cluster);
+  const known = { ...status, etcd, etcdAlarms: alarmTexts(cluster, etcd), snapshot, controlPlane, certificates };
   return { ...known, findings: statusFindings(known) };
+}
+
+/** Null when nothing is wrong with the newest snapshot, and when etcd does not say: that is told of etcd itself. */
+async function snapshotFinding(cluster: Cluster): Promise<string | null> {
+  const { everyMinutes, alertAfterMinutes } = cluster.etcd.snapshots;
+  if (everyMinutes === undefined && alertAfterMinutes === undefined) return null;
+  try {
+    const record = await withEtcd({ access: accessOf(cluster), timeoutMs: SNAPSHOT_TIMEOUT_MS }, newestSnapshot);
+    const problem = snapshotProblem(record, { nowMs: Date.now(), ...cluster.etcd.snapshots });
+    return problem === undefined ? null : `${problem.says}: ${problem.wayOut}`;
+  } catch {
+    return null;
+  }
 }
 
 /** A member of stacked etcd is called by its host. */
@@ -83,12 +107,6 @@ function certificateFindings(cluster: Cluster): string[] {
   return existsSync(PKI_DIR)
     ? readCertificates(PKI_DIR).flatMap((file) => certificateProblems(file, options).map(({ text }) => `${file.name}: ${text}`))
     : [];
-}
-
-function etcdOf(cluster: Cluster) {
-  const { topology, clientPort, endpoints, caFile, certFile, keyFile } = cluster.etcd;
-  const stacked = cluster.controlPlane.hosts.map((host) => `https://${hostPort(host.addresses[0]?.address as string, clientPort)}`);
-  return { endpoints: topology === 'stacked' ? stacked : endpoints, caFile, certFile, keyFile };
 }
 
 function show(status: Status | NodeStatus, options: StatusOptions): void {

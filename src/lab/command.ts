@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { HaleError } from '../base/error.ts';
 import { sendSignal } from './process.ts';
 
@@ -10,7 +12,8 @@ export interface CommandResult {
 }
 
 export interface CommandOptions {
-  input?: string;
+  /** A stream is passed on as it comes. */
+  input?: string | AsyncIterable<Uint8Array>;
   env?: Readonly<Record<string, string>>;
   signal?: AbortSignal;
 }
@@ -43,9 +46,15 @@ export function run(argv: readonly string[], options: CommandOptions = {}): Prom
     child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
     // A program may end without reading its input.
     child.stdin.on('error', () => undefined);
-    child.stdin.end(options.input ?? '');
+    let broken: unknown;
+    if (typeof options.input === 'object') {
+      pipeline(Readable.from(options.input), child.stdin).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_PREMATURE_CLOSE') broken = error;
+      });
+    } else child.stdin.end(options.input ?? '');
     child.on('error', reject);
     child.on('close', (code, signal) => {
+      if (broken !== undefined) reject(broken as Error);
       options.signal?.removeEventListener('abort', abort);
       const status = code ?? 128 + (SIGNAL_NUMBERS[signal ?? ''] ?? 0);
       resolve({ code: status, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() });

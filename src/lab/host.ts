@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { HaleError } from '../base/error.ts';
+import { type BootEntry, openBootList } from './boot-list.ts';
 import { hostCgroup, joinArgv, removeHostCgroup } from './cgroup.ts';
 import { CLEAN_ENVIRONMENT, run, type CommandOptions, type CommandResult } from './command.ts';
 import { readJson, readOptional, writeJson } from './folder.ts';
@@ -39,21 +40,21 @@ export interface LabHost extends HostPlan {
   powerOff(): Promise<void>;
   /** Switches the host on and starts the daemons that were to be started at boot. Harmless when it is on. */
   boot(): Promise<void>;
-  /** Starts a daemon that was given to `spawn` with `atBoot` once more. Harmless when it runs. */
+  /** Starts a daemon that was given to `spawn` with `atBoot` once more. Harmless when it runs, and when it is held. */
   restart(name: string): Promise<void>;
-}
-
-interface BootEntry {
-  name: string;
-  argv: readonly string[];
-  env?: Readonly<Record<string, string>>;
+  /** Whether the daemon is one that starts at boot, held or not. */
+  has(name: string): boolean;
+  /** From now on neither a boot nor `restart` starts the daemon. */
+  hold(name: string): void;
+  /** Undoes `hold`, and starts the daemon; `extra` come after its own arguments for this one start. Harmless when it runs. */
+  release(name: string, extra?: readonly string[]): Promise<void>;
 }
 
 export function openHost(plan: HostPlan, options: { folder: string; lan: Switch }): LabHost {
   const { folder, lan } = options;
   const machine = { name: plan.name, folder, kind: 'host' as const };
-  const bootFile = join(folder, 'boot.json');
-  const bootEntries = (): BootEntry[] => readJson<BootEntry[]>(bootFile) ?? [];
+  const boot = openBootList(join(folder, 'boot.json'));
+  const bootEntry = (name: string): BootEntry | undefined => boot.all().find((entry) => entry.name === name);
   const daemon = (name: string): NamespaceProcess | undefined => findDaemon(folder, name);
   const start = async (entry: BootEntry): Promise<void> => {
     if (daemon(entry.name) === undefined) await startDaemon({ init: requireInit(machine), folder, entry });
@@ -66,7 +67,7 @@ export function openHost(plan: HostPlan, options: { folder: string; lan: Switch 
     exec: async (argv, execOptions) => await run([...enter(folder, requireInit(machine)), ...argv], execOptions),
     spawn: async (name, argv, spawnOptions = {}) => {
       const entry = { name, argv, ...(spawnOptions.env === undefined ? {} : { env: spawnOptions.env }) };
-      if (spawnOptions.atBoot) writeJson(bootFile, [...bootEntries().filter((other) => other.name !== name), entry]);
+      if (spawnOptions.atBoot) boot.put(entry);
       await start(entry);
     },
     signal: (name, signal) => {
@@ -101,11 +102,18 @@ export function openHost(plan: HostPlan, options: { folder: string; lan: Switch 
         await lan.connect(plan, init);
         writeJson(join(folder, 'booted.json'), init);
       }
-      for (const entry of bootEntries()) await start(entry);
+      for (const entry of boot.all()) if (!entry.held) await start(entry);
     },
     restart: async (name) => {
-      const entry = bootEntries().find((candidate) => candidate.name === name);
-      if (entry !== undefined) await start(entry);
+      const entry = bootEntry(name);
+      if (entry !== undefined && !entry.held) await start(entry);
+    },
+    has: (name) => bootEntry(name) !== undefined,
+    hold: boot.hold,
+    release: async (name, extra = []) => {
+      boot.free(name);
+      const entry = bootEntry(name);
+      if (entry !== undefined) await start({ ...entry, argv: [...entry.argv, ...extra] });
     },
   };
 }

@@ -13,7 +13,7 @@ import { createLabFolder, labFolder, labNames, readJson, removeLabFolder, writeJ
 import { openHost, type LabHost } from './host.ts';
 import { endInit, readInit, startInit } from './init.ts';
 import { hostPlans, planLab, type LabDatapath, type LabElection, type LabFamilies, type LabPlan } from './plan.ts';
-import { findEtcd } from './services.ts';
+import { findEtcd } from './etcd-programs.ts';
 import { startAgents, startApiservers, startControllers, startEtcd } from './start.ts';
 import { openSwitch, type Switch } from './switch.ts';
 
@@ -35,6 +35,8 @@ export interface LabOptions {
   election?: LabElection;
   /** Folder with the Kubernetes programs, or `stand-in`; without it PATH and the cache are searched, and the stand-in is the last resort. */
   kubernetes?: string;
+  /** Folder with the program etcd, 3.4 to 3.7; without it that on PATH serves. */
+  etcd?: string;
   /** What to start; everything by default. */
   services?: readonly LabService[];
   progress?: (line: string) => void;
@@ -73,7 +75,7 @@ export interface Lab {
 /** Makes a lab and starts its services. On failure, and when aborted, nothing of it is left. */
 export async function createLab(options: LabOptions = {}): Promise<Lab> {
   const { name = 'demo', services = LAB_SERVICES, progress = () => undefined, signal } = options;
-  const [kubernetes, etcd] = await Promise.all([findKubernetes(options.kubernetes), findEtcd()]);
+  const [kubernetes, etcd] = await Promise.all([findKubernetes(options.kubernetes), findEtcd(options.etcd)]);
   const plan = planLab({
     name,
     hosts: options.hosts ?? 3,

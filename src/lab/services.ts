@@ -1,13 +1,10 @@
 import { join } from 'node:path';
 import { hostPort } from '../base/address.ts';
 import { assert } from '../base/assert.ts';
-import { HaleError } from '../base/error.ts';
 import type { Service } from '../core/render/service.ts';
 import { renderSystemdHost, type SystemdHost } from '../core/render/systemd/host.ts';
 import { packageFolder, programFile } from '../drivers/program.ts';
-import { runOrFail } from './command.ts';
 import { clusterOf } from './configuration.ts';
-import { findProgram } from './find-program.ts';
 import { APISERVER_PORT, bindOf, type HostPlan, type LabPlan } from './plan.ts';
 
 const PKI = '/etc/kubernetes/pki';
@@ -78,17 +75,4 @@ export function awaitReadyArgv(options: { urls: readonly string[]; ca: string; c
 
 export function undoArgv(options: { lab: string; fault: string }): string[] {
   return [...programArgv('lab/undo'), options.lab, options.fault];
-}
-
-export async function findEtcd(): Promise<LabPlan['etcd']> {
-  const path = findProgram('etcd');
-  if (path === undefined) {
-    throw new HaleError({
-      code: 'lab_etcd_not_found',
-      kind: 'world',
-      message: 'the program etcd is not installed',
-      remedy: 'apt-get install etcd-server',
-    });
-  }
-  return { path, version: /etcd Version: (\S+)/.exec(await runOrFail([path, '--version']))?.[1] ?? 'unknown' };
 }

@@ -1,3 +1,7 @@
+import type { EtcdMember, EtcdMemberStatus } from '../core/etcd/member.ts';
+
+export type { EtcdMember, EtcdMemberStatus } from '../core/etcd/member.ts';
+
 /** etcd's v3 API (etcd 3.4 to 3.7), as far as hale uses it. Every call fails with a HaleError within its deadline, or succeeds. */
 export interface Etcd {
   /** Linearizable read of one key, or of [key, rangeEnd). */
@@ -11,6 +15,7 @@ export interface Etcd {
    * Ends when `signal` aborts. Throws `etcd_compacted` when the start is gone, another HaleError when no endpoint answers.
    */
   watch(key: Uint8Array, options: EtcdWatchOptions): AsyncIterable<EtcdWatchBatch>;
+  /** Linearizable from etcd 3.5 on: needs a quorum. */
   members(): Promise<EtcdMember[]>;
   /** What one member says about itself, asked at its own client URL. */
   status(endpointUrl: string): Promise<EtcdMemberStatus>;
@@ -24,6 +29,10 @@ export interface EtcdRangeOptions {
   revision?: number;
   /** No limit when absent. */
   limit?: number;
+  /** Leaves the values empty. */
+  keysOnly?: boolean;
+  /** Whatever the member that is asked has, which may be old: needs no quorum. */
+  serializable?: boolean;
 }
 
 export interface EtcdKeyValue {
@@ -38,6 +47,8 @@ export interface EtcdRange {
   /** Of the store when it was read, not of the keys. */
   revision: number;
   kvs: EtcdKeyValue[];
+  /** All in the range, with those beyond `limit`. */
+  count: number;
   /** Whether `limit` cut the answer. */
   more: boolean;
 }
@@ -48,7 +59,10 @@ export interface EtcdTxn {
   success: readonly EtcdOperation[];
 }
 
-export type EtcdOperation = { put: { key: Uint8Array; value: Uint8Array } } | { delete: { key: Uint8Array; rangeEnd?: Uint8Array } };
+/** `lease`: the key goes with it. */
+export type EtcdOperation =
+  | { put: { key: Uint8Array; value: Uint8Array; lease?: bigint } }
+  | { delete: { key: Uint8Array; rangeEnd?: Uint8Array } };
 
 export interface EtcdWatchOptions {
   rangeEnd?: Uint8Array;
@@ -77,29 +91,4 @@ export interface EtcdWatchEvent {
   kv: EtcdKeyValue;
   /** Before the change, when it existed and is not compacted. */
   previous: EtcdKeyValue | undefined;
-}
-
-export interface EtcdMember {
-  /** Hexadecimal, as etcdctl prints it; ids exceed 2^53. */
-  id: string;
-  /** Empty until the member has started for the first time. */
-  name: string;
-  peerUrls: string[];
-  clientUrls: string[];
-  isLearner: boolean;
-}
-
-export interface EtcdMemberStatus {
-  memberId: string;
-  /** Undefined while the member knows no leader. */
-  leaderId: string | undefined;
-  raftTerm: number;
-  raftIndex: number;
-  raftAppliedIndex: number;
-  revision: number;
-  dbSizeBytes: number;
-  dbSizeInUseBytes: number;
-  isLearner: boolean;
-  version: string;
-  errors: string[];
 }

@@ -144,8 +144,12 @@ describe.skipIf(labImpossible !== undefined)(`election: etcd ${labImpossible ?? 
     await awaitSteady(lab, STEADY);
     for (const host of lab.controlPlane) host.signal('etcd', 'STOP');
     await untilNobody();
-    const [status] = await statuses(lab);
-    expect(status?.whyNotHolding).toMatch(/owns? etcd key .* only its owner may hold the address; etcd .* failed/);
+    // Who did not own the record learns by its next look that etcd fails.
+    await until(
+      async () => (await statuses(lab))[0]?.whyNotHolding ?? '',
+      (why) => /owns? etcd key .* only its owner may hold the address; etcd .* failed/.test(why),
+      'status says why',
+    );
     for (const host of lab.controlPlane) host.signal('etcd', 'CONT');
     await untilHeld('a host holds again', ({ record }) => record?.owned === true);
     await awaitSteady(lab, STEADY);

@@ -10,7 +10,9 @@ import { readCluster } from '../../src/core/cluster/read.ts';
 import type { LabHost } from '../../src/lab/host.ts';
 import { createLab, type Lab, listLabs, openLab, removeLab } from '../../src/lab/lab.ts';
 import { canRunLab } from '../../src/lab/privileges.ts';
+import { etcdCache } from '../../src/lab/etcd-programs.ts';
 import { identify } from '../../src/lab/process.ts';
+import { etcdProblem } from '../support/etcd-programs.ts';
 
 const capability = await canRunLab();
 /** In a user namespace nobody may make cgroups, and a lab goes without. */
@@ -53,6 +55,36 @@ describe.skipIf(!capability.ok || capability.how !== 'root')('lab', () => {
         expect.objectContaining({ address: `fd66::${id}` }),
       ]),
     );
+  });
+
+  test('another etcd than that on PATH must be in the folder given, and of a release that hale knows', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'hale-lab-test-'));
+    try {
+      await expect(createLab({ name: 'b', etcd: folder })).rejects.toMatchObject({ code: 'lab_etcd_not_in_folder', kind: 'usage' });
+      writeFileSync(join(folder, 'etcd'), '#!/bin/sh\necho etcd Version: 3.3.27\n', { mode: 0o755 });
+      await expect(createLab({ name: 'b', etcd: folder })).rejects.toMatchObject({ code: 'lab_etcd_unknown_release' });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+    expect(listLabs().map(({ name }) => name)).toEqual(['a']);
+  });
+
+  test.skipIf(etcdProblem('3.6') !== undefined)(`runs the etcd of a folder ${etcdProblem('3.6') ?? ''}`, async () => {
+    const other = await createLab({ name: 'b', etcd: etcdCache('3.6'), services: ['etcd'] });
+    try {
+      const [cp1] = other.controlPlane as [LabHost];
+      const read = readCluster(readFileSync(join(cp1.folder, 'etc/hale/cluster.yaml'), 'utf8'), 'cluster.yaml');
+      expect(read.ok && read.cluster.etcd.version).toBe('3.6');
+      const file = (name: string) =>
+        `--${name}=/etc/kubernetes/pki/etcd/${name === 'cacert' ? 'ca.crt' : `server.${name === 'cert' ? 'crt' : 'key'}`}`;
+      const tls = ['cacert', 'cert', 'key'].map(file);
+      const { stdout } = await cp1.exec([join(etcdCache('3.6'), 'etcdctl'), ...tls, 'endpoint', 'status', '--cluster', '-w', 'json']);
+      const statuses = JSON.parse(stdout) as { Status: { version: string; dbSizeQuota: number } }[];
+      const seen = statuses.map(({ Status }) => [Status.version, Status.dbSizeQuota]);
+      expect(seen).toEqual(other.controlPlane.map(() => [other.plan.etcd.version, 8 * 1024 ** 3]));
+    } finally {
+      await other.down();
+    }
   });
 
   test('hosts and client reach each other over both families', async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { EtcdEndpointStatus } from '../../src/drivers/etcd/cluster-status.ts';
+import type { EtcdEndpointStatus } from '../../src/core/etcd/rows.ts';
 import { packageFolder } from '../../src/drivers/program.ts';
 import type { LabHost } from '../../src/lab/host.ts';
 import { createLab, type Lab, listLabs, removeLab } from '../../src/lab/lab.ts';

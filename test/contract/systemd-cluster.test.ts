@@ -114,6 +114,21 @@ describe.skipIf(problem !== undefined)(`three hosts${problem === undefined ? '' 
     for (const host of cluster.hosts) for (const unit of UNITS) expect(await host.journal(unit)).not.toMatch(/deprecated/i);
   });
 
+  test('with a schedule in cluster.yaml one host takes the snapshot that is due, within what its unit allows', async () => {
+    await cluster.shell(`sed -i 's/^etcd:/&\\n  snapshots: { everyMinutes: 60 }/' cluster.yaml
+      hale render cluster.yaml --out tree --force
+      for host in cp1 cp2 cp3; do
+        tar -C tree/$host --owner=root --group=root -cf - etc | ssh root@$host tar -C / --no-overwrite-dir -xpf -
+        ssh root@$host 'systemd-tmpfiles --create && systemctl daemon-reload && systemctl restart hale-agent'
+      done`);
+    const taken = async () => {
+      const lists = await Promise.all(cluster.hosts.map(({ machine }) => machine.run(['ls', '/var/lib/hale/snapshots'])));
+      return lists.flatMap(({ stdout }) => stdout.split('\n').filter((name) => name.endsWith('.db')));
+    };
+    expect(await until(taken, (names) => names.length > 0, 'a snapshot is there')).toHaveLength(1);
+    await untilWhole();
+  });
+
   test('clients that keep one HTTP/2 connection are asked to open another now and then (--goaway-chance)', async () => {
     // One in a thousand: this many without it are as good as impossible.
     const limit = 20_000;

@@ -182,7 +182,9 @@ describe.skipIf(problem !== undefined)(`a lab of three hosts with real API serve
           await expectUnmoved(before);
           const { etcdAlarms, backends } = await haleStatus(lab, another(lab, host));
           expect(etcdAlarms).toEqual([
-            expect.stringMatching(new RegExp(`^alarm NOSPACE of ${host.name} \\(member [0-9a-f]+\\): .*compact.*defrag.*alarm disarm`)),
+            expect.stringMatching(
+              new RegExp(`^alarm NOSPACE of ${host.name} \\(member [0-9a-f]+\\): .*compact.*defrag.*hale etcd reclaim-space`),
+            ),
           ]);
           expect(backends.map(({ state }) => state)).toEqual(['ready', 'ready', 'ready']);
           // docs/guide/etcd.md

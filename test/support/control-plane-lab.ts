@@ -40,17 +40,12 @@ export async function haleStatus(lab: Lab, host: LabHost, wrap = (argv: readonly
   return JSON.parse(json.stdout) as Status;
 }
 
-/** Waits until every agent keeps new connections from an API server, and has said why. */
+/** Waits until every agent keeps new connections from an API server, and says why. */
 export async function leavesBalancer(lab: Lab, host: LabHost, why: RegExp): Promise<void> {
   const look = () => Promise.all(lab.controlPlane.map(async (one) => (await agentStatus(one))?.backends.find((b) => b.name === host.name)));
-  // On busy cores an answer may come too late now and then, and is followed by another that does not.
-  const said = new Set<number>();
   await becomes(`${host.name} leaves the balancer`, {
     look,
-    wanted: (seen) => {
-      for (const [i, backend] of seen.entries()) if (backend !== undefined && why.test(backend.reason)) said.add(i);
-      return said.size === seen.length && seen.every((backend) => backend !== undefined && backend.state !== 'ready');
-    },
+    wanted: (seen) => seen.every((backend) => backend !== undefined && backend.state !== 'ready' && why.test(backend.reason)),
   });
 }
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
-const HALE = join(import.meta.dirname, '../../hale');
+export const HALE = join(import.meta.dirname, '../../hale');
 
 export interface HaleRun {
   code: number | null;

@@ -25,6 +25,7 @@ const LAYERS: Record<string, readonly string[]> = {
   sim: ['base', 'core', 'ports', 'engine'],
   lab: ['base', 'core', 'ports', 'engine', 'drivers', 'sim'],
   agent: ['base', 'core', 'ports', 'engine', 'drivers'],
+  library: ['base', 'core', 'ports', 'engine', 'drivers'],
   cli: ['base', 'core', 'ports', 'engine', 'drivers', 'sim', 'lab', 'agent'],
 };
 

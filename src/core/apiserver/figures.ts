@@ -1,4 +1,5 @@
-import { histogramQuantile, observations, type Buckets, type Quantile } from './histogram.ts';
+import { histogramQuantile, observations, type Buckets, type Quantile } from '../prometheus/histogram.ts';
+import { gauge, type Growth, grown } from '../prometheus/scrape.ts';
 import type { MetricName } from './metrics.ts';
 import { missingMetrics, type Scrape } from './scrape.ts';
 
@@ -114,23 +115,6 @@ function wentBack(first: Scrape, second: Scrape): boolean {
   return COUNTERS.some((name) => second.series.has(name) && grown(second, first, name).some(({ by }) => by > 0));
 }
 
-interface Growth {
-  labels: readonly string[];
-  bound: number | null;
-  by: number;
-}
-
-/** By how much each series of a counter grew; what the first scrape lacks was 0. */
-function grown(first: Scrape, second: Scrape, name: MetricName): Growth[] {
-  const id = (labels: readonly string[], bound: number | null): string => JSON.stringify([String(bound), ...labels]);
-  const before = new Map((first.series.get(name) ?? []).map(({ labels, bound, value }) => [id(labels, bound), value]));
-  return (second.series.get(name) ?? []).map(({ labels, bound, value }) => ({
-    labels,
-    bound,
-    by: value - (before.get(id(labels, bound)) ?? 0),
-  }));
-}
-
 /** Null after a restart, and where a metric that is always served is missing. */
 function growth({ first, second, restarted }: Pair, name: MetricName): Growth[] | null {
   const isMissing = [first, second].some((scrape) => missingMetrics(scrape).includes(name));
@@ -170,13 +154,6 @@ function latencies(pair: Pair, name: MetricName): Latency[] | null {
     })
     .filter(({ requests }) => requests > 0)
     .toSorted((a, b) => b.requests - a.requests || (a.of < b.of ? -1 : 1));
-}
-
-/** The sum of a gauge's series, or of those whose first label is `label`. */
-function gauge({ series }: Scrape, name: MetricName, label?: string): number | null {
-  const found = series.get(name);
-  if (found === undefined) return null;
-  return found.filter(({ labels }) => label === undefined || labels[0] === label).reduce((total, { value }) => total + value, 0);
 }
 
 function inFlight(scrape: Scrape): Figures['inFlight'] {

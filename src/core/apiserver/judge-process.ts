@@ -1,5 +1,5 @@
 import type { FailureKind, Figures } from './figures.ts';
-import { observations } from './histogram.ts';
+import { observations } from '../prometheus/histogram.ts';
 import { lack, percent, type About, type Judgement, type Thresholds } from './judgement.ts';
 
 export function judgeMemory(

@@ -1,19 +1,9 @@
+import type { Metric, Metrics } from '../prometheus/scrape.ts';
+
 /*
  * The metrics of kube-apiserver that figures are made of, by the names of their samples (Kubernetes 1.36, "Kubernetes Metrics Reference").
  * docs/guide/apiserver.md lists them, and a test compares both with a real one.
  */
-
-interface Metric {
-  type: 'counter' | 'gauge' | 'histogram';
-  /** Samples that agree in these labels are added up. */
-  labels: readonly string[];
-  /** What it tells, for the documentation. */
-  tells: string;
-  /** Only served once something was counted: not there means none. */
-  appearsLater?: true;
-  /** A sample with such labels is left out. */
-  leaveOut?: (labels: ReadonlyMap<string, string>) => boolean;
-}
 
 const HEALTH_PATHS = ['/healthz', '/livez', '/readyz'];
 /** Every balancer asks every API server, which would hide how unevenly the clients' requests are spread. */
@@ -78,5 +68,5 @@ const metrics = {
 } as const satisfies Record<string, Metric>;
 
 export type MetricName = keyof typeof metrics;
-export const METRICS: Readonly<Record<MetricName, Metric>> = metrics;
+export const METRICS: Metrics<MetricName> = metrics;
 export const METRIC_NAMES = Object.keys(METRICS) as MetricName[];

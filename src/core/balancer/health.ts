@@ -53,7 +53,7 @@ export interface BackendHealth {
   against: number;
   /** Since when it takes connections and does not answer. */
   silentSince?: number;
-  /** A probe took longer than it may, and none has found it ready in time since. Between two that wait for etcd, an API server tells the last failure at once. */
+  /** A probe took longer than it may, and since then none has found it ready in time, or gone. Between two that wait for etcd, an API server tells the last failure at once. */
   isSlow: boolean;
   /** Until when a refused connection is part of the shutdown that it told; 0 when it told none. */
   closingUntil: number;
@@ -82,7 +82,9 @@ export function receiveProbe(
   const { startedAt, now, timing } = context;
   if (result.outcome === 'silent')
     return receiveSilence({ ...health, isSlow: true, silentSince: silentSince ?? startedAt }, result.reason, { now, timing });
-  const isSlow = now - startedAt > timing.timeoutMs || (health.isSlow && result.outcome !== 'ready');
+  const isLate = now - startedAt > timing.timeoutMs;
+  // Where nobody is there any more, nothing is waited for.
+  const isSlow = stateAfter(result.outcome) !== 'dead' && (isLate || (health.isSlow && result.outcome !== 'ready'));
   const closingUntil = result.outcome === 'leaving' ? now + CLOSING_MS : health.closingUntil;
   const isClosing = result.outcome === 'refused' && now < closingUntil;
   const wanted = isClosing ? 'draining' : stateAfter(result.outcome);

@@ -40,6 +40,7 @@ function typeText(node: JsonSchema): string {
   if (node.type === 'integer') return `integer ${node.minimum}–${node.maximum}`;
   if (node.type === 'array') return `list of ${(node.items as JsonSchema).type === 'object' ? 'mappings' : 'strings'}`;
   if (node.type === 'object') return 'mapping';
+  if (node.type === 'boolean') return '`true`, `false`';
   // Only `oneOrTwo` (values.ts) makes a choice of types.
   return node.type === undefined ? 'string, or list of one or two' : 'string';
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { defaultProxySettings } from '../balancer/proxy.ts';
 import { kubernetes, lease, thresholds } from './kubernetes.ts';
+import { snapshots } from './snapshots.ts';
 import {
   dnsLabel,
   dnsName,
@@ -20,6 +21,9 @@ import {
  * cluster.yaml, defined once: the types, the defaults, `hale schema` and docs/reference/cluster.md all come
  * from here. Rules that span several keys are in checks.ts.
  */
+
+/** Release lines of etcd that hale knows. */
+export const ETCD_RELEASES = ['3.4', '3.5', '3.6', '3.7'] as const;
 
 const endpoint = z
   .strictObject({
@@ -146,7 +150,7 @@ const etcd = z
     keyFile: filePath('/etc/kubernetes/pki/etcd/healthcheck-client.key')
       .default('/etc/kubernetes/pki/etcd/healthcheck-client.key')
       .describe('Key of the client certificate for etcd, on each host.'),
-    version: z.enum(['3.4', '3.5', '3.6', '3.7']).default('3.6').describe('Release of stacked etcd, whose flags differ.'),
+    version: z.enum(ETCD_RELEASES).default('3.6').describe('Release of stacked etcd, whose flags differ.'),
     dataDir: filePath('/var/lib/etcd').default('/var/lib/etcd').describe('Where stacked etcd keeps its data.'),
     disk: z
       .enum(['ssd', 'slow'])
@@ -158,6 +162,7 @@ const etcd = z
       .describe(
         'How far apart the members of stacked etcd are: `rack` for round trips of up to 1 ms, `zone` up to 10 ms, `region` up to 50 ms. It sets heartbeat interval and election timeout.',
       ),
+    snapshots,
   })
   .prefault({})
   .describe('The etcd cluster behind the API servers.');

@@ -1,5 +1,9 @@
 /** Alarms of etcd, which last until somebody disarms them (etcd.io, "Maintenance"). */
 
+/** By their numbers on the wire (rpc.proto, AlarmType). */
+export const ALARM_NAMES = ['NONE', 'NOSPACE', 'CORRUPT'] as const;
+export type AlarmName = (typeof ALARM_NAMES)[number];
+
 /** What a member said of itself. */
 interface MemberWords {
   /** Hexadecimal. */
@@ -43,10 +47,10 @@ export function alarmText({ alarm, memberId, dbSizeBytes }: EtcdAlarm, name: str
   const whose = `alarm ${alarm} of ${name === undefined ? `member ${memberId}` : `${name} (member ${memberId})`}`;
   if (alarm === 'NOSPACE') {
     const size = dbSizeBytes === null ? '' : ` of ${(dbSizeBytes / 1024 ** 2).toFixed(1)} MiB`;
-    return `${whose}: its database${size} has reached its quota, and etcd refuses every write of the cluster ("mvcc: database space exceeded") until somebody deletes what fills it, compacts, defragments each member and disarms the alarm: etcdctl compact, defrag, alarm disarm (docs/guide/etcd.md)`;
+    return `${whose}: its database${size} has reached its quota, and etcd refuses every write of the cluster ("mvcc: database space exceeded") until somebody deletes what fills it, compacts, defragments each member and disarms the alarm: all but the first is done by hale etcd reclaim-space (docs/guide/etcd.md)`;
   }
   if (alarm === 'CORRUPT') {
-    return `${whose}: its data is not that of the others, and etcd refuses to serve; compare them with etcdctl endpoint hashkv, remove the member that differs, add it again with an empty folder, then etcdctl alarm disarm (docs/guide/etcd.md)`;
+    return `${whose}: its data is not that of the others, and etcd refuses to serve; hale etcd check names the member that differs; replace it with an empty folder (hale etcd member replace NAME --living), then hale etcd alarm disarm (docs/guide/etcd.md)`;
   }
   return `${whose}: see etcd's documentation, and etcdctl alarm list`;
 }

@@ -16,12 +16,20 @@ const COMPARE_MOD_REVISION = 2;
 
 /** A client of etcd over gRPC with mutual TLS. Connects at the first call, so it can be made while etcd is down. */
 export function createEtcdClient(options: EtcdClientOptions): Etcd {
-  const endpoints = new Endpoints({ urls: options.endpoints, tls: options.tls, timeoutMs: options.timeoutMs ?? 2000 });
+  return etcdOver(openEndpoints(options));
+}
+
+export function openEndpoints({ endpoints, tls, timeoutMs = 2000 }: EtcdClientOptions): Endpoints {
+  return new Endpoints({ urls: endpoints, tls, timeoutMs });
+}
+
+export function etcdOver(endpoints: Endpoints): Etcd {
   return {
     async range(key, { revision = 0, limit = 0, ...rest } = {}) {
       const request = { key, revision: BigInt(revision), limit: BigInt(limit), ...rest };
       const response = await endpoints.call({ operation: 'range', access: 'read' }, ({ kv }, call) => kv.range(request, call));
-      return { revision: revisionOf(response.header), kvs: response.kvs.map(toKeyValue), more: response.more };
+      const { count, more } = response;
+      return { revision: revisionOf(response.header), kvs: response.kvs.map(toKeyValue), count: Number(count), more };
     },
     async put(key, value) {
       const response = await endpoints.call({ operation: 'put', access: 'write' }, ({ kv }, call) => kv.put({ key, value }, call));
@@ -40,7 +48,7 @@ export function createEtcdClient(options: EtcdClientOptions): Etcd {
     watch: (key, watchOptions) => watch(endpoints, key, watchOptions),
     async members() {
       const asked = { operation: 'member list', access: 'read' } as const;
-      const response = await endpoints.call(asked, ({ cluster }, call) => cluster.memberList({}, call));
+      const response = await endpoints.call(asked, ({ cluster }, call) => cluster.memberList({ linearizable: true }, call));
       return response.members.map(toMember);
     },
     async status(endpointUrl) {

@@ -1,8 +1,12 @@
+import { X509Certificate } from 'node:crypto';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { type Client, createClient } from '@connectrpc/connect';
-import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
+import { createGrpcTransport } from '@connectrpc/connect-node';
 import { assert } from '../../base/assert.ts';
+import { HaleError } from '../../base/error.ts';
 import { describeFailure, type EtcdFailure, toHaleError } from './failure.ts';
-import { Cluster, KV, Maintenance, Watch } from './gen/rpc_pb.ts';
+import { Cluster, KV, Lease, Maintenance, Watch } from './gen/rpc_pb.ts';
+import { Sessions } from './sessions.ts';
 
 export interface EtcdTls {
   caPem: string;
@@ -12,9 +16,10 @@ export interface EtcdTls {
 
 export interface Endpoint {
   url: string;
-  session: Http2SessionManager;
+  session: Sessions;
   kv: Client<typeof KV>;
   watch: Client<typeof Watch>;
+  lease: Client<typeof Lease>;
   cluster: Client<typeof Cluster>;
   maintenance: Client<typeof Maintenance>;
 }
@@ -23,21 +28,32 @@ export interface Endpoint {
 const PING_INTERVAL_MS = 5_500;
 const PING_TIMEOUT_MS = 1_000;
 
-function openEndpoint(url: string, tls: EtcdTls): Endpoint {
-  const session = new Http2SessionManager(
-    url,
-    { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS },
-    { ca: tls.caPem, cert: tls.certPem, key: tls.keyPem },
-  );
+function openEndpoint(url: string, secureContext: SecureContext): Endpoint {
+  const session = new Sessions(url, { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS }, { secureContext });
   const transport = createGrpcTransport({ baseUrl: url, sessionManager: session });
   return {
     url,
     session,
     kv: createClient(KV, transport),
     watch: createClient(Watch, transport),
+    lease: createClient(Lease, transport),
     cluster: createClient(Cluster, transport),
     maintenance: createClient(Maintenance, transport),
   };
+}
+
+function secureContextOf({ caPem, certPem, keyPem }: EtcdTls): SecureContext {
+  try {
+    return createSecureContext({ ca: caPem, cert: certPem, key: keyPem });
+  } catch (error) {
+    throw new HaleError({
+      code: 'etcd_credentials_unusable',
+      kind: 'world',
+      message: `authority, certificate and key for etcd do not go together: ${(error as Error).message}`,
+      remedy: 'check that each of the three files is PEM, and that the key is that of the certificate',
+      cause: error,
+    });
+  }
 }
 
 export interface CallOptions {
@@ -51,21 +67,44 @@ type Attempt<T> = (endpoint: Endpoint, options: { timeoutMs: number }) => Promis
 /** Connections to the members, one of them preferred until it fails. */
 export class Endpoints {
   readonly #byUrl = new Map<string, Endpoint>();
-  readonly #urls: readonly string[];
-  readonly #tls: EtcdTls;
+  #urls: readonly string[] = [];
+  /** Made once: to read authority and key anew for each member takes as long as its handshake. */
+  #secureContext: SecureContext | undefined;
+  readonly tls: EtcdTls;
   readonly timeoutMs: number;
   #preferred = 0;
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(options: { urls: readonly string[]; tls: EtcdTls; timeoutMs: number }) {
-    assert(options.urls.length > 0, 'an etcd client has at least one endpoint');
-    this.#urls = options.urls.map((url) => new URL(url).origin);
-    this.#tls = options.tls;
+    this.use(options.urls);
+    this.tls = options.tls;
     this.timeoutMs = options.timeoutMs;
+  }
+
+  /** In place of those before; the one that was preferred stays so if it is among them. */
+  use(urls: readonly string[]): void {
+    assert(urls.length > 0, 'an etcd client has at least one endpoint');
+    const preferred = this.#urls[this.#preferred];
+    this.#urls = urls.map((url) => new URL(url).origin);
+    this.#preferred = Math.max(0, this.#urls.indexOf(preferred ?? ''));
   }
 
   get size(): number {
     return this.#urls.length;
+  }
+
+  /** Aborts when the client is closed, for what has a connection of its own. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  get #closed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  get secureContext(): SecureContext {
+    this.#secureContext ??= secureContextOf(this.tls);
+    return this.#secureContext;
   }
 
   get preferred(): Endpoint {
@@ -76,7 +115,7 @@ export class Endpoints {
     assert(!this.#closed, 'a closed etcd client is not used');
     const known = this.#byUrl.get(url);
     if (known !== undefined) return known;
-    const endpoint = openEndpoint(url, this.#tls);
+    const endpoint = openEndpoint(url, this.secureContext);
     this.#byUrl.set(url, endpoint);
     return endpoint;
   }
@@ -103,9 +142,14 @@ export class Endpoints {
     }
   }
 
+  /** A member by its URL, which need not be one of those that the client was made with. */
+  at(url: string): Endpoint {
+    return this.#endpoint(new URL(url).origin);
+  }
+
   /** Asks this endpoint only. */
   async callAt<T>(url: string, operation: string, attempt: Attempt<T>): Promise<T> {
-    const endpoint = this.#endpoint(new URL(url).origin);
+    const endpoint = this.at(url);
     try {
       return await attempt(endpoint, { timeoutMs: this.timeoutMs });
     } catch (error) {
@@ -115,16 +159,26 @@ export class Endpoints {
 
   /** Notes a failure at `endpoint`: unless etcd itself decided, the next call prefers another. */
   fail(endpoint: Endpoint, error: unknown): EtcdFailure {
-    if (this.#closed) return { endpoint: endpoint.url, code: 'etcd_closed', reason: 'the client was closed', retry: 'none', cause: error };
-    const failure = describeFailure(endpoint.url, error);
+    const failure = this.describe(endpoint, error);
     // Left alone, a connection that never came up would be waited for by every later call.
     if (endpoint.session.state() === 'connecting') endpoint.session.abort();
     if (failure.retry !== 'none' && this.#urls[this.#preferred] === endpoint.url) this.#preferred = (this.#preferred + 1) % this.size;
     return failure;
   }
 
+  /** Why a call at `endpoint` failed. */
+  describe({ url }: Endpoint, error: unknown): EtcdFailure {
+    if (this.#closed) return { endpoint: url, code: 'etcd_closed', reason: 'the client was closed', retry: 'none', cause: error };
+    const failure = describeFailure(url, error);
+    if (failure.code !== 'etcd_certificate_refused') return failure;
+    const { validToDate } = new X509Certificate(this.tls.certPem);
+    return validToDate.getTime() > Date.now()
+      ? failure
+      : { ...failure, reason: `${failure.reason}, which expired on ${validToDate.toISOString()}` };
+  }
+
   close(): void {
-    this.#closed = true;
+    this.#closing.abort();
     for (const endpoint of this.#byUrl.values()) endpoint.session.abort();
   }
 }

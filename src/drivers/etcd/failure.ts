@@ -61,6 +61,7 @@ export function toHaleError(operation: string, failures: readonly EtcdFailure[])
     code: last.code,
     kind: 'world',
     message: `etcd ${operation} failed: ${failures.map(({ endpoint, reason }) => `${endpoint}: ${reason}`).join('; ')}`,
+    ...(failures.length === 1 ? { reason: last.reason } : {}),
     remedy: remedies[last.code],
     cause: last.cause,
   });

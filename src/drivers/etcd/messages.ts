@@ -16,6 +16,11 @@ export function toMember(member: Member): EtcdMember {
   return { id: member.id.toString(16), name, peerUrls, clientUrls, isLearner };
 }
 
+/** An id as the wire has it; ids exceed 2^53. */
+export function fromHex(id: string): bigint {
+  return BigInt(`0x${id}`);
+}
+
 export function toMemberStatus(status: StatusResponse): EtcdMemberStatus {
   return {
     memberId: (status.header?.memberId ?? 0n).toString(16),
@@ -29,6 +34,7 @@ export function toMemberStatus(status: StatusResponse): EtcdMemberStatus {
     isLearner: status.isLearner,
     version: status.version,
     errors: status.errors,
+    quotaBytes: status.dbSizeQuota === 0n ? undefined : Number(status.dbSizeQuota),
   };
 }
 

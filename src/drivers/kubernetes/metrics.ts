@@ -1,7 +1,9 @@
 import { type Agent, type RequestOptions, request } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { printable } from '../../base/printable.ts';
-import { type Scrape, ScrapeReader } from '../../core/apiserver/scrape.ts';
+import { METRICS } from '../../core/apiserver/metrics.ts';
+import type { Scrape } from '../../core/apiserver/scrape.ts';
+import { ScrapeReader } from '../../core/prometheus/scrape.ts';
 import { newAgent } from './client.ts';
 import type { KubernetesAccess } from './kubeconfig.ts';
 
@@ -27,7 +29,7 @@ export class ApiserverMetrics {
 
   /** Reads /metrics as it comes. Its time is that of the answer's begin, when all of it has been gathered. */
   async scrape(timeoutMs: number): Promise<ScrapeResult> {
-    const reader = new ScrapeReader();
+    const reader = new ScrapeReader(METRICS);
     let atMs = 0;
     const accept = 'text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.5';
     const failure = await this.#get('/metrics', {

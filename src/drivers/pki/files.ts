@@ -1,18 +1,4 @@
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  fsyncSync,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  type Stats,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, chownSync, linkSync, lstatSync, mkdirSync, readFileSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { KeyPair } from './authority.ts';
 
@@ -54,16 +40,6 @@ export function writeBeside(path: string, { text, mode, like }: { text: string; 
   if (like !== undefined && process.getuid?.() === 0) chownSync(temporary, like.uid, like.gid);
   chmodSync(temporary, mode);
   return temporary;
-}
-
-/** So that a name which was just given or taken survives a power failure. */
-export function syncFolder(path: string): void {
-  const folder = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
 }
 
 export function readIfThere(path: string): string | undefined {

@@ -1,8 +1,10 @@
 import { linkSync, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { HaleError } from '../../base/error.ts';
 import type { KeyPair } from './authority.ts';
 import { belongsTo, parseCertificates } from './certificates.ts';
-import { CERTIFICATE_MODE, KEY_MODE, isThere, NEW, readIfThere, statIfThere, syncFolder, writeBeside } from './files.ts';
+import { CERTIFICATE_MODE, KEY_MODE, isThere, NEW, readIfThere, statIfThere, writeBeside } from './files.ts';
+import { syncFolder } from '../sync-folder.ts';
 
 /** Of the pair that is being replaced, until the new one is whole. */
 const OLD = '.hale-old';
@@ -23,7 +25,7 @@ export function replacePair(target: string, pair: KeyPair): void {
     for (const path of [key, certificate]) if (isThere(path)) linkSync(path, `${path}${OLD}`);
     renameSync(`${key}${NEW}`, key);
     renameSync(`${certificate}${NEW}`, certificate);
-    syncFolder(target);
+    syncFolder(dirname(target));
   } catch (error) {
     throw notReplaced(target, error, () => takeBack(target));
   }
@@ -50,7 +52,7 @@ export function replaceKubeconfig(path: string, text: string): void {
   const old = statIfThere(path);
   try {
     renameSync(writeBeside(path, { text, mode: keyMode(old?.mode), like: old }), path);
-    syncFolder(path);
+    syncFolder(dirname(path));
   } catch (error) {
     throw notReplaced(path, error, () => rmSync(`${path}${NEW}`, { force: true }));
   }
@@ -73,7 +75,7 @@ export function settlePair(target: string): void {
     ].find(([oneKey, one]) => belongs(oneKey as string, one as string)) ?? [key, certificate];
     renameSync(whole[0] as string, key);
     renameSync(whole[1] as string, certificate);
-    syncFolder(target);
+    syncFolder(dirname(target));
   }
   removeTraces(target);
 }

@@ -1,9 +1,8 @@
 /** The Kubernetes programs of a lab: which they are, and where they are looked for. */
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { HaleError } from '../../base/error.ts';
 import { runOrFail } from '../command.ts';
 import { findProgram } from '../find-program.ts';
+import { programCache } from '../program-cache.ts';
 
 /** What `npm run kubernetes:get` gets. test/kubernetes/go.mod and the default of cluster.yaml say the same. */
 export const KUBERNETES_VERSION = 'v1.36.4';
@@ -21,15 +20,9 @@ export interface Kubernetes {
   programs: Record<(typeof CONTROL_PLANE_PROGRAMS)[number], string>;
 }
 
-/** Where `npm run kubernetes:get` puts programs, outside the repository: they are 600 MB, and the same for every checkout. */
+/** Where `npm run kubernetes:get` puts programs. */
 export function kubernetesCache(): string {
-  const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
-  return join(cache, 'hale', 'kubernetes', `${KUBERNETES_VERSION}-linux-${goArchitecture()}`);
-}
-
-/** As Go and the Kubernetes project call this machine's. */
-export function goArchitecture(): string {
-  return process.arch === 'x64' ? 'amd64' : process.arch;
+  return programCache('kubernetes', KUBERNETES_VERSION);
 }
 
 /** What `--kubernetes` takes instead of a folder. */

@@ -138,6 +138,7 @@ const etcdStatus = toBinary(StatusResponseSchema, {
   raftAppliedIndex: 99n,
   errors: ['NOSPACE'],
   dbSizeInUse: 16_384n,
+  dbSizeQuota: 0n,
   isLearner: false,
 } as Parameters<typeof toBinary<typeof StatusResponseSchema>>[1]);
 

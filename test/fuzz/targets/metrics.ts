@@ -2,8 +2,10 @@
 import { deepEqual, ok } from 'node:assert/strict';
 import { computeFigures } from '../../../src/core/apiserver/figures.ts';
 import { judge } from '../../../src/core/apiserver/judge.ts';
-import { ScrapeReader, type Scrape } from '../../../src/core/apiserver/scrape.ts';
+import { METRICS } from '../../../src/core/apiserver/metrics.ts';
+import type { Scrape } from '../../../src/core/apiserver/scrape.ts';
 import { readCluster } from '../../../src/core/cluster/read.ts';
+import { ScrapeReader } from '../../../src/core/prometheus/scrape.ts';
 import { lineText } from '../refusal.ts';
 import type { Target } from '../target.ts';
 
@@ -27,7 +29,7 @@ const { thresholds } = cluster.cluster;
 
 /** In pieces of `size` characters. */
 function scrapeOf(text: string, { atMs, size }: { atMs: number; size: number }): Scrape {
-  const reader = new ScrapeReader();
+  const reader = new ScrapeReader(METRICS);
   for (let from = 0; from < text.length; from += size) reader.push(text.slice(from, from + size));
   return reader.finish(atMs);
 }

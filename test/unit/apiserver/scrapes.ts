@@ -1,4 +1,6 @@
-import { ScrapeReader, type Scrape } from '../../../src/core/apiserver/scrape.ts';
+import { METRICS } from '../../../src/core/apiserver/metrics.ts';
+import type { Scrape } from '../../../src/core/apiserver/scrape.ts';
+import { ScrapeReader } from '../../../src/core/prometheus/scrape.ts';
 
 /** What an API server at rest serves: every metric that is always there. */
 const AT_REST = `process_start_time_seconds 1.7e+09
@@ -27,7 +29,7 @@ export function histogram(name: string, options: { labels: string; bounds: reado
 }
 
 export function scrapeOf(text: string, atMs: number): Scrape {
-  const reader = new ScrapeReader();
+  const reader = new ScrapeReader(METRICS);
   reader.push(text);
   return reader.finish(atMs);
 }

@@ -106,6 +106,9 @@ test('one that was slow is waited for until it is ready in time, so that what it
   expect(waitsFor(notReady, 10)).toBe(timing.patienceMs);
   expect(waitsFor(ready, 4100)).toBe(timing.patienceMs);
   expect(waitsFor(ready, 10)).toBe(timing.timeoutMs);
+  // Its host dies while it is slow.
+  expect([silent, silent, notReady].map((result) => waitsFor(result, 500)).at(-1)).toBe(timing.patienceMs);
+  expect(waitsFor(unreachable, timing.patienceMs)).toBe(timing.timeoutMs);
 });
 
 test('a refused connection counts at once', () => {

@@ -18,6 +18,7 @@ const member = {
   isLearner: false,
   version: '3.6.1',
   errors: [],
+  quotaBytes: undefined,
 };
 
 const well: Known = {
@@ -58,6 +59,7 @@ const well: Known = {
   },
   certificates: [],
   etcdAlarms: [],
+  snapshot: null,
 };
 
 const [apiserver1, apiserver2] = well.controlPlane.apiservers as [
@@ -134,6 +136,7 @@ describe('what hale status finds', () => {
       etcd({ member: { ...member, leaderId: undefined } }),
       'etcd at https://10.0.0.11:2379 knows no leader: most of its members are not there',
     ],
+    ['a snapshot that is too old', { snapshot: 'the newest is 9 h old' }, 'the newest is 9 h old'],
     ['a certificate', { certificates: ['apiserver: expired on 2026-01-01'] }, 'certificate apiserver: expired on 2026-01-01'],
   ])('%s', (_, change, wanted) => {
     expect(statusFindings({ ...well, ...change })).toEqual([wanted]);

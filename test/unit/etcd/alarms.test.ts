@@ -29,7 +29,7 @@ describe("etcd's alarms", () => {
   test('in words: the alarm, the member, what it means and the way out', () => {
     const full = { alarm: 'NOSPACE', memberId: 'a1', dbSizeBytes: 17_301_504 };
     expect(alarmText(full, 'cp2')).toMatch(
-      /^alarm NOSPACE of cp2 \(member a1\): its database of 16\.5 MiB has reached its quota, .*refuses every write .*compact.*defrag.*alarm disarm/,
+      /^alarm NOSPACE of cp2 \(member a1\): its database of 16\.5 MiB has reached its quota, .*refuses every write .*compact.*defrag.*disarm.*hale etcd reclaim-space/,
     );
     expect(alarmText({ ...full, dbSizeBytes: null }, undefined)).toMatch(/^alarm NOSPACE of member a1: its database has reached/);
     expect(alarmText({ ...full, alarm: 'CORRUPT' }, 'cp2')).toMatch(/^alarm CORRUPT of cp2 \(member a1\): its data .*disarm/);

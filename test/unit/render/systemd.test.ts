@@ -220,4 +220,15 @@ describe('unit files', () => {
     expect(unit('ipvs')).toMatch(/^Wants=modprobe@ip_vs\.service$/m);
     expect(unit('auto')).not.toContain('modprobe');
   });
+
+  test('the agent may write to the folder of snapshots where it takes some, and nowhere else', () => {
+    const folder = '/backup/etcd';
+    const unit = (snapshots: object) => file(render({ etcd: { snapshots } }), '/etc/systemd/system/hale-agent.service');
+    expect(unit({ folder, everyMinutes: 60 })).toContain(`\nReadWritePaths=${folder}\n`);
+    expect(unit({ folder })).not.toContain(folder);
+    expect(unit({ folder, everyMinutes: 60, s3: { bucket: 'backups' } })).not.toContain(folder);
+    const tmpfiles = file(render({ etcd: { snapshots: { folder, everyMinutes: 60 } } }), '/etc/tmpfiles.d/hale.conf');
+    expect(tmpfiles).toMatch(/^d \/backup\/etcd 0700 root root$/m);
+    expect(tmpfiles).not.toContain(`Z ${folder}`);
+  });
 });

@@ -4,13 +4,12 @@ import { configurationWord } from './quoting.ts';
 
 /** Who the daemons run as (sysusers.d(5)), and the folders that are theirs (tmpfiles.d(5)). systemd makes both at boot; see docs/guide/systemd.md for the first time. */
 export function accountFiles(services: readonly Service[]): RenderedFile[] {
-  const own = services.filter(({ user }) => user !== 'root');
-  const users = own.map(({ user, description }) => `u ${user} - "${description}"`);
-  const folders = own.flatMap(({ user, writes }) =>
+  const users = services.filter(({ user }) => user !== 'root').map(({ user, description }) => `u ${user} - "${description}"`);
+  const folders = services.flatMap(({ user, writes }) =>
     writes.map(configurationWord).flatMap((folder) => [
       `d ${folder} 0700 ${user} ${user}`,
       // What an etcd that ran as root, for example kubeadm's, has left there.
-      `Z ${folder} - ${user} ${user}`,
+      ...(user === 'root' ? [] : [`Z ${folder} - ${user} ${user}`]),
     ]),
   );
   return [

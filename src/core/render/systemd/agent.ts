@@ -8,7 +8,8 @@ const KUBERNETES_UNITS = ['etcd.service', 'kube-apiserver.service', 'kubelet.ser
 const STOP_SECONDS = 30;
 
 /** `hale agent` on a control-plane host. */
-export function agentService({ datapath }: Cluster): Service {
+export function agentService({ datapath, etcd: { snapshots } }: Cluster): Service {
+  const savesToFolder = snapshots.everyMinutes !== undefined && snapshots.s3 === undefined;
   return {
     name: 'hale-agent',
     description: 'hale agent: holds the address of the Kubernetes API',
@@ -20,7 +21,7 @@ export function agentService({ datapath }: Cluster): Service {
     user: 'root',
     program: 'hale',
     arguments: ['agent', '--config', '/etc/hale/cluster.yaml'],
-    writes: [],
+    writes: savesToFolder ? [snapshots.folder] : [],
     stopTimeoutSeconds: STOP_SECONDS,
     capabilities: CAPABILITIES,
     hardening: WEAKER,

@@ -76,7 +76,8 @@ function etcdArguments({ cluster, host, token }: EtcdOptions): string[] {
   ];
 }
 
-function peerUrl(host: ClusterHost): string {
+/** Where the other members reach the member of stacked etcd on `host`. */
+export function peerUrl(host: ClusterHost): string {
   return `https://${hostPort(host.addresses[0]?.address as string, PEER_PORT)}`;
 }
 

@@ -54,7 +54,8 @@ export class Fleet {
     await Promise.all([this.#gets?.stop(limit), ...this.#writers.map((writer) => writer.stop(limit))]);
     const writers = this.#writers.map(({ record }) => record);
     const sequences = writers.map(({ final }) => final?.sequence ?? 0);
-    while (!limit.aborted && !this.#watchers.every((watcher) => watcher.hasSeen(sequences))) await sleep(LOOK_AGAIN_MS);
+    const isDone = (watcher: Watcher) => watcher.hasSeen(sequences) && watcher.isWatching;
+    while (!limit.aborted && !this.#watchers.every(isDone)) await sleep(LOOK_AGAIN_MS);
     const endMs = this.#now();
     await Promise.all(this.#watchers.map((watcher) => watcher.stop()));
     return { writers, watchers: this.#watchers.map(({ record }) => record), gets: this.#gets?.records ?? [], stoppedMs, endMs };

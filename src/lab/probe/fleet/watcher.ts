@@ -52,6 +52,11 @@ export class Watcher {
     return sequences.every((sequence, writer) => (this.#sequences[writer] as number) >= sequence);
   }
 
+  /** After a list, which shows it everything, it may not watch yet. */
+  get isWatching(): boolean {
+    return this.record.gaps.at(-1)?.resumedMs !== null;
+  }
+
   async stop(): Promise<void> {
     this.#ended.abort();
     this.#connection.close();
