@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LabHost } from '../../src/lab/host.ts';
 import { createLab, type Lab, listLabs, removeLab } from '../../src/lab/lab.ts';
+import { etcdServes } from '../support/etcd-operation.ts';
 import { untilWithin } from '../support/hale.ts';
 import { labImpossible } from '../support/lab.ts';
 
@@ -73,6 +74,8 @@ describe.skipIf(labImpossible !== undefined)(`a partition while members change $
     const [cp1, cp2, cp5] = ['cp1', 'cp2', 'cp5'].map((name) => lab.host(name)) as [LabHost, LabHost, LabHost];
     const before = await list('cp2');
     await cp5.kill('etcd');
+    // It may have been the leader.
+    await etcdServes(cp1);
     const first = runAt(cp1, REPLACE);
     await untilWithin(PATIENCE_MS, {
       look: () => list('cp2'),

@@ -7,7 +7,7 @@ import type { SnapshotPlace } from '../../core/etcd/snapshot/place.ts';
 import { corruptMembers, type SnapshotSource, snapshotSources } from '../../core/etcd/snapshot/source.ts';
 import type { EtcdView } from '../../core/etcd/view.ts';
 import type { EtcdAccess } from '../../drivers/etcd/access.ts';
-import { encrypted } from '../../drivers/snapshot/age.ts';
+import { checkRecipients, encrypted } from '../../drivers/snapshot/age.ts';
 import { lookAtEtcd } from '../../engine/etcd/look.ts';
 import { saveSnapshot } from '../../engine/etcd/save-snapshot.ts';
 import type { Progress } from '../progress.ts';
@@ -49,9 +49,10 @@ export interface TakenSnapshot {
   notes: readonly string[];
 }
 
-/** Chooses a member, and saves its snapshot. HaleErrors `snapshot_no_member`, `snapshot_member_unknown`, and those of etcd and of the place. */
+/** Chooses a member, and saves its snapshot. HaleErrors `age_recipient_wrong`, `snapshot_no_member`, `snapshot_member_unknown`, and those of etcd and of the place. */
 export async function takeSnapshot(options: TakeOptions): Promise<TakenSnapshot> {
   const { access, timeoutMs } = options;
+  checkRecipients(options.recipients);
   const view = await withEtcd({ access, timeoutMs }, (etcd) => lookAtEtcd({ etcd, urls: access.endpoints }));
   const sources = chosenSources(view, options.member);
   const notes = [...notesOn(view, sources)];

@@ -16,6 +16,11 @@ const NONCE_BYTES = 16;
 const MAX_LINE_BYTES = 8 * 1024;
 const MAX_LINES = 10_000;
 
+/** HaleError `age_recipient_wrong` for one that is no public key (`age1…`). */
+export function checkRecipients(recipients: readonly string[]): void {
+  encrypterFor(recipients);
+}
+
 /** Encrypts for all `recipients` (`age1…`), any one of whom can decrypt. HaleError `age_recipient_wrong` for one that is none. */
 export async function* encrypted(plain: AsyncIterable<Uint8Array>, recipients: readonly string[]): AsyncGenerator<Uint8Array> {
   const { header, fileKey } = await makeHeader(recipients);
@@ -68,14 +73,7 @@ function openChunk(bytes: Buffer, { key, index, isLast }: { key: Buffer; index: 
 }
 
 async function makeHeader(recipients: readonly string[]): Promise<{ header: Uint8Array; fileKey: Uint8Array }> {
-  const encrypter = new Encrypter();
-  for (const recipient of recipients) {
-    try {
-      encrypter.addRecipient(recipient);
-    } catch {
-      throw wrongRecipient(recipient);
-    }
-  }
+  const encrypter = encrypterFor(recipients);
   let fileKey: Uint8Array | undefined;
   const listener = {
     wrapFileKey(key: Uint8Array) {
@@ -87,6 +85,18 @@ async function makeHeader(recipients: readonly string[]): Promise<{ header: Uint
   // Of nothing: the header, a nonce and one empty chunk, of which only the header is used.
   const empty = await encrypter.encrypt(new Uint8Array(0));
   return { header: empty.subarray(0, -NONCE_BYTES - TAG_BYTES), fileKey: fileKey as Uint8Array };
+}
+
+function encrypterFor(recipients: readonly string[]): Encrypter {
+  const encrypter = new Encrypter();
+  for (const recipient of recipients) {
+    try {
+      encrypter.addRecipient(recipient);
+    } catch {
+      throw wrongRecipient(recipient);
+    }
+  }
+  return encrypter;
 }
 
 function wrongRecipient(recipient: string): HaleError {

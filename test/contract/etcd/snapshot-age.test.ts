@@ -87,7 +87,8 @@ describe.skipIf(problem !== undefined)(`snapshots for age's own program ${proble
 
   test('a public key with a wrong letter is refused, and nothing is written', async () => {
     const wrong = `${recipient.slice(0, -1)}${recipient.endsWith('q') ? 'p' : 'q'}`;
-    expect(await hale(save('--recipient', wrong))).toMatchObject({ code: 2, stderr: expect.stringContaining('[age_recipient_wrong]') });
+    const refusal = { code: 2, stderr: expect.stringContaining('[age_recipient_wrong]') };
+    expect(await hale(save('--recipient', recipient, '--recipient', wrong))).toMatchObject(refusal);
     expect((await haleJson<{ snapshots: unknown[] }>(['etcd', 'snapshot', 'list', folder])).snapshots).toHaveLength(1);
   });
 });

@@ -81,10 +81,12 @@ export async function connect(from: HostName = 'client', v: V = 4): Promise<Conn
   const fd = inside(from, () => libc.socket(v === 4 ? libc.AF_INET : libc.AF_INET6, libc.SOCK_STREAM | libc.SOCK_CLOEXEC, 0));
   libc.setsockopt(fd, libc.SOL_SOCKET, SO_SNDTIMEO, new Uint8Array(BigInt64Array.of(BigInt(CONNECT_S), 0n).buffer), 16);
   const to = socketAddress(parseIp(SHARED[v]) as Uint8Array, PORT);
-  if (libc.connect(fd, to, to.length) !== 0) {
-    const reason = libc.errnoName(libc.lastErrno());
+  // A signal breaks off the wait and not the connection: asking again goes on waiting.
+  while (libc.connect(fd, to, to.length) !== 0) {
+    const errno = libc.lastErrno();
+    if (errno === libc.EINTR) continue;
     libc.close(fd);
-    throw new Error(reason);
+    throw new Error(libc.errnoName(errno));
   }
   const socket = new Socket({ fd });
   const ended = new Promise<string>((resolve) => {
