@@ -71,9 +71,10 @@ async function defrag({ etcd, urls, names, options, progress }: DefragCall): Pro
   const settleMs = options.settle * 1000;
   const view = await lookWhenAwake({ etcd, urls, clock: boottime, waitMs: settleMs, at: progress.at });
   progress.end();
+  const memberIds = namedMembers(view, names).map(({ id }) => id);
   const refusal = defragRefusal(view, { pauseAccepted: options.yes === true || options.dryRun === true });
   if (refusal !== null) throw refusal;
-  const plan = planDefrag(view, { memberIds: namedMembers(view, names).map(({ id }) => id), ...worthOf(options) });
+  const plan = planDefrag(view, { memberIds, ...worthOf(options) });
   process.stderr.write(renderDefragPlan(view, plan));
   const report = (await agreedTo(plan, options)) ? await carryOut({ etcd, urls, plan, settleMs, progress }) : null;
   progress.end();

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { arpAnnouncement, arpGratuitousReply, arpProbe, arpRequest } from '../../../src/core/neighbor/arp.ts';
 import { duplicateAddressSolicitation, neighborSolicitation, unsolicitedAdvertisement } from '../../../src/core/neighbor/ndp.ts';
@@ -7,6 +8,7 @@ import { boottime } from '../../../src/drivers/linux/boottime.ts';
 import * as libc from '../../../src/drivers/linux/libc.ts';
 import { synFrame } from '../../../src/lab/probe/syn.ts';
 import { bpfProblem, verdictOf } from '../../support/bpf.ts';
+import { until } from '../../support/hale.ts';
 
 const problem = bpfProblem();
 const DROP = 2;
@@ -105,6 +107,29 @@ describe.skipIf(problem)(`the deadline's programs in the kernel${problem ? `: sk
     expect(verdict('outgoing', syn('10.77.0.1', '10.77.0.100'))).toBe(NEXT);
     expect(verdict('outgoing', arpRequest({ ...from('10.77.0.1'), target: '10.77.0.100' }))).toBe(NEXT);
     expect(verdict('outgoing', neighborSolicitation({ ...from('fd77::1'), target: 'fd77::100' }))).toBe(NEXT);
+  });
+
+  test('signals that come meanwhile keep no program from being loaded', async () => {
+    let handled = 0;
+    const count = (): void => void handled++;
+    process.on('SIGWINCH', count);
+    const sender = spawn(process.execPath, ['-e', `setInterval(() => process.kill(${process.pid}, 'SIGWINCH'), 2)`]);
+    try {
+      await until(
+        () => handled,
+        (times) => times > 0,
+        'signals come',
+      );
+      const instructions = incomingProgram({ addresses: SHARED, mapFd: fds[0] as number, steering: true });
+      for (let i = 0; i < 1000; i++) {
+        const loaded = loadClassifier('hale_test', instructions);
+        expect(loaded).toMatchObject({ ok: true });
+        if (loaded.ok) libc.close(loaded.fd);
+      }
+    } finally {
+      sender.kill();
+      process.off('SIGWINCH', count);
+    }
   });
 
   test('a program that the verifier refuses is declined with its words', () => {

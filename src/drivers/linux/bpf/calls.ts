@@ -15,6 +15,8 @@ const LOG_BYTES = 65_536;
 /** The programs call no helper that asks for a GPL-compatible licence. */
 const LICENSE = Buffer.from('Apache-2.0\0');
 const INSTRUCTION_BYTES = 8;
+/** Of loading a program that signals break off. */
+const ATTEMPTS = 20;
 
 export type Opened = { ok: true; fd: number } | { ok: false; reason: string };
 
@@ -53,16 +55,24 @@ export function loadClassifier(name: string, instructions: Buffer): Opened {
 
 /** When the kernel's verifier refuses the program, the reason ends with the last line of its log. */
 export function loadProgram(program: Program): Opened {
-  const fd = bpf(BPF_PROG_LOAD, programAttributes(program));
+  const fd = load(programAttributes(program));
   if (fd >= 0) return { ok: true, fd };
   const refused = opened(fd, `load program ${program.name}`);
   if (!refused.ok && libc.lastErrno() === libc.EPERM) return refused;
   const log = Buffer.alloc(LOG_BYTES);
-  const again = bpf(BPF_PROG_LOAD, programAttributes(program, log));
+  const again = load(programAttributes(program, log));
   if (again >= 0) return { ok: true, fd: again };
   const lines = log.subarray(0, log.indexOf(0)).toString('latin1').trim().split('\n');
   const words = lines.findLast((line) => !line.startsWith('processed ')) ?? '';
   return refused.ok || words === '' ? refused : { ok: false, reason: `${refused.reason}: ${words}` };
+}
+
+/** The verifier gives up with EAGAIN when a signal comes, which is handled as the call returns (kernel/bpf/verifier.c, do_check). */
+function load(attr: Buffer): number {
+  for (let left = ATTEMPTS; ; left--) {
+    const fd = bpf(BPF_PROG_LOAD, attr);
+    if (fd >= 0 || libc.lastErrno() !== libc.EAGAIN || left === 1) return fd;
+  }
 }
 
 function programAttributes({ name, instructions, type, attachType = 0 }: Program, log?: Buffer): Buffer {
