@@ -2,13 +2,16 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createEtcdAdmin } from '../../src/drivers/etcd/admin.ts';
 import { createEtcdClient } from '../../src/drivers/etcd/client.ts';
 import type { EtcdTls } from '../../src/drivers/etcd/endpoints.ts';
 import type { EtcdTlsFiles } from '../../src/drivers/etcd/tls.ts';
 import { type Authority, createAuthority } from '../../src/drivers/pki/authority.ts';
 import { writeKeyPair } from '../../src/drivers/pki/files.ts';
+import { lookAtEtcd } from '../../src/engine/etcd/look.ts';
 import { type EtcdFlags, etcdMember, type EtcdMemberProcess, type MemberPlace } from './etcd-member.ts';
 import { type EtcdLine, etcdProblem, type EtcdPrograms, findEtcdPrograms } from './etcd-programs.ts';
+import { until } from './hale.ts';
 import { freePorts } from './ports.ts';
 
 export type { EtcdFlags, EtcdMemberProcess } from './etcd-member.ts';
@@ -132,16 +135,17 @@ async function prepareEtcdCluster(options: EtcdClusterOptions): Promise<EtcdClus
   return cluster;
 }
 
-/** Returns when every member answers and knows the leader, and a linearizable read succeeds. */
+/** Returns when a linearizable read succeeds, and every member answers, knows the leader and has applied what was written before. */
 export async function untilEtcdAnswers(cluster: EtcdCluster): Promise<void> {
   const client = createEtcdClient({ endpoints: cluster.endpoints, tls: cluster.tls });
   const deadline = Date.now() + STARTUP_MS;
   try {
     for (;;) {
       try {
-        await client.range(Buffer.from('probe'));
+        const { revision } = await client.range(Buffer.from('probe'));
         const statuses = await Promise.all(cluster.endpoints.map((url) => client.status(url)));
         if (statuses.some(({ leaderId }) => leaderId === undefined)) throw new Error('a member knows no leader');
+        if (statuses.some((status) => status.revision < revision)) throw new Error('a member is behind');
         return;
       } catch (error) {
         if (Date.now() < deadline) await sleep(100);
@@ -153,6 +157,20 @@ export async function untilEtcdAnswers(cluster: EtcdCluster): Promise<void> {
     }
   } finally {
     client.close();
+  }
+}
+
+/** Returns when so many voters answer and one of them leads: a member that was killed may have been the leader. */
+export async function untilLed(cluster: EtcdCluster, { alive }: { alive: number }): Promise<void> {
+  const etcd = createEtcdAdmin(cluster);
+  try {
+    await until(
+      () => lookAtEtcd({ etcd, urls: cluster.endpoints }),
+      ({ leader, quorum }) => quorum.alive === alive && leader?.status != null,
+      'those that are left have a leader',
+    );
+  } finally {
+    etcd.close();
   }
 }
 

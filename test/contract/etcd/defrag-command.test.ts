@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { afterEach, expect, test, vi } from 'vitest';
 import { createEtcdAdmin } from '../../../src/drivers/etcd/admin.ts';
 import type { EtcdAdmin } from '../../../src/ports/etcd-admin.ts';
-import { type EtcdCluster, startEtcdCluster } from '../../support/etcd-cluster.ts';
+import { type EtcdCluster, startEtcdCluster, untilLed } from '../../support/etcd-cluster.ts';
 import { type EtcdCommand, etcdCommand } from '../../support/etcd-command.ts';
 import { fragment } from '../../support/etcd-fragment.ts';
 import { HALE, until } from '../../support/hale.ts';
@@ -119,6 +119,7 @@ test('a cluster of one is defragmented only by somebody who says that nothing is
 test('of five members one may be dead, two may not', async () => {
   const { rig, command } = await start(5);
   await rig.members[4]?.kill();
+  await untilLed(rig, { alive: 4 });
   const { code, plan, report } = await command.json<{ plan: { skipped: { name: string }[] }; report: { done: { name: string }[] } }>(
     'defrag',
     '--all',
@@ -128,6 +129,7 @@ test('of five members one may be dead, two may not', async () => {
   expect(plan.skipped.map(({ name }) => name)).toEqual(['m5']);
   expect(report.done.map(({ name }) => name).toSorted()).toEqual(['m1', 'm2', 'm3', 'm4']);
   await rig.members[3]?.kill();
+  await untilLed(rig, { alive: 3 });
   expect(await command.run('defrag', '--all', '--yes')).toMatchObject({
     code: 3,
     stderr: expect.stringContaining('2 of 5 are fewer than 3'),

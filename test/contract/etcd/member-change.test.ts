@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createEtcdAdmin } from '../../../src/drivers/etcd/admin.ts';
 import { lookAtEtcd } from '../../../src/engine/etcd/look.ts';
 import type { EtcdAdmin } from '../../../src/ports/etcd-admin.ts';
-import { type EtcdCluster, type EtcdMemberProcess, startEtcdCluster, untilEtcdAnswers } from '../../support/etcd-cluster.ts';
+import { type EtcdCluster, type EtcdMemberProcess, startEtcdCluster, untilEtcdAnswers, untilLed } from '../../support/etcd-cluster.ts';
 import { change, type ChangeOptions, Died } from '../../support/etcd-members.ts';
 
 let cluster: EtcdCluster;
@@ -119,6 +119,7 @@ test('a member is replaced in its place, by its name alone, and the leader gives
 test('old data is refused by etcd, and hale says where to look', async () => {
   const old = member('m2');
   await old.kill();
+  await untilLed(cluster, { alive: 2 });
   const replace = { verb: 'replace', member: 'm2', name: undefined, peerUrls: undefined, by } as const;
   let started: Promise<void> | undefined;
   const changing = change(cluster, replace, {

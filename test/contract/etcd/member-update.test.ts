@@ -1,10 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createEtcdAdmin } from '../../../src/drivers/etcd/admin.ts';
-import { lookAtEtcd } from '../../../src/engine/etcd/look.ts';
 import type { EtcdAdmin } from '../../../src/ports/etcd-admin.ts';
 import { type EtcdCommand, etcdCommand } from '../../support/etcd-command.ts';
-import { type EtcdCluster, type EtcdMemberProcess, startEtcdCluster, untilEtcdAnswers } from '../../support/etcd-cluster.ts';
-import { until } from '../../support/hale.ts';
+import { type EtcdCluster, type EtcdMemberProcess, startEtcdCluster, untilEtcdAnswers, untilLed } from '../../support/etcd-cluster.ts';
 import { freePorts } from '../../support/ports.ts';
 
 let cluster: EtcdCluster;
@@ -29,13 +27,6 @@ const update = (name: string, url: string, ...more: string[]) => command.run('me
 const urlsOf = async (wanted: string) => (await etcd.members()).find(({ name }) => name === wanted)?.peerUrls;
 
 /** Two of three know a leader that is one of them. */
-const untilLed = () =>
-  until(
-    () => lookAtEtcd({ etcd, urls: cluster.endpoints }),
-    ({ leader, quorum }) => quorum.alive === 2 && leader !== null && leader.status !== null,
-    'the two that are left have a leader',
-  );
-
 test('what is planned is shown, and nothing is done without agreement', async () => {
   const dry = await update('m3', elsewhere, '--dry-run');
   expect([dry.code, dry.stdout]).toEqual([
@@ -55,7 +46,7 @@ test('a member goes elsewhere, stays who it is, and the others reach it there', 
   const [, , third] = members();
   const before = await etcd.members();
   await third.kill();
-  await untilLed();
+  await untilLed(cluster, { alive: 2 });
   const done = await command.json('member', 'update', 'm3', '--peer-url', elsewhere, '--yes');
   expect(done).toMatchObject({ code: 0, state: 'done', from: [third.peerUrl], to: [elsewhere], quorum: { voters: 3 } });
   third.start({ 'listen-peer-urls': elsewhere, 'initial-advertise-peer-urls': elsewhere });
@@ -67,7 +58,7 @@ test('a member goes elsewhere, stays who it is, and the others reach it there', 
 
 test('a member that the quorum needs stays where it is; one that is down may go', async () => {
   await members()[1].kill();
-  await untilLed();
+  await untilLed(cluster, { alive: 2 });
   expect(await update('m1', 'https://127.0.0.1:1', '--yes')).toMatchObject({
     code: 3,
     stderr: expect.stringContaining('[etcd_quorum_at_risk]'),

@@ -3,7 +3,7 @@ import { memberRefusal } from '../../../src/core/etcd/members/words.ts';
 import { createEtcdAdmin } from '../../../src/drivers/etcd/admin.ts';
 import { Endpoints } from '../../../src/drivers/etcd/endpoints.ts';
 import type { EtcdAdmin } from '../../../src/ports/etcd-admin.ts';
-import { type EtcdCluster, type EtcdMemberProcess, startEtcdCluster } from '../../support/etcd-cluster.ts';
+import { type EtcdCluster, type EtcdMemberProcess, startEtcdCluster, untilEtcdAnswers } from '../../support/etcd-cluster.ts';
 import { change } from '../../support/etcd-members.ts';
 import { ETCD_LINES, etcdProblem } from '../../support/etcd-programs.ts';
 import { until } from '../../support/hale.ts';
@@ -59,6 +59,8 @@ describe.each(ETCD_LINES.map((line) => ({ line, problem: etcdProblem(line) ?? ''
     test('a dead member is replaced, which etcd refuses while it is there', async () => {
       const dead = cluster.members.find(({ name }) => name === 'm3') as EtcdMemberProcess;
       await cluster.discard(dead);
+      // It may have been the leader.
+      await untilEtcdAnswers(cluster);
       const successor = await cluster.newMember({ name: 'm4' });
       await until(
         () => refused(etcd.addLearner([successor.peerUrl])),
