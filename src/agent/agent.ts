@@ -9,6 +9,7 @@ import { isFresh } from '../core/lease/state.ts';
 import { timingProfiles } from '../core/lease/timing.ts';
 import { randomNonce } from '../drivers/datagram/keys.ts';
 import { HttpsReadiness } from '../drivers/kubernetes/readiness.ts';
+import { leave } from '../drivers/linux/leave.ts';
 import type { ConflictEngine } from '../engine/conflict.ts';
 import { HealthEngine } from '../engine/health.ts';
 import { LeaseEngine } from '../engine/lease.ts';
@@ -138,7 +139,7 @@ export class Agent {
       onServing: () => this.#applyPlan(),
       onCrash: (error) => {
         log.error({ error: error.message }, 'the datapath died; this agent ends so that its supervisor starts it anew');
-        process.exit(1);
+        leave(1);
       },
     });
   }

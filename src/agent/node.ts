@@ -8,6 +8,7 @@ import type { Cluster } from '../core/cluster/schema.ts';
 import { parseHostPort } from '../core/cluster/values.ts';
 import { HttpsReadiness } from '../drivers/kubernetes/readiness.ts';
 import { boottime } from '../drivers/linux/boottime.ts';
+import { leave } from '../drivers/linux/leave.ts';
 import type { SocketSteering } from '../drivers/linux/socket/steering.ts';
 import { HealthEngine } from '../engine/health.ts';
 import { CONTROL_SOCKET, type NodeStatus } from '../ports/control.ts';
@@ -35,7 +36,7 @@ export async function runNode(options: { cluster: Cluster; file: string; logLeve
     log.info({ signal }, 'stopping; connections go on as they were steered last');
     node.stop();
     control.close();
-    process.exit(0);
+    leave(0);
   };
   process.on('SIGTERM', () => stop('SIGTERM'));
   process.on('SIGINT', () => stop('SIGINT'));

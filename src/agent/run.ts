@@ -1,5 +1,6 @@
 import type { Cluster } from '../core/cluster/schema.ts';
 import { boottime } from '../drivers/linux/boottime.ts';
+import { leave } from '../drivers/linux/leave.ts';
 import { Agent } from './agent.ts';
 import { CONTROL_SOCKET, GUARDIAN_LOCK } from '../ports/control.ts';
 import { openControl } from './control.ts';
@@ -34,17 +35,17 @@ export async function runAgent(options: { cluster: Cluster; file: string; logLev
   sayObstacles({ file, log });
   let stopping = false;
   const stop = (signal: string) => {
-    if (stopping) process.exit(1);
+    if (stopping) leave(1);
     stopping = true;
     log.info({ signal }, 'stopping');
     agent.shutdown().then(
       () => {
         control.close();
-        process.exit(0);
+        leave(0);
       },
       (error: Error) => {
         log.error({ error: error.message }, 'stopping failed');
-        process.exit(1);
+        leave(1);
       },
     );
   };

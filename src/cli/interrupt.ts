@@ -1,4 +1,5 @@
 import { EXIT_WORLD, HaleError } from '../base/error.ts';
+import { leave } from './leave.ts';
 
 export interface InterruptOptions {
   /** What is done then; `cleaning up` when absent. */
@@ -17,7 +18,7 @@ export async function interruptible<T>(
     if (!controller.signal.aborted) process.stderr.write(`${name}: ${says}\n`);
     else if (leavesWith !== undefined) {
       process.stderr.write(`${name}: ${leavesWith}\n`);
-      process.exit(EXIT_WORLD);
+      void leave(EXIT_WORLD);
     }
     controller.abort();
   };

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT_USAGE, HaleError } from '../base/error.ts';
+import { leave } from './leave.ts';
 import { readVersion } from './version.ts';
 
 /** Exit code of a bug: neither good, nor a finding, nor anything the user can mend. */
@@ -42,7 +43,7 @@ async function main(): Promise<void> {
   // `hale sim | head`: whoever read has seen enough.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
-    process.exit();
+    void leave(Number(process.exitCode ?? 0));
   });
   try {
     await (await createProgram(process.argv[2], process.argv[3])).parseAsync();
@@ -56,7 +57,7 @@ async function main(): Promise<void> {
       process.exitCode = EXIT_BUG;
     }
     // A daemon that could not start still has sockets open.
-    if (process.exitCode !== 0) process.exit();
+    if (process.exitCode !== 0) await leave(process.exitCode);
   }
 }
 

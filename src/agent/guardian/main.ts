@@ -6,6 +6,7 @@
  * Arguments: the path of its lock, the name of this host for the log.
  */
 import { readSync, writeFileSync, writeSync } from 'node:fs';
+import { leave } from '../../drivers/linux/leave.ts';
 import { interruptAtParentsEnd } from '../../drivers/linux/parent.ts';
 import { becomeRealtime, lendPriority } from '../../drivers/linux/scheduling.ts';
 import { Executor } from './executor.ts';
@@ -25,17 +26,17 @@ function main(): void {
   const [lockPath, host] = process.argv.slice(2) as [string, string];
   const log = createGuardianLog(host);
   spareFromOutOfMemory(log);
-  if (!takeOver(lockPath, log)) process.exit(1);
+  if (!takeOver(lockPath, log)) leave(1);
   tell(READY);
   let executor: Executor | undefined;
   for (const line of lines()) {
-    if (line === STAND_DOWN) process.exit(0);
+    if (line === STAND_DOWN) leave(0);
     executor?.close();
     executor = new Executor(JSON.parse(line) as Will, log);
     tell(ARMED);
   }
   executor?.execute();
-  process.exit(0);
+  leave(0);
 }
 
 /** What stands on standard input, until its other end is closed. Half a line is none: the agent died within it. */

@@ -87,6 +87,8 @@ export const siginterrupt: (signal: number, flag: number) => number = func('int 
 export const flock: (fd: number, operation: number) => number = func('int flock(int, int)');
 /** Moves the calling thread into the namespace that `fd` stands for. */
 export const setns: (fd: number, type: number) => number = func('int setns(int, int)');
+/** _exit(2): of all threads, and nothing is run before. */
+export const exitNow: (code: number) => void = func('void _exit(int)');
 /** Any system call of three arguments: number first, -1 for a failure. */
 export const syscall3: (number: number, command: number, attributes: Uint8Array, size: number) => number = func(
   'long syscall(long, int, uint8_t *, unsigned int)',

@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline';
+import { leave } from '../../drivers/linux/leave.ts';
 
 export interface Course {
   /** To be called when the traffic runs. */
@@ -18,9 +19,9 @@ export async function serve<Options>(work: (options: Options, course: Course) =>
     });
     process.once('SIGTERM', resolve);
   });
-  lines.once('close', () => process.exit(0));
+  lines.once('close', () => leave(0));
   const options = await new Promise<Options>((resolve) => lines.once('line', (line) => resolve(JSON.parse(line) as Options)));
   await work(options, { ready: () => void process.stdout.write('ready\n'), stopped });
   process.stdout.write('end\n');
-  process.exit(0);
+  leave(0);
 }

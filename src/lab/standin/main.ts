@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { HaleError } from '../../base/error.ts';
 import { createEtcdClient } from '../../drivers/etcd/client.ts';
+import { leave } from '../../drivers/linux/leave.ts';
 import { watchEtcdHealth } from './health.ts';
 import { startStandIn } from './server.ts';
 
@@ -67,13 +68,13 @@ async function main(): Promise<void> {
   for (const address of standIn.addresses) log(`serving https://${address}`);
   process.once('SIGTERM', () => {
     log('draining');
-    setTimeout(() => process.exit(), DRAIN_MS);
-    void standIn.drain().then(() => process.exit());
+    setTimeout(() => leave(0), DRAIN_MS);
+    void standIn.drain().then(() => leave(0));
   });
 }
 
 main().catch((error: unknown) => {
   if (error instanceof HaleError) console.error(`stand-in: ${error.message}${error.remedy === undefined ? '' : `\n${error.remedy}`}`);
   else console.error(error);
-  process.exit(error instanceof HaleError ? error.exitCode : 3);
+  leave(error instanceof HaleError ? error.exitCode : 3);
 });
