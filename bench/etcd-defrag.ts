@@ -8,6 +8,7 @@ import { packageFolder } from '../src/drivers/program.ts';
 import type { EtcdAdmin } from '../src/ports/etcd-admin.ts';
 import { run } from '../src/lab/command.ts';
 import { type EtcdCluster, startEtcdCluster, untilEtcdAnswers } from '../test/support/etcd-cluster.ts';
+import { accessFlags } from '../test/support/etcd-command.ts';
 import { fragment } from '../test/support/etcd-fragment.ts';
 import { type EtcdLine, findEtcdPrograms } from '../test/support/etcd-programs.ts';
 import { ATTEMPT_MS, startLoad, type TimedLatency, VALUE_BYTES, WRITES_PER_SECOND } from './etcd/writers.ts';
@@ -31,10 +32,7 @@ const SUBJECTS: readonly Subject[] = [
   {
     name: 'hale etcd defrag',
     how: 'followers first, the leader after its leadership has moved, each when the one before is well again',
-    argv: ({ endpoints, files: { caFile, certFile, keyFile } }) => {
-      const access = ['--endpoints', endpoints.join(','), '--cacert', caFile, '--cert', certFile, '--key', keyFile];
-      return [[join(packageFolder, 'hale'), 'etcd', 'defrag', '--all', '--yes', '--json', ...access]];
-    },
+    argv: (cluster) => [[join(packageFolder, 'hale'), 'etcd', 'defrag', '--all', '--yes', '--json', ...accessFlags(cluster)]],
   },
   {
     name: 'a loop of etcdctl defrag',

@@ -5,6 +5,7 @@ import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageFolder } from '../src/drivers/program.ts';
 import { type EtcdCluster, startEtcdCluster } from '../test/support/etcd-cluster.ts';
+import { accessFlags } from '../test/support/etcd-command.ts';
 import { type EtcdLine, findEtcdPrograms } from '../test/support/etcd-programs.ts';
 import { fillEtcd } from './etcd-fill.ts';
 import { cpuTimeNs } from './agent-process.ts';
@@ -106,8 +107,8 @@ async function verify(options: { file: string; values: string; runs: number; say
   };
 }
 
-function haleArgv({ endpoints, files }: EtcdCluster, file: string): string[] {
-  const access = ['--endpoints', endpoints.join(','), '--cacert', files.caFile, '--cert', files.certFile, '--key', files.keyFile];
+function haleArgv(cluster: EtcdCluster, file: string): string[] {
+  const access = accessFlags(cluster);
   return [join(packageFolder, 'hale'), 'etcd', 'snapshot', 'save', file, '--plain', '--cluster', 'bench', '--json', ...access];
 }
 

@@ -6,6 +6,7 @@ import { packageFolder } from '../src/drivers/program.ts';
 import { observeEtcd } from '../src/engine/etcd/look.ts';
 import { run } from '../src/lab/command.ts';
 import { type EtcdCluster, type EtcdMemberProcess, startEtcdCluster, untilEtcdAnswers } from '../test/support/etcd-cluster.ts';
+import { accessFlags } from '../test/support/etcd-command.ts';
 import { markdownTable, type Summary, summarize } from './machine.ts';
 
 const HALE = join(packageFolder, 'hale');
@@ -59,7 +60,7 @@ async function measure(cluster: EtcdCluster, { state, runs }: { state: State; ru
   const times = { look: [] as number[], warmLook: [] as number[], command: [] as number[], etcdctl: [] as number[] };
   // The first of each reads its program from disk.
   for (let i = -1; i < runs; i++) {
-    const command = await timed(() => run([HALE, 'etcd', 'status', '--json', '--timeout', `${TIMEOUT_MS}`, ...flagsOf(cluster)]));
+    const command = await timed(() => run([HALE, 'etcd', 'status', '--json', '--timeout', `${TIMEOUT_MS}`, ...accessFlags(cluster)]));
     const { tookMs } = JSON.parse(command.value.stdout) as { tookMs: number };
     const warm = await timed(() => warmLook(cluster));
     const etcdctl = await timed(() => endpointStatus(cluster));
@@ -81,10 +82,6 @@ async function timed<T>(work: () => Promise<T>): Promise<{ ms: number; value: T 
   return { ms: performance.now() - startedAt, value };
 }
 
-function flagsOf({ endpoints, files: { caFile, certFile, keyFile } }: EtcdCluster): string[] {
-  return ['--endpoints', endpoints.join(','), '--cacert', caFile, '--cert', certFile, '--key', keyFile];
-}
-
 async function warmLook({ endpoints, tls }: EtcdCluster): Promise<void> {
   const etcd = createEtcdAdmin({ endpoints, tls, timeoutMs: TIMEOUT_MS });
   try {
@@ -96,7 +93,7 @@ async function warmLook({ endpoints, tls }: EtcdCluster): Promise<void> {
 
 async function endpointStatus(cluster: EtcdCluster): Promise<void> {
   const limits = [`--dial-timeout=${TIMEOUT_MS}ms`, `--command-timeout=${TIMEOUT_MS}ms`];
-  await run([cluster.programs.etcdctl, ...flagsOf(cluster), ...limits, 'endpoint', 'status']);
+  await run([cluster.programs.etcdctl, ...accessFlags(cluster), ...limits, 'endpoint', 'status']);
 }
 
 export function renderEtcdStatus({ runs, etcd, measured }: EtcdStatusResult): string {

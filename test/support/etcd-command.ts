@@ -10,8 +10,13 @@ export interface EtcdCommand {
   json<T>(...command: string[]): Promise<T & { code: number | null }>;
 }
 
-export function etcdCommand({ files, endpoints }: EtcdCluster): EtcdCommand {
-  const access = ['--endpoints', endpoints.join(','), '--cacert', files.caFile, '--cert', files.certFile, '--key', files.keyFile];
+/** The flags, etcdctl's as well as hale's, by which the cluster is reached. */
+export function accessFlags({ files: { caFile, certFile, keyFile }, endpoints }: Pick<EtcdCluster, 'files' | 'endpoints'>): string[] {
+  return ['--endpoints', endpoints.join(','), '--cacert', caFile, '--cert', certFile, '--key', keyFile];
+}
+
+export function etcdCommand(cluster: EtcdCluster): EtcdCommand {
+  const access = accessFlags(cluster);
   const words = (...command: string[]) => ['etcd', ...command, ...access];
   const run = (...command: string[]) => hale(words(...command));
   return {

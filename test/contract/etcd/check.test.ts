@@ -12,6 +12,7 @@ import { gatherCheck } from '../../../src/engine/etcd/check.ts';
 import type { EtcdAdmin } from '../../../src/ports/etcd-admin.ts';
 import { runOrFail } from '../../../src/lab/command.ts';
 import { type EtcdCluster, type EtcdMemberProcess, startEtcdCluster, untilEtcdAnswers } from '../../support/etcd-cluster.ts';
+import { accessFlags } from '../../support/etcd-command.ts';
 import { hale, until } from '../../support/hale.ts';
 
 const TIMEOUT_MS = 2000;
@@ -47,10 +48,7 @@ afterAll(async () => {
   await cluster?.close();
 });
 
-const flags = () => {
-  const { caFile, certFile, keyFile } = cluster.files;
-  return ['--endpoints', cluster.endpoints.join(','), '--cacert', caFile, '--cert', certFile, '--key', keyFile];
-};
+const flags = () => accessFlags(cluster);
 
 /** What a check finds, but for what depends on this machine. */
 async function check({

@@ -10,6 +10,7 @@ import type { ObjectMeta } from '../../../src/core/etcd/kubernetes/object-meta.t
 import { createEtcdAdmin } from '../../../src/drivers/etcd/admin.ts';
 import { findKubernetesProgram } from '../../../src/lab/kubernetes/programs.ts';
 import { startEtcdCluster } from '../../support/etcd-cluster.ts';
+import { accessFlags } from '../../support/etcd-command.ts';
 import { HALE, hale, haleJson, untilWithin } from '../../support/hale.ts';
 import { type KubernetesCluster, kubernetesProblem, startKubernetes } from '../../support/kubernetes.ts';
 import { inspected } from '../../support/inspected.ts';
@@ -211,8 +212,7 @@ test('without a quorum, one member still says what it has', async () => {
     etcd.close();
     const [first, second, third] = cluster.members;
     await Promise.all([second?.kill(), third?.kill()]);
-    const { caFile, certFile, keyFile } = cluster.files;
-    const flags = ['--endpoints', first?.clientUrl as string, '--cacert', caFile, '--cert', certFile, '--key', keyFile];
+    const flags = accessFlags({ ...cluster, endpoints: [first?.clientUrl as string] });
     const read = await haleJson<{ folder: { keys: number; bytes: number } }>([
       'etcd',
       'keys',

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createEtcdAdmin } from '../../../src/drivers/etcd/admin.ts';
 import type { EtcdAdmin } from '../../../src/ports/etcd-admin.ts';
 import { type EtcdCluster, type EtcdMemberProcess, startEtcdCluster, untilEtcdAnswers } from '../../support/etcd-cluster.ts';
+import { accessFlags } from '../../support/etcd-command.ts';
 import { recordWhile } from '../../support/etcd-history.ts';
 import { etcdProblem } from '../../support/etcd-programs.ts';
 import { hale, type HaleRun, until } from '../../support/hale.ts';
@@ -25,11 +26,7 @@ afterAll(async () => {
   await cluster?.close();
 });
 
-const commandLine = (args: readonly string[]): string[] => {
-  const { endpoints, files } = cluster;
-  const access = ['--endpoints', endpoints.join(','), '--cacert', files.caFile, '--cert', files.certFile, '--key', files.keyFile];
-  return ['etcd', 'member', ...args, ...access];
-};
+const commandLine = (args: readonly string[]): string[] => ['etcd', 'member', ...args, ...accessFlags(cluster)];
 const member = (...args: string[]): Promise<HaleRun> => hale(commandLine(args));
 
 /** Runs the command, and kills it with SIGKILL when it has said `words` on stderr. Its lock is taken away, in place of 20 s of waiting. */

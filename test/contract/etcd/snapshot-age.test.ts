@@ -8,6 +8,7 @@ import { openSnapshot } from '../../../src/drivers/snapshot/open.ts';
 import { runOrFail } from '../../../src/lab/command.ts';
 import { findProgram } from '../../../src/lab/find-program.ts';
 import { type EtcdCluster, startEtcdCluster } from '../../support/etcd-cluster.ts';
+import { accessFlags } from '../../support/etcd-command.ts';
 import { hale, haleJson } from '../../support/hale.ts';
 
 const problem = findProgram('age') === undefined ? 'skipped: no age: apt-get install age' : undefined;
@@ -32,11 +33,7 @@ describe.skipIf(problem !== undefined)(`snapshots for age's own program ${proble
     if (folder !== undefined) rmSync(folder, { recursive: true });
   });
 
-  const save = (...more: string[]) => {
-    const { caFile, certFile, keyFile } = cluster.files;
-    const access = ['--endpoints', cluster.endpoints.join(','), '--cacert', caFile, '--cert', certFile, '--key', keyFile];
-    return ['etcd', 'snapshot', 'save', `${folder}/`, ...access, ...more];
-  };
+  const save = (...more: string[]) => ['etcd', 'snapshot', 'save', `${folder}/`, ...accessFlags(cluster), ...more];
   const own = () => join(folder, 'own.key');
   const whole = (bytes: Buffer) => createHash('sha256').update(bytes.subarray(0, -32)).digest().equals(bytes.subarray(-32));
 

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createEtcdClient } from '../../../src/drivers/etcd/client.ts';
 import { openSnapshot } from '../../../src/drivers/snapshot/open.ts';
 import { type EtcdCluster, startEtcdCluster, untilEtcdAnswers } from '../../support/etcd-cluster.ts';
+import { accessFlags } from '../../support/etcd-command.ts';
 import { HALE, hale, haleJson } from '../../support/hale.ts';
 import { type MeteredRelay, startMeteredRelay } from '../../support/metered-relay.ts';
 import { BUCKET, type S3Server, s3Problem, startS3Server } from '../../support/s3-server.ts';
@@ -44,9 +45,8 @@ describe.skipIf(problem !== undefined)(`snapshots in S3-compatible storage ${pro
   const reach = () => ['--s3-endpoint', s3.endpoint, '--s3-ca', s3.caFile];
   const credentials = () => ['--s3-credentials', s3.credentialsFile];
   const etcdFlags = () => {
-    const { caFile, certFile, keyFile } = cluster.files;
-    const urls = relays.map(({ port }) => `https://127.0.0.1:${port}`);
-    return ['--endpoints', urls.join(','), '--cacert', caFile, '--cert', certFile, '--key', keyFile, '--cluster', 'prod'];
+    const endpoints = relays.map(({ port }) => `https://127.0.0.1:${port}`);
+    return [...accessFlags({ ...cluster, endpoints }), '--cluster', 'prod'];
   };
   const save = (prefix: string, more: readonly string[] = credentials()) => [
     'etcd',

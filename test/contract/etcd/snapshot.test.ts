@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createEtcdClient } from '../../../src/drivers/etcd/client.ts';
 import { runOrFail } from '../../../src/lab/command.ts';
 import { type EtcdCluster, startEtcdCluster, untilEtcdAnswers } from '../../support/etcd-cluster.ts';
+import { accessFlags } from '../../support/etcd-command.ts';
 import { findEtcdPrograms } from '../../support/etcd-programs.ts';
 import { HALE, hale, haleJson } from '../../support/hale.ts';
 import { type MeteredRelay, startMeteredRelay } from '../../support/metered-relay.ts';
@@ -40,10 +41,7 @@ afterAll(async () => {
   if (folder !== undefined) rmSync(folder, { recursive: true });
 });
 
-const access = (endpoints: readonly string[] = cluster.endpoints) => {
-  const { caFile, certFile, keyFile } = cluster.files;
-  return ['--endpoints', endpoints.join(','), '--cacert', caFile, '--cert', certFile, '--key', keyFile, '--cluster', 'prod'];
-};
+const access = (endpoints = cluster.endpoints) => [...accessFlags({ ...cluster, endpoints }), '--cluster', 'prod'];
 const throughRelays = () => access(relays.map(({ port }) => `https://127.0.0.1:${port}`));
 const save = ['etcd', 'snapshot', 'save'];
 

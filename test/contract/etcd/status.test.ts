@@ -15,6 +15,7 @@ import { createAuthority } from '../../../src/drivers/pki/authority.ts';
 import { writeKeyPair } from '../../../src/drivers/pki/files.ts';
 import { type EtcdLook, observeEtcd } from '../../../src/engine/etcd/look.ts';
 import { type EtcdCluster, type EtcdMemberProcess, startEtcdCluster, untilEtcdAnswers, untilLed } from '../../support/etcd-cluster.ts';
+import { accessFlags } from '../../support/etcd-command.ts';
 import { ETCD_LINES, findEtcdPrograms } from '../../support/etcd-programs.ts';
 import { HALE, hale, until } from '../../support/hale.ts';
 import { startMeteredRelay } from '../../support/metered-relay.ts';
@@ -47,10 +48,7 @@ const statusOf = ({ view, observed }: EtcdLook): EtcdStatus => {
   return etcdStatus({ view, metrics, hosts: [] });
 };
 
-const accessFlags = ({ caFile, certFile, keyFile } = cluster.files) => {
-  return ['--endpoints', cluster.endpoints.join(','), '--cacert', caFile, '--cert', certFile, '--key', keyFile];
-};
-const flags = (files = cluster.files) => [...accessFlags(files), '--timeout', `${TIMEOUT_MS}`];
+const flags = (files = cluster.files) => [...accessFlags({ ...cluster, files }), '--timeout', `${TIMEOUT_MS}`];
 
 const haleStatus = async (...more: string[]) => {
   const { code, stdout } = await hale(['etcd', 'status', '--json', ...flags(), ...more]);
@@ -167,7 +165,7 @@ describe('one member', () => {
 
   test('that hangs and comes back is watched throughout', async () => {
     members()[1].freeze();
-    const child = spawn(HALE, ['etcd', 'status', '--watch', '--json', ...accessFlags()], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const child = spawn(HALE, ['etcd', 'status', '--watch', '--json', ...accessFlags(cluster)], { stdio: ['ignore', 'pipe', 'ignore'] });
     try {
       let hung = 0;
       for await (const line of createInterface({ input: child.stdout })) {
