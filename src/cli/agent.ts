@@ -4,7 +4,9 @@ import { runNode } from '../agent/node.ts';
 import { uninstall } from '../agent/uninstall.ts';
 import { callControl } from '../drivers/control/client.ts';
 import { CONTROL_SOCKET } from '../ports/control.ts';
+import { HaleError } from '../base/error.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
+import { runsAgent } from '../core/render/hale/part.ts';
 import { DEFAULT_CONFIG, readClusterFile } from './read-cluster.ts';
 
 /** `hale agent`: the daemon of a control-plane host or a node, two words to a running one, and its removal. */
@@ -18,7 +20,9 @@ export function agentCommand(): Command {
     )
     .action(async ({ config: file, node, logLevel }: { config: string; node?: true; logLevel: string }) => {
       const run = node ? runNode : runAgent;
-      await run({ cluster: readClusterFile(file), file, logLevel });
+      const cluster = readClusterFile(file);
+      refuseOtherProvider(cluster, file);
+      await run({ cluster, file, logLevel });
     });
   command
     .command('drain')
@@ -38,6 +42,18 @@ export function agentCommand(): Command {
       process.stdout.write(removed.length === 0 ? 'nothing of hale is left in the kernel\n' : `removed ${removed.join(', ')}\n`);
     });
   return command;
+}
+
+/** Two who answer for one address are worse than none. */
+function refuseOtherProvider(cluster: Cluster, file: string): void {
+  if (runsAgent(cluster)) return;
+  throw new HaleError({
+    code: 'agent_other_provider',
+    kind: 'usage',
+    message: `${file}: endpoint.provider is ${cluster.endpoint.provider}, so the address is not hale's to hold`,
+    remedy:
+      'set endpoint.provider to hale once nothing else answers for the address, or stop this agent (systemctl disable --now hale-agent)',
+  });
 }
 
 async function tell(what: '/drain' | '/resume'): Promise<void> {

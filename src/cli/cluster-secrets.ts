@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import * as z from 'zod';
 import { HaleError } from '../base/error.ts';
-import type { ClusterSecrets } from '../core/render/systemd/host.ts';
+import type { ClusterSecrets } from '../core/render/secrets.ts';
 
 /** What secretbox takes (kubernetes.io, "Encrypting Confidential Data at Rest"). */
 const KEY_BYTES = 32;
@@ -19,23 +19,56 @@ const shape = z.strictObject({
     )
     .min(1),
   etcdToken: z.string().min(1),
+  // Files of earlier versions have no more than the above.
+  certificateKey: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .exactOptional(),
+  bootstrapToken: z
+    .string()
+    .regex(/^[a-z0-9]{6}\.[a-z0-9]{16}$/)
+    .exactOptional(),
+  joinToken: z.string().min(16).exactOptional(),
 });
 
-/** Reads the file, or makes it where there is none. Throws HaleError; no message has anything of what is in it. */
-export function readOrMakeSecrets(path: string): { secrets: ClusterSecrets; made: boolean } {
+/** Reads the file, or makes it where there is none; what an older file lacks is added. Throws HaleError; no message has anything of what is in it. */
+export function readOrMakeSecrets(path: string, { make }: { make: boolean } = { make: true }): { secrets: ClusterSecrets; made: boolean } {
   const text = readIfThere(path);
-  if (text !== undefined) return { secrets: parse(text, path), made: false };
-  const secrets: ClusterSecrets = {
+  if (text === undefined && !make) throw unusable(path, 'it is not there');
+  const known = text === undefined ? undefined : parse(text, path);
+  const secrets = { ...newSecrets(), ...known };
+  if (known === undefined) write(path, secrets, 'wx');
+  else if (make && Object.keys(known).length < Object.keys(secrets).length) write(path, secrets, 'w');
+  return { secrets, made: known === undefined };
+}
+
+/** Only for the names of files: nothing is made where nothing is written. */
+export const PLACEHOLDER_SECRETS: ClusterSecrets = {
+  encryptionKeys: [],
+  etcdToken: '',
+  certificateKey: '',
+  bootstrapToken: '',
+  joinToken: '',
+};
+
+function newSecrets(): ClusterSecrets {
+  const hex = (bytes: number) => randomBytes(bytes).toString('hex');
+  return {
     encryptionKeys: [{ name: 'key1', secret: randomBytes(KEY_BYTES).toString('base64') }],
-    etcdToken: randomBytes(16).toString('hex'),
+    etcdToken: hex(16),
+    certificateKey: hex(KEY_BYTES),
+    bootstrapToken: `${hex(3)}.${hex(8)}`,
+    joinToken: hex(KEY_BYTES),
   };
+}
+
+function write(path: string, secrets: ClusterSecrets, flag: 'w' | 'wx'): void {
   try {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+    writeFileSync(path, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600, flag });
   } catch (error) {
     throw unusable(path, (error as Error).message);
   }
-  return { secrets, made: true };
 }
 
 function readIfThere(path: string): string | undefined {
@@ -49,7 +82,7 @@ function readIfThere(path: string): string | undefined {
   }
 }
 
-function parse(text: string, path: string): ClusterSecrets {
+function parse(text: string, path: string): z.output<typeof shape> {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
-import { HaleError } from '../base/error.ts';
-import type { Cluster, ClusterHost } from '../core/cluster/schema.ts';
+import { EXIT_FINDING, HaleError } from '../base/error.ts';
+import type { Cluster } from '../core/cluster/schema.ts';
+import { renderClusterFiles, renderedHosts, renderHost } from '../core/render/cluster.ts';
 import type { RenderedFile } from '../core/render/file.ts';
-import { type ClusterSecrets, renderSystemdHost } from '../core/render/systemd/host.ts';
-import { readOrMakeSecrets } from './cluster-secrets.ts';
+import type { RenderedHost } from '../core/render/part.ts';
+import type { ClusterSecrets } from '../core/render/secrets.ts';
+import { PLACEHOLDER_SECRETS, readOrMakeSecrets } from './cluster-secrets.ts';
 import { DEFAULT_CONFIG, readClusterFile } from './read-cluster.ts';
+import { differencesText } from './render-diff.ts';
+import { type Placed, replaceFile, type State, stateOf } from './render-tree.ts';
 import { table } from './table.ts';
 
 interface RenderOptions {
@@ -15,141 +19,133 @@ interface RenderOptions {
   node?: string;
   secrets?: string;
   force?: true;
+  diff?: true;
 }
 
-/** Only for their names: without a folder to write to, nothing is made. */
-const NO_SECRETS: ClusterSecrets = { encryptionKeys: [], etcdToken: '' };
+/** Folder of what belongs to no host; host names have no underscore. */
+const CLUSTER_FOLDER = '_cluster';
 
-/** `hale render`: the files of a control plane, for each host a tree to be copied onto it. */
+/** `hale render`: the files of every host, each a tree to be copied onto it, and those of the cluster as a whole. */
 export function renderCommand(): Command {
   return new Command('render')
-    .description('write the files of each control-plane host: unit files, configuration of the API server, users; never certificates')
+    .description(
+      'write the files of every host for the distribution and the provider of the endpoint that cluster.yaml names; never certificates',
+    )
     .argument('[file]', 'cluster description', DEFAULT_CONFIG)
-    .option('--out <dir>', 'write to <dir>/HOST/ABSOLUTE-PATH, with a manifest.json for each host; without it, list what would be written')
-    .option('--node <name>', 'for this control-plane host only')
+    .option(
+      '--out <dir>',
+      'write to <dir>/HOST/ABSOLUTE-PATH, with a manifest.json for each host, and to <dir>/_cluster; without it, list what would be written',
+    )
+    .option('--node <name>', 'for this host only')
     .option(
       '--secrets <file>',
-      "the encryption key and etcd's token: made by the first run, the same for every later one (default: <dir>.secrets.json)",
+      'keys and tokens of the cluster: made by the first run, the same for every later one (default: <dir>.secrets.json)',
     )
+    .option('--diff', 'write nothing; show how the files in <dir> differ from what would be written; exit code 1 if they do')
     .option('--force', 'overwrite files that are there and differ')
     .action((file: string, options: RenderOptions) => {
       const cluster = readClusterFile(file);
-      requireSystemd(cluster, file);
-      const hosts = chosenHosts(cluster, { file, name: options.node });
-      const text = readFileSync(file, 'utf8');
-      process.stdout.write(
-        options.out === undefined ? list(cluster, { hosts, text }) : write({ ...options, out: options.out, cluster, hosts, text }),
-      );
+      const trees = (secrets: ClusterSecrets) =>
+        chosenTrees({ cluster, description: readFileSync(file, 'utf8'), secrets, node: options.node, file });
+      if (options.out === undefined) process.stdout.write(list(trees(PLACEHOLDER_SECRETS), options));
+      else if (options.diff) diff(trees, { ...options, out: options.out });
+      else process.stdout.write(write(trees, { ...options, out: options.out }));
     });
 }
 
-function requireSystemd({ distribution }: Cluster, file: string): void {
-  if (distribution === 'systemd') return;
-  throw new HaleError({
-    code: 'render_distribution_unsupported',
-    kind: 'usage',
-    message: `${file}: distribution: ${distribution}: hale renders the files of distribution systemd only; there is nothing for ${distribution} yet`,
-    remedy: `set up the control plane with ${distribution} itself and run hale agent beside it, or choose distribution: systemd`,
-  });
+/** The files of one host, or of the cluster. */
+interface Tree {
+  name: string;
+  files: RenderedFile[];
 }
 
-function chosenHosts(cluster: Cluster, { file, name }: { file: string; name: string | undefined }): ClusterHost[] {
-  const { hosts } = cluster.controlPlane;
-  const chosen = hosts.filter((host) => name === undefined || host.name === name);
-  if (chosen.length > 0) return chosen;
-  throw new HaleError({
+interface Wanted {
+  cluster: Cluster;
+  description: string;
+  secrets: ClusterSecrets;
+  node: string | undefined;
+  file: string;
+}
+
+function chosenTrees({ cluster, description, secrets, node: name, file }: Wanted): Tree[] {
+  const hosts = renderedHosts(cluster);
+  const chosen = hosts.filter(({ host }) => name === undefined || host.name === name);
+  if (chosen.length === 0) throw unknownNode(name as string, { file, hosts });
+  const trees = chosen.map((node) => ({ name: node.host.name, files: renderHost({ cluster, description, node, secrets }) }));
+  const whole = name === undefined ? [{ name: CLUSTER_FOLDER, files: renderClusterFiles(cluster, secrets) }] : [];
+  return [...trees, ...whole].filter(({ files }) => files.length > 0);
+}
+
+function unknownNode(name: string, { file, hosts }: { file: string; hosts: readonly RenderedHost[] }): HaleError {
+  const names = hosts.slice(0, 20).map(({ host }) => host.name);
+  return new HaleError({
     code: 'render_node_unknown',
     kind: 'usage',
-    message: `--node ${name}: ${file} has no such host in controlPlane.hosts`,
-    remedy: `choose one of ${hosts.map((host) => host.name).join(', ')}`,
+    message: `--node ${name}: ${file} has no such host`,
+    remedy: `choose one of ${names.join(', ')}${hosts.length > names.length ? ` and ${hosts.length - names.length} more` : ''}`,
   });
 }
 
-interface Rendering {
-  cluster: Cluster;
-  hosts: readonly ClusterHost[];
-  /** Of cluster.yaml, which the agent reads on each host. */
-  text: string;
+function list(trees: readonly Tree[], { diff: wantsDiff }: RenderOptions): string {
+  if (wantsDiff)
+    throw new HaleError({
+      code: 'render_diff_against_nothing',
+      kind: 'usage',
+      message: '--diff compares with the files of an earlier rendering, but no folder was named',
+      remedy: 'name it with --out DIR',
+    });
+  const rows = trees.flatMap(({ name, files }) => files.map(({ path, mode, owner }) => [name, octal(mode), owner ?? ROOT, path]));
+  return table(['HOST', 'MODE', 'OWNER', 'FILE'], rows);
 }
 
-function list(cluster: Cluster, { hosts, text }: Omit<Rendering, 'cluster'>): string {
-  const rows = hosts.flatMap((host) =>
-    filesOf(host, { cluster, text, secrets: NO_SECRETS }).map(({ path, mode }) => [host.name, octal(mode), path]),
-  );
-  return table(['HOST', 'MODE', 'FILE'], rows);
-}
+type TreeMaker = (secrets: ClusterSecrets) => Tree[];
+type OutOptions = RenderOptions & { out: string };
 
-function write({ out, force, secrets: named, cluster, hosts, text }: RenderOptions & Rendering & { out: string }): string {
+function write(trees: TreeMaker, { out, force, secrets: named }: OutOptions): string {
   // Beside the folder, which is copied to the hosts.
   const secretsFile = named ?? `${resolve(out)}.secrets.json`;
   const { secrets, made } = readOrMakeSecrets(secretsFile);
-  const wanted = hosts.map((host) => ({ host, files: withManifest(filesOf(host, { cluster, text, secrets })) }));
-  const all = wanted.flatMap(({ host, files }) => files.map((file) => ({ ...file, target: join(out, host.name, file.path) })));
-  const states = all.map((file) => ({ file, state: stateOf(file) }));
-  const differing = states.filter(({ state }) => state === 'differs').map(({ file }) => file.target);
+  const placed = trees(secrets).map((tree) => ({ name: tree.name, files: placedIn(out, tree) }));
+  const differing = placed.flatMap(({ files }) => files.filter(({ state }) => state === 'differs')).map(({ target }) => target);
   if (differing.length > 0 && !force) throw differs(differing);
-  for (const { file, state } of states) if (state !== 'same') replace(file);
-  const rows = wanted.map(({ host, files }) => {
-    const own = states.filter(({ file }) => files.some(({ path }) => file.target === join(out, host.name, path)));
-    return [host.name, `${own.filter(({ state }) => state !== 'same').length}`, `${own.filter(({ state }) => state === 'same').length}`];
+  for (const { files } of placed) for (const file of files) if (file.state !== 'same') replaceFile(file, file.state);
+  const rows = placed.map(({ name, files }) => {
+    const same = files.filter(({ state }) => state === 'same').length;
+    return [name, `${files.length - same}`, `${same}`];
   });
   const keep = `${secretsFile} ${made ? 'was made' : 'was read'}: keep it, for every later run, and from others.\n`;
   return `${table(['HOST', 'WRITTEN', 'AS IT WAS'], rows)}${keep}`;
 }
 
-function filesOf(
-  host: ClusterHost,
-  { cluster, text, secrets }: { cluster: Cluster; text: string; secrets: ClusterSecrets },
-): RenderedFile[] {
-  const { files } = renderSystemdHost(cluster, host, secrets);
-  return [...files, { path: DEFAULT_CONFIG, text, mode: 0o644 }].toSorted((a, b) => (a.path < b.path ? -1 : 1));
+function diff(trees: TreeMaker, { out, secrets: named }: OutOptions): void {
+  const { secrets } = readOrMakeSecrets(named ?? `${resolve(out)}.secrets.json`, { make: false });
+  const changed = trees(secrets)
+    .flatMap((tree) => placedIn(out, tree))
+    .filter(({ state, path }) => state !== 'same' && path !== MANIFEST);
+  process.stdout.write(changed.length === 0 ? `${out}: nothing differs\n` : changed.map(differencesText).join(''));
+  if (changed.length > 0) process.exitCode = EXIT_FINDING;
 }
+
+function placedIn(out: string, { name, files }: Tree): (Placed & { state: State })[] {
+  const all = name === CLUSTER_FOLDER ? files : withManifest(files);
+  return all.map((file) => {
+    const placed = { ...file, target: join(out, name, file.path) };
+    return { ...placed, state: stateOf(placed) };
+  });
+}
+
+const MANIFEST = 'manifest.json';
+const ROOT = 'root:root';
 
 /** What belongs onto the host, and nothing else that an earlier rendering may have left. */
 function withManifest(files: readonly RenderedFile[]): RenderedFile[] {
-  const entries = files.map(({ path, mode, text }) => ({
+  const entries = files.map(({ path, mode, owner, text }) => ({
     path,
     mode: octal(mode),
+    owner: owner ?? ROOT,
     sha256: createHash('sha256').update(text).digest('hex'),
   }));
-  return [...files, { path: 'manifest.json', text: `${JSON.stringify({ files: entries }, null, 2)}\n`, mode: 0o644 }];
-}
-
-type Placed = RenderedFile & { target: string };
-
-function stateOf({ target, text, mode }: Placed): 'missing' | 'same' | 'differs' {
-  try {
-    return readFileSync(target, 'utf8') === text && (statSync(target).mode & 0o777) === mode ? 'same' : 'differs';
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'missing';
-    throw unwritable(target, error as Error);
-  }
-}
-
-/** A new file: one that is there keeps its mode, and would be open to others for a moment. */
-function replace({ target, text, mode }: Placed): void {
-  try {
-    mkdirSync(dirname(target), { recursive: true });
-    rmSync(target, { force: true });
-    const mask = process.umask(0);
-    try {
-      writeFileSync(target, text, { mode, flag: 'wx' });
-    } finally {
-      process.umask(mask);
-    }
-  } catch (error) {
-    throw unwritable(target, error as Error);
-  }
-}
-
-function unwritable(target: string, error: Error): HaleError {
-  return new HaleError({
-    code: 'render_unwritable',
-    kind: 'world',
-    message: `${target}: cannot be written: ${error.message}`,
-    remedy: 'choose another folder with --out, or mend its permissions',
-    cause: error,
-  });
+  return [...files, { path: MANIFEST, text: `${JSON.stringify({ files: entries }, null, 2)}\n`, mode: 0o644 }];
 }
 
 function differs(paths: readonly string[]): HaleError {
@@ -157,7 +153,7 @@ function differs(paths: readonly string[]): HaleError {
     code: 'render_differs',
     kind: 'usage',
     message: `nothing was written, because these are there already and differ in text or mode:\n${paths.map((path) => `  ${path}`).join('\n')}`,
-    remedy: 'look at what is different (render to another --out with the same --secrets and compare), then add --force',
+    remedy: 'look at what is different with --diff, then add --force',
   });
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import type { DatapathName } from '../core/balancer/choice.ts';
 import { HaleError } from '../base/error.ts';
-import type { ClusterSecrets } from '../core/render/systemd/host.ts';
+import type { SystemdSecrets } from '../core/render/systemd/host.ts';
 import type { Kubernetes } from './kubernetes/programs.ts';
 
 export type LabFamilies = '4' | '6' | '46';
@@ -43,7 +43,7 @@ export interface LabPlan {
   kubernetes: Kubernetes | { missing: string };
   etcd: { path: string; version: string };
   /** What all hosts share; its etcd token keeps the members of one lab from ever joining those of an earlier one with the same addresses. */
-  secrets: ClusterSecrets;
+  secrets: SystemdSecrets;
   createdAt: string;
 }
 

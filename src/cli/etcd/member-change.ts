@@ -57,8 +57,8 @@ export function withArrivalOptions(command: Command): Command {
     .addOption(
       new Option(
         '--distribution <name>',
-        'what sets the new member up: kubeadm and k3s make it known to etcd themselves, otherwise hale does. Without it, as in the cluster description or as found on this host',
-      ).choices(['kubeadm', 'k3s', 'systemd']),
+        'what sets the new member up: kubeadm, k3s and rke2 make it known to etcd themselves, otherwise hale does. Without it, as in the cluster description or as found on this host',
+      ).choices(['kubeadm', 'k3s', 'rke2', 'systemd']),
     );
 }
 
@@ -110,7 +110,7 @@ export async function runMemberChange(change: Change): Promise<void> {
 
 function distributionOf(cluster: Cluster | undefined, from: string): Cluster['distribution'] {
   if (cluster !== undefined) return cluster.etcd.topology === 'external' ? 'systemd' : cluster.distribution;
-  return from.startsWith('kubeadm') ? 'kubeadm' : /^(k3s|rke2)/.test(from) ? 'k3s' : 'systemd';
+  return from.startsWith('kubeadm') ? 'kubeadm' : from.startsWith('k3s') ? 'k3s' : from.startsWith('rke2') ? 'rke2' : 'systemd';
 }
 
 function joinedBy(distribution: Cluster['distribution']): JoinedBy {

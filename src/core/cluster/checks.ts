@@ -1,7 +1,9 @@
 import { type Family, familyOf, formatPrefix, type Prefix, parsePrefix, prefixContains, subnetBounds } from '../../base/address.ts';
 import { JITTER_FACTOR } from '../election/timing.ts';
+import { hostGroups, mayHold, onWire, type PlacedHost } from './holders.ts';
 import { type Finding, finding, type Path, pathText } from './problems.ts';
-import type { Cluster, ClusterHost } from './schema.ts';
+import { providerFindings } from './provider-checks.ts';
+import type { Cluster } from './schema.ts';
 import { subnetFindings } from './subnets.ts';
 import { parseHostPort } from './values.ts';
 
@@ -17,13 +19,14 @@ export function clusterFindings(cluster: Cluster, isWritten: (path: Path) => boo
     ...cluster.endpoint.addresses.flatMap((address, i) => unusable(address, ['endpoint', 'address', i], 'an endpoint')),
     ...oneOfEachFamily(cluster.endpoint.addresses, { subject: 'the endpoint', things: 'addresses', path: ['endpoint', 'address'] }),
     ...oneOfEachFamilyOfSubnets(cluster),
-    ...cluster.controlPlane.hosts.flatMap(hostAddresses),
+    ...hostGroups(cluster).flat().flatMap(hostAddresses),
     ...cluster.endpoint.addresses.flatMap((address, i) => endpointAddress(cluster, address, ['endpoint', 'address', i])),
     ...heldPort(cluster, isWritten),
     ...unservedPort(cluster, isWritten),
     ...sharedPorts(cluster, isWritten),
     ...etcdEndpoints(cluster),
     ...electionRecord(cluster, isWritten),
+    ...providerFindings(cluster, isWritten),
     ...subnetFindings(cluster, isWritten),
   ];
 }
@@ -39,20 +42,19 @@ export function evenHostsNote({ controlPlane: { hosts } }: Cluster): string | un
   return `${count} hosts tolerate ${tolerated || 'no'} failed host${tolerated > 1 ? 's' : ''}, just like ${count - 1}: an even number is meant for the time of a change, see docs/guide/change-members.md`;
 }
 
-function hostPath(index: number): Path {
-  return ['controlPlane', 'hosts', index];
-}
-
-function duplicates({ controlPlane: { hosts } }: Cluster): Finding[] {
+function duplicates(cluster: Cluster): Finding[] {
   const findings: Finding[] = [];
   const names = new Set<string>();
   const owners = new Map<string, string>();
-  for (const [i, { name, addresses }] of hosts.entries()) {
-    if (names.has(name)) findings.push(finding('cluster_duplicate_host_name', { path: [...hostPath(i), 'name'], at: 'value' }, { name }));
+  for (const {
+    host: { name, addresses },
+    path,
+  } of hostGroups(cluster).flat()) {
+    if (names.has(name)) findings.push(finding('cluster_duplicate_host_name', { path: [...path, 'name'], at: 'value' }, { name }));
     names.add(name);
     for (const [j, { address }] of addresses.entries()) {
       const other = owners.get(address);
-      const place = { path: [...hostPath(i), 'address', j], at: 'value' } as const;
+      const place = { path: [...path, 'address', j], at: 'value' } as const;
       if (other !== undefined) findings.push(finding('cluster_duplicate_host_address', place, { address, host: name, other }));
       owners.set(address, other ?? name);
     }
@@ -102,8 +104,8 @@ function oneOfEachFamilyOfSubnets({ kubernetes: { serviceSubnets, podSubnets } }
   );
 }
 
-function hostAddresses(host: ClusterHost, index: number): Finding[] {
-  const path = [...hostPath(index), 'address'];
+function hostAddresses({ host, path: at }: PlacedHost): Finding[] {
+  const path = [...at, 'address'];
   const texts = host.addresses.map(({ address }) => address);
   const each = host.addresses.flatMap((prefix, i) => {
     const findings = unusable(prefix.address, [...path, i], 'a host');
@@ -126,16 +128,20 @@ function subnetText(prefix: Prefix): string {
 }
 
 /** What stands between one endpoint address and each host that might have to hold it. */
-function endpointAddress({ controlPlane: { hosts } }: Cluster, address: string, path: Path): Finding[] {
-  if (unusableKind(address) !== undefined) return [];
+function endpointAddress(cluster: Cluster, address: string, path: Path): Finding[] {
+  if (unusableKind(address) !== undefined || cluster.endpoint.provider === 'external') return [];
   const place = { path, at: 'value' } as const;
-  const owner = hosts.find((host) => host.addresses.some((own) => own.address === address));
-  if (owner !== undefined) return [finding('cluster_endpoint_is_host_address', place, { address, host: owner.name })];
+  const owner = hostGroups(cluster)
+    .flat()
+    .find(({ host }) => host.addresses.some((own) => own.address === address));
+  if (owner !== undefined) return [finding('cluster_endpoint_is_host_address', place, { address, host: owner.host.name })];
+  if (!onWire(cluster)) return [];
 
   const family = familyOf(address);
-  const lacking = hosts.flatMap((host, index) => familyMissing(host, { index, family, address }));
+  const hosts = mayHold(cluster);
+  const lacking = hosts.flatMap((host) => familyMissing(host, { family, address }));
   const own = hosts
-    .flatMap((host, index) => host.addresses.map((prefix, i) => ({ host: host.name, prefix, path: [...hostPath(index), 'address', i] })))
+    .flatMap(({ host, path: at }) => host.addresses.map((prefix, i) => ({ host: host.name, prefix, path: [...at, 'address', i] })))
     .filter(({ prefix }) => familyOf(prefix.address) === family && unusableKind(prefix.address) === undefined);
   const away = own.filter(({ prefix }) => !prefixContains(prefix, address));
   if (away.length === own.length && away.length > 0) {
@@ -150,16 +156,19 @@ function endpointAddress({ controlPlane: { hosts } }: Cluster, address: string, 
   return [...lacking, ...elsewhere, ...edges.slice(0, 1)];
 }
 
-function familyMissing(host: ClusterHost, options: { index: number; family: Family; address: string }): Finding[] {
-  const { index, family, address } = options;
+function familyMissing({ host, path }: PlacedHost, { family, address }: { family: Family; address: string }): Finding[] {
   if (host.addresses.some((own) => familyOf(own.address) === family)) return [];
   const otherFamily = family === 'IPv4' ? 'IPv6' : 'IPv4';
-  const place = { path: [...hostPath(index), 'address'], at: 'value' } as const;
+  const place = { path: [...path, 'address'], at: 'value' } as const;
   return [finding('cluster_family_missing', place, { host: host.name, family, otherFamily, address })];
 }
 
-function heldPort({ endpoint, apiserver, datapath }: Cluster, isWritten: (path: Path) => boolean): Finding[] {
-  if (datapath !== 'proxy' || apiserver.bind !== 'all' || endpoint.port !== apiserver.port) return [];
+function heldPort({ endpoint, apiserver, datapath, haproxyKeepalived }: Cluster, isWritten: (path: Path) => boolean): Finding[] {
+  const proxyBeside =
+    endpoint.provider === 'hale'
+      ? datapath === 'proxy'
+      : endpoint.provider === 'haproxy-keepalived' && haproxyKeepalived.placement !== 'balancers';
+  if (!proxyBeside || apiserver.bind !== 'all' || endpoint.port !== apiserver.port) return [];
   const keys = [ENDPOINT_PORT, APISERVER_PORT, ['apiserver', 'bind']];
   const path = keys.find(isWritten) ?? ENDPOINT_PORT;
   return [finding('cluster_port_held', { path, at: 'value' }, { port: endpoint.port })];

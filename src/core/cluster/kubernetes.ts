@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { dnsName, filePath, kubernetesVersion, listOf, oneOrTwo, subnet, wholeNumber } from './values.ts';
+import { dnsName, filePath, kubernetesVersion, listOf, oneOrTwo, subnet, wholeNumber, zoneName } from './values.ts';
 
 /* What cluster.yaml says of Kubernetes itself. */
 
@@ -17,6 +17,22 @@ export const kubernetes = z
       ),
     podSubnet: oneOrTwo(subnet, SUBNETS).prefault('10.244.0.0/16').describe('Subnet of the Pods, of which each node gets a part.'),
     dnsDomain: dnsName('cluster.local').default('cluster.local').describe('DNS domain of the Services.'),
+    kubeProxy: z
+      .enum(['iptables', 'ipvs', 'nftables', 'none'])
+      .default('iptables')
+      .describe(
+        'How kube-proxy carries connections to Services; `none` where the CNI plugin does. `nftables` needs Kubernetes 1.33 and Linux 5.13; `ipvs` is deprecated since 1.35.',
+      ),
+    cni: z.enum(['none', 'flannel', 'calico', 'cilium']).default('none').describe('CNI plugin that `hale render` writes values for.'),
+    cgroupDriver: z
+      .enum(['systemd', 'cgroupfs'])
+      .default('systemd')
+      .describe('Who manages the cgroups of containers: for kubelet the same as for the container runtime.'),
+    criSocket: z
+      .string('the socket of the container runtime such as unix:///run/containerd/containerd.sock')
+      .regex(/^unix:\/\/\/[!-~]+$/, 'the socket of the container runtime such as unix:///run/containerd/containerd.sock')
+      .default('unix:///run/containerd/containerd.sock')
+      .describe("The container runtime's socket, with `distribution: kubeadm`."),
     binDir: filePath('/usr/local/bin')
       .default('/usr/local/bin')
       .describe('Folder of the programs with `distribution: systemd`: Kubernetes, etcd, hale.'),
@@ -29,6 +45,34 @@ export const kubernetes = z
   .prefault({})
   .transform(({ serviceSubnet, podSubnet, ...rest }) => ({ ...rest, serviceSubnets: listOf(serviceSubnet), podSubnets: listOf(podSubnet) }))
   .describe('Kubernetes itself.');
+
+const text = (expects: string) => z.string(expects).regex(/^[!-~][ -~]{0,252}$/, expects);
+
+export const storageClasses = z
+  .array(
+    z.strictObject({
+      name: dnsName('zonal-ssd').describe('Name of the StorageClass.'),
+      provisioner: text('the name of a CSI driver such as pd.csi.storage.gke.io').describe('CSI driver that makes the volumes.'),
+      zoneKey: text('a label of nodes such as topology.kubernetes.io/zone')
+        .default('topology.kubernetes.io/zone')
+        .describe('Label of nodes by which the driver tells zones apart, for example `topology.gke.io/zone`.'),
+      zones: z.array(zoneName, 'a list of zones').prefault([]).describe('Zones that volumes may be in; all when empty.'),
+      parameters: z
+        .array(
+          z.strictObject({
+            name: text('a name such as type').describe('Name of the parameter.'),
+            value: text('a value such as pd-balanced').describe('Its value.'),
+          }),
+          'a list of parameters, each with a name and a value',
+        )
+        .prefault([])
+        .describe("The driver's own parameters."),
+      default: z.boolean().default(false).describe('Whether claims that name no class get this one.'),
+    }),
+    'a list of storage classes, each with a name and a provisioner',
+  )
+  .prefault([])
+  .describe('StorageClasses whose volumes are made in the zone of the Pod that needs them.');
 
 const seconds = (from: number, to: number) => wholeNumber({ from, to, of: 'seconds' });
 

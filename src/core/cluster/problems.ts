@@ -117,6 +117,42 @@ export const wordings = {
     message: 'lease is only for election: kubernetes and election: etcd, but election is quorum, which has no record',
     remedy: 'Remove lease, or set election.',
   }),
+  cluster_section_unused: (f: { section: string; needs: string }) => ({
+    message: `${f.section} is only for ${f.needs}`,
+    remedy: `Remove ${f.section}, or set ${f.needs}.`,
+  }),
+  cluster_balancers_few: (f: { count: number }) => ({
+    message: `haproxyKeepalived.placement is balancers, but there ${f.count === 1 ? 'is 1 balancer, which would take the API with it' : 'are none'}`,
+    remedy: 'List at least two hosts in haproxyKeepalived.balancers, or choose placement: packages.',
+  }),
+  cluster_balancers_unused: (f: { placement: string }) => ({
+    message: `haproxyKeepalived.balancers is only for placement: balancers, but placement is ${f.placement}`,
+    remedy: 'Remove balancers, or set placement to balancers.',
+  }),
+  cluster_peers_missing: () => ({
+    message: 'kubeVip.mode is bgp, but kubeVip.bgp.peers names no router',
+    remedy: 'List the routers in kubeVip.bgp.peers, or set kubeVip.mode to arp.',
+  }),
+  cluster_kube_vip_lease: (f: { key: string; value: number; otherKey: string; other: number; atLeast: string }) => ({
+    message: `kubeVip.${f.key} is ${f.value}, but must be more than ${f.atLeast} (kubeVip.${f.otherKey} is ${f.other})`,
+    remedy: 'Keep leaseDurationSeconds > renewDeadlineSeconds > 1.2 × retryPeriodSeconds; kube-vip uses 15, 10 and 2.',
+  }),
+  cluster_name_needed: (f: { balancer: string }) => ({
+    message: `with nodeLocal.balancer ${f.balancer} each host reaches the API at another address, so the endpoint needs a name that stands for it`,
+    remedy: 'Add endpoint.dnsName, such as api.prod.example.com; hale render writes it into /etc/hosts.',
+  }),
+  cluster_daemonset_too_late: () => ({
+    message: 'kubeVip.runAs is daemonset, but kubeadm init needs the address before there is an API that could run one',
+    remedy: 'Set kubeVip.runAs to static-pod.',
+  }),
+  cluster_advertisement_step: (f: { ms: number }) => ({
+    message: `haproxyKeepalived.advertisementIntervalMs is ${f.ms}, but VRRP counts in steps of 10 ms`,
+    remedy: `Write ${Math.round(f.ms / 10) * 10}.`,
+  }),
+  cluster_kube_proxy_missing: (f: { cni: string }) => ({
+    message: `kubernetes.kubeProxy is none, but kubernetes.cni is ${f.cni}, which does not carry connections to Services`,
+    remedy: 'Set kubernetes.cni to cilium or calico, or kubernetes.kubeProxy to iptables.',
+  }),
   cluster_etcd_endpoints_missing: () => ({
     message: 'etcd.topology is external, but etcd.endpoints names no etcd server',
     remedy: 'List the client URLs in etcd.endpoints, or set etcd.topology to stacked.',

@@ -1,21 +1,10 @@
 import * as z from 'zod';
 import { defaultProxySettings } from '../balancer/proxy.ts';
-import { kubernetes, lease, thresholds } from './kubernetes.ts';
+import { hostList } from './hosts.ts';
+import { kubernetes, lease, storageClasses, thresholds } from './kubernetes.ts';
+import { haproxyKeepalived, kubeVip, nodeLocal, PROVIDERS } from './providers.ts';
 import { snapshots } from './snapshots.ts';
-import {
-  dnsLabel,
-  dnsName,
-  etcdUrl,
-  filePath,
-  interfaceName,
-  ipAddress,
-  listenAddress,
-  listOf,
-  oneOrTwo,
-  port,
-  prefixedAddress,
-  zoneName,
-} from './values.ts';
+import { dnsLabel, dnsName, etcdUrl, filePath, interfaceName, ipAddress, listenAddress, listOf, oneOrTwo, port } from './values.ts';
 
 /*
  * cluster.yaml, defined once: the types, the defaults, `hale schema` and docs/reference/cluster.md all come
@@ -27,6 +16,12 @@ export const ETCD_RELEASES = ['3.4', '3.5', '3.6', '3.7'] as const;
 
 const endpoint = z
   .strictObject({
+    provider: z
+      .enum(PROVIDERS)
+      .default('hale')
+      .describe(
+        'Who answers for the address: `hale` itself; `haproxy-keepalived`, `kube-vip`, or a balancer on every node (`node-local`), whose files `hale render` writes; `external`, something that is there already and that hale only checks.',
+      ),
     address: oneOrTwo(ipAddress, 'an address such as 10.0.0.100, or a list of one IPv4 and one IPv6 address').describe(
       'The address that moves between the control-plane hosts, in the subnet of every one of them. A list of two, one IPv4 and one IPv6, for dual stack.',
     ),
@@ -43,29 +38,25 @@ const endpoint = z
   .describe('The one address at which the Kubernetes API is reached.')
   .transform(({ address, ...rest }) => ({ ...rest, addresses: listOf(address) }));
 
-const host = z
-  .strictObject({
-    name: dnsName('cp1').describe('Name of the host, which is also the name of its node.'),
-    address: oneOrTwo(
-      prefixedAddress,
-      'an address with its prefix length such as 10.0.0.11/24, or a list of one IPv4 and one IPv6 address',
-    ).describe("The host's own address with the prefix length of its subnet. A list of two, one IPv4 and one IPv6, for dual stack."),
-    zone: zoneName.exactOptional().describe('Failure domain that the host is in, for example a rack or an availability zone.'),
-  })
-  .transform(({ address, ...rest }) => ({ ...rest, addresses: listOf(address) }));
-
 const HOSTS_EXPECTS = 'a list of 1 to 7 hosts, each with a name and an address';
 const controlPlane = z
   .strictObject({
-    hosts: z
-      .array(host, HOSTS_EXPECTS)
+    hosts: hostList({ max: 7, expects: HOSTS_EXPECTS })
       .min(1, HOSTS_EXPECTS)
-      .max(7, HOSTS_EXPECTS)
       .describe(
         'The 3, 5 or 7 hosts, or 1, that run the API server and an agent. The address is held only with a majority of them. An even number is meant for the time of a change of members.',
       ),
   })
   .describe('The control-plane hosts.');
+
+const workers = z
+  .strictObject({
+    hosts: hostList({ max: 5000, expects: 'a list of at most 5000 hosts, each with a name and an address' })
+      .prefault([])
+      .describe('The hosts that run Pods and no control plane.'),
+  })
+  .prefault({})
+  .describe('The worker nodes, as far as `hale render` is to write their files. The agents need no list of them.');
 
 const apiserver = z
   .strictObject({
@@ -174,10 +165,15 @@ export const clusterSchema = z
     apiVersion: z.literal('hale.dev/v1alpha1').describe('Version of this format.'),
     kind: z.literal('Cluster').describe('Kind of this document.'),
     name: dnsLabel.describe('Name of the cluster.'),
-    distribution: z.enum(['kubeadm', 'k3s', 'systemd']).default('kubeadm').describe('What runs the control plane on each host.'),
+    distribution: z.enum(['kubeadm', 'k3s', 'rke2', 'systemd']).default('kubeadm').describe('What runs the control plane on each host.'),
     endpoint,
     controlPlane,
+    workers,
     kubernetes,
+    storageClasses,
+    haproxyKeepalived,
+    kubeVip,
+    nodeLocal,
     apiserver,
     agent,
     election: z

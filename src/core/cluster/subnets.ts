@@ -3,8 +3,7 @@ import { type Finding, finding, type Path } from './problems.ts';
 import type { Cluster } from './schema.ts';
 
 /*
- * What Kubernetes demands of the subnets of Services and Pods, told before a program refuses to start because of it. Only where hale renders the control
- * plane: with other distributions these keys repeat at most what is set elsewhere.
+ * What Kubernetes demands of the subnets of Services and Pods, told before a program refuses to start because of it.
  */
 
 /** Prefix length of the part of podSubnet that a node gets (kube-controller-manager, --node-cidr-mask-size-ipv4 and -ipv6). */
@@ -21,7 +20,6 @@ interface Subnet {
 }
 
 export function subnetFindings(cluster: Cluster, isWritten: (path: Path) => boolean): Finding[] {
-  if (cluster.distribution !== 'systemd') return [];
   const services = subnetsOf('serviceSubnet', cluster.kubernetes.serviceSubnets);
   const pods = subnetsOf('podSubnet', cluster.kubernetes.podSubnets);
   return [

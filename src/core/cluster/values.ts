@@ -98,6 +98,14 @@ export function filePath(example: string) {
   return matching(FILE_PATH, `an absolute path in one line such as ${example}`);
 }
 
+/** A reference to a container image with its tag or digest (github.com/distribution/reference). */
+export function image(example: string) {
+  return matching(
+    /^[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})$/,
+    `an image with its tag such as ${example}`,
+  );
+}
+
 export const listenAddress = parsed({
   expects: 'an address and a port such as 127.0.0.1:7701 or [::1]:7701',
   parse: (text) => {

@@ -5,4 +5,6 @@ export interface RenderedFile {
   text: string;
   /** Permissions, for example 0o644; 0o600 for everything secret. */
   mode: number;
+  /** `user:group`; `root:root` where nothing is said. */
+  owner?: string;
 }

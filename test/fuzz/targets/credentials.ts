@@ -161,7 +161,7 @@ const certificate: Target = {
       halfRenewed: false,
     };
     leadsTo([authority, found[0]], [found[0]]);
-    const cluster = { endpoint: { addresses: ['10.0.0.100'], port: 6443, dnsName: 'api.example.com' } };
+    const cluster = { endpoint: { provider: 'hale' as const, addresses: ['10.0.0.100'], port: 6443, dnsName: 'api.example.com' } };
     for (const { text } of certificateProblems(judged, { nowMs: 0, days: 30, cluster })) lineText(text);
   },
 };

@@ -32,13 +32,15 @@ export function joinLines(facts: JoinFacts): string[] {
       '# the printed join command, with: --control-plane --certificate-key KEY',
     ];
   }
-  if (by === 'k3s') {
+  if (by === 'k3s' || by === 'rke2') {
+    const { unit, port, only } =
+      by === 'k3s' ? { unit: 'k3s', port: 6443, only: ', and without cluster-init' } : { unit: 'rke2-server', port: 9345, only: '' };
     return [
-      `# On the host of ${coming.name}; k3s adds itself as a learner, and is promoted by the others:`,
-      'systemctl stop k3s',
-      aside('/var/lib/rancher/k3s/server/db'),
-      "# start k3s server with the cluster's token and --server https://ANOTHER-SERVER:6443, and without --cluster-init",
-      'systemctl start k3s',
+      `# On the host of ${coming.name}; ${by} adds itself as a learner, and is promoted by the others:`,
+      `systemctl stop ${unit}`,
+      aside(`/var/lib/rancher/${by}/server/db`),
+      `# in /etc/rancher/${by}/config.yaml: the cluster's token, server: https://ANOTHER-SERVER:${port}${only}`,
+      `systemctl start ${unit}`,
     ];
   }
   return [`# On the host of ${coming.name}:`, 'systemctl stop etcd', aside(dataDir), ...startLines(facts)];

@@ -15,7 +15,7 @@ export interface ComingMember {
 }
 
 /** Who makes a new member known to etcd: hale, or what installs its host. */
-export type JoinedBy = 'hale' | 'kubeadm' | 'k3s';
+export type JoinedBy = 'hale' | 'kubeadm' | 'k3s' | 'rke2';
 
 type Action =
   | { kind: 'move-leader'; from: MemberRef; to: MemberRef }

@@ -2,7 +2,7 @@ import type { Cluster } from '../../cluster/schema.ts';
 import type { Service } from '../service.ts';
 
 /** Units of Kubernetes on a host, whatever set it up: the address must not wait for them, and they may wait for it. */
-const KUBERNETES_UNITS = ['etcd.service', 'kube-apiserver.service', 'kubelet.service', 'k3s.service'];
+const KUBERNETES_UNITS = ['etcd.service', 'kube-apiserver.service', 'kubelet.service', 'k3s.service', 'rke2-server.service'];
 
 /** Its own guardian, a process of the same control group, ends by itself within this time after the agent (docs/decisions/0005-guardian.md). */
 const STOP_SECONDS = 30;

@@ -1,14 +1,7 @@
-import { stringify } from 'yaml';
 import { AUDIT_POLICY, AUTHENTICATION_CONFIG, ENCRYPTION_CONFIG } from '../paths.ts';
 import type { RenderedFile } from '../file.ts';
-
-/** 32 random bytes in base64, as aescbc and secretbox take them. */
-export interface EncryptionKey {
-  name: string;
-  secret: string;
-}
-
-const yaml = (value: object): string => stringify(value, { lineWidth: 0, indentSeq: false, compat: 'yaml-1.1' });
+import type { EncryptionKey } from '../secrets.ts';
+import { yamlText } from '../yaml.ts';
 
 /**
  * What is encrypted in etcd (kubernetes.io, "Encrypting Confidential Data at Rest"). The first key writes; the others only read, while keys are rotated; last
@@ -25,7 +18,7 @@ export function encryptionConfig(keys: readonly EncryptionKey[]): RenderedFile {
       },
     ],
   };
-  return { path: ENCRYPTION_CONFIG, text: yaml(config), mode: 0o600 };
+  return { path: ENCRYPTION_CONFIG, text: yamlText(config), mode: 0o600 };
 }
 
 /** Health for everybody, since balancers have no credentials; everything else needs some. kubeadm's token discovery reads one ConfigMap without. */
@@ -38,7 +31,7 @@ export function authenticationConfig(): RenderedFile {
       conditions: ['/livez', '/readyz', '/healthz', '/api/v1/namespaces/kube-public/configmaps/cluster-info'].map((path) => ({ path })),
     },
   };
-  return { path: AUTHENTICATION_CONFIG, text: yaml(config), mode: 0o644 };
+  return { path: AUTHENTICATION_CONFIG, text: yamlText(config), mode: 0o644 };
 }
 
 const WATCHED_BY_SYSTEM = ['system:kube-controller-manager', 'system:kube-scheduler', 'system:apiserver'];
@@ -80,5 +73,5 @@ export function auditPolicy(): RenderedFile {
       { level: 'Metadata' },
     ],
   };
-  return { path: AUDIT_POLICY, text: yaml(config), mode: 0o644 };
+  return { path: AUDIT_POLICY, text: yamlText(config), mode: 0o644 };
 }

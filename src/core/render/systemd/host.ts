@@ -7,15 +7,12 @@ import { agentService } from './agent.ts';
 import { apiserverService } from './apiserver.ts';
 import { controllerManagerService, schedulerService } from './controllers.ts';
 import { etcdService } from './etcd.ts';
-import { auditPolicy, authenticationConfig, type EncryptionKey, encryptionConfig } from './files.ts';
+import { runsAgent } from '../hale/part.ts';
+import type { ClusterSecrets } from '../secrets.ts';
+import { auditPolicy, authenticationConfig, encryptionConfig } from './files.ts';
 import { unitFile } from './unit.ts';
 
-/** What all hosts of a cluster share, and no file of the user says. */
-export interface ClusterSecrets {
-  encryptionKeys: readonly EncryptionKey[];
-  /** Of etcd's cluster; unique, so that members of another with the same addresses are refused. */
-  etcdToken: string;
-}
+export type SystemdSecrets = Pick<ClusterSecrets, 'encryptionKeys' | 'etcdToken'>;
 
 export interface SystemdHost {
   services: Service[];
@@ -23,13 +20,13 @@ export interface SystemdHost {
   files: RenderedFile[];
 }
 
-export function renderSystemdHost(cluster: Cluster, host: ClusterHost, secrets: ClusterSecrets): SystemdHost {
+export function renderSystemdHost(cluster: Cluster, host: ClusterHost, secrets: SystemdSecrets): SystemdHost {
   const services = [
     ...(cluster.etcd.topology === 'stacked' ? [etcdService({ cluster, host, token: secrets.etcdToken })] : []),
     apiserverService(cluster, host),
     controllerManagerService(cluster),
     schedulerService(),
-    agentService(cluster),
+    ...(runsAgent(cluster) ? [agentService(cluster)] : []),
   ];
   return {
     services,

@@ -1,0 +1,46 @@
+/** Files of a rendering in a folder: what is there already, and putting them there. */
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { HaleError } from '../base/error.ts';
+import type { RenderedFile } from '../core/render/file.ts';
+
+/** A file, and where in the folder it belongs. */
+export type Placed = RenderedFile & { target: string };
+
+export type State = 'missing' | 'same' | 'differs';
+
+export function stateOf({ target, text, mode }: Placed): State {
+  try {
+    const { mode: found } = statSync(target);
+    return (found & 0o777) === mode && readFileSync(target, 'utf8') === text ? 'same' : 'differs';
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'missing';
+    throw unwritable(target, error as Error);
+  }
+}
+
+/** A new file: one that is there keeps its mode, and would be open to others for a moment. */
+export function replaceFile({ target, text, mode }: Placed, state: State): void {
+  try {
+    if (state === 'missing') mkdirSync(dirname(target), { recursive: true });
+    else rmSync(target, { force: true });
+    const mask = process.umask(0);
+    try {
+      writeFileSync(target, text, { mode, flag: 'wx' });
+    } finally {
+      process.umask(mask);
+    }
+  } catch (error) {
+    throw unwritable(target, error as Error);
+  }
+}
+
+function unwritable(target: string, error: Error): HaleError {
+  return new HaleError({
+    code: 'render_unwritable',
+    kind: 'world',
+    message: `${target}: cannot be written: ${error.message}`,
+    remedy: 'choose another folder with --out, or mend its permissions',
+    cause: error,
+  });
+}

@@ -1,0 +1,36 @@
+import type { Path } from './problems.ts';
+import type { Cluster, ClusterHost } from './schema.ts';
+
+/** A host and where cluster.yaml has it. */
+export interface PlacedHost {
+  host: ClusterHost;
+  path: Path;
+}
+
+function placed(hosts: readonly ClusterHost[], path: Path): PlacedHost[] {
+  return hosts.map((host, i) => ({ host, path: [...path, i] }));
+}
+
+/** Every machine of the cluster: control plane, balancers, workers. */
+export function hostGroups({ controlPlane, haproxyKeepalived, workers }: Cluster): PlacedHost[][] {
+  return [
+    placed(controlPlane.hosts, ['controlPlane', 'hosts']),
+    placed(haproxyKeepalived.balancers, ['haproxyKeepalived', 'balancers']),
+    placed(workers.hosts, ['workers', 'hosts']),
+  ];
+}
+
+/** The hosts between which the address moves. */
+export function mayHold(cluster: Cluster): PlacedHost[] {
+  const [controlPlane, balancers] = hostGroups(cluster) as [PlacedHost[], PlacedHost[], PlacedHost[]];
+  const { endpoint, haproxyKeepalived } = cluster;
+  return endpoint.provider === 'haproxy-keepalived' && haproxyKeepalived.placement === 'balancers' ? balancers : controlPlane;
+}
+
+/** Whether the address is found by ARP or NDP, so that it must lie in the subnet of every host that may hold it. */
+export function onWire({ endpoint: { provider }, kubeVip, nodeLocal }: Cluster): boolean {
+  if (provider === 'external') return false;
+  if (provider === 'kube-vip') return kubeVip.mode === 'arp';
+  // With hale the agents of the control-plane hosts hold it too, for clients that are no nodes.
+  return provider !== 'node-local' || nodeLocal.balancer === 'hale';
+}

@@ -1,0 +1,90 @@
+import { JITTER_FACTOR } from '../election/timing.ts';
+import { type Finding, finding, type Path } from './problems.ts';
+import type { Cluster } from './schema.ts';
+
+type IsWritten = (path: Path) => boolean;
+
+/** What the provider of the endpoint needs, and what was written for another one. */
+export function providerFindings(cluster: Cluster, isWritten: IsWritten): Finding[] {
+  return [
+    ...unusedSections(cluster, isWritten),
+    ...balancers(cluster),
+    ...advertisement(cluster),
+    ...kubeVip(cluster, isWritten),
+    ...nodeLocal(cluster),
+    ...serviceCarrier(cluster, isWritten),
+  ];
+}
+
+const SECTIONS = { haproxyKeepalived: 'haproxy-keepalived', kubeVip: 'kube-vip', nodeLocal: 'node-local' } as const;
+
+function unusedSections({ endpoint: { provider } }: Cluster, isWritten: IsWritten): Finding[] {
+  return Object.entries(SECTIONS)
+    .filter(([section, needed]) => provider !== needed && isWritten([section]))
+    .map(([section, needed]) =>
+      finding('cluster_section_unused', { path: [section], at: 'key' }, { section, needs: `endpoint.provider: ${needed}` }),
+    );
+}
+
+function balancers({ endpoint: { provider }, haproxyKeepalived: { placement, balancers: hosts } }: Cluster): Finding[] {
+  if (provider !== 'haproxy-keepalived') return [];
+  if (placement !== 'balancers' && hosts.length > 0)
+    return [finding('cluster_balancers_unused', { path: ['haproxyKeepalived', 'balancers'], at: 'key' }, { placement })];
+  if (placement === 'balancers' && hosts.length < 2)
+    return [finding('cluster_balancers_few', { path: ['haproxyKeepalived', 'placement'], at: 'value' }, { count: hosts.length })];
+  return [];
+}
+
+function advertisement({ haproxyKeepalived: { advertisementIntervalMs: ms } }: Cluster): Finding[] {
+  const path = ['haproxyKeepalived', 'advertisementIntervalMs'];
+  return ms % 10 === 0 ? [] : [finding('cluster_advertisement_step', { path, at: 'value' }, { ms })];
+}
+
+function kubeVip(cluster: Cluster, isWritten: IsWritten): Finding[] {
+  const { endpoint, distribution, kubeVip: settings } = cluster;
+  if (endpoint.provider !== 'kube-vip') return [];
+  const findings: Finding[] = [];
+  if (settings.mode === 'bgp' && settings.bgp.peers.length === 0)
+    findings.push(finding('cluster_peers_missing', { path: ['kubeVip', 'mode'], at: 'value' }));
+  if (settings.runAs === 'daemonset' && distribution === 'kubeadm')
+    findings.push(finding('cluster_daemonset_too_late', { path: ['kubeVip', 'runAs'], at: 'value' }));
+  return [...findings, ...leaseOrder(settings, isWritten)];
+}
+
+/** What client-go demands of its timings (NewLeaderElector); kube-vip starts and then dies of it. */
+function leaseOrder(settings: Cluster['kubeVip'], isWritten: IsWritten): Finding[] {
+  const { leaseDurationSeconds: duration, renewDeadlineSeconds: deadline, retryPeriodSeconds: retry } = settings;
+  const at = (...keys: string[]) => ({ path: keys.map((key) => ['kubeVip', key]).find(isWritten) ?? ['kubeVip'], at: 'value' as const });
+  const findings: Finding[] = [];
+  if (duration <= deadline) {
+    const facts = {
+      key: 'leaseDurationSeconds',
+      value: duration,
+      otherKey: 'renewDeadlineSeconds',
+      other: deadline,
+      atLeast: `${deadline}`,
+    };
+    findings.push(finding('cluster_kube_vip_lease', at('leaseDurationSeconds', 'renewDeadlineSeconds'), facts));
+  }
+  if (deadline <= retry * JITTER_FACTOR) {
+    const atLeast = `${retry * JITTER_FACTOR}`;
+    const facts = { key: 'renewDeadlineSeconds', value: deadline, otherKey: 'retryPeriodSeconds', other: retry, atLeast };
+    findings.push(finding('cluster_kube_vip_lease', at('renewDeadlineSeconds', 'retryPeriodSeconds'), facts));
+  }
+  return findings;
+}
+
+/** 127.0.0.1 on a worker, the host itself on the control plane: only a name is the same for all. */
+function nodeLocal({ endpoint, nodeLocal: { balancer } }: Cluster): Finding[] {
+  if (endpoint.provider !== 'node-local' || endpoint.dnsName !== undefined || balancer === 'hale' || balancer === 'lvscare') return [];
+  return [finding('cluster_name_needed', { path: ['endpoint'], at: 'key' }, { balancer })];
+}
+
+function serviceCarrier({ kubernetes: { kubeProxy, cni } }: Cluster, isWritten: IsWritten): Finding[] {
+  if (kubeProxy !== 'none' || cni !== 'flannel') return [];
+  const path = [
+    ['kubernetes', 'cni'],
+    ['kubernetes', 'kubeProxy'],
+  ].find(isWritten) ?? ['kubernetes'];
+  return [finding('cluster_kube_proxy_missing', { path, at: 'value' }, { cni })];
+}

@@ -1,0 +1,99 @@
+import type { Rule } from '../rule.ts';
+import type { Trouble } from '../read/trouble.ts';
+
+/* What keeps a file from being checked. Without a finding, it would look as if it were good. */
+
+type Wording = Pick<Rule, 'id' | 'severity' | 'title' | 'why' | 'fix' | 'sources' | 'examples'> & { message: (detail: string) => string };
+
+function troubleRule(kind: Trouble['kind'], { message, ...rule }: Wording): Rule {
+  return {
+    ...rule,
+    *check({ troubles }) {
+      for (const { at, detail } of troubles.filter((trouble) => trouble.kind === kind)) yield { at, message: message(detail) };
+    },
+  };
+}
+
+const good = [{ 'kubelet.yaml': 'apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\ncgroupDriver: systemd\n' }];
+
+export const fileRules: readonly Rule[] = [
+  troubleRule('syntax', {
+    id: 'yaml-syntax',
+    severity: 'error',
+    title: 'the file is not valid YAML',
+    message: (detail) => `this is not valid YAML: ${detail}`,
+    why: 'No program can read it, and nothing else in this document was checked. Tabs instead of spaces are the usual cause.',
+    fix: 'Correct the line, then run hale doctor again.',
+    sources: ['yaml.org/spec/1.2.2'],
+    examples: {
+      bad: [{ 'kubelet.yaml': 'apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n\tcgroupDriver: systemd\n' }],
+      good,
+    },
+  }),
+  troubleRule('duplicate-key', {
+    id: 'yaml-duplicate-key',
+    severity: 'error',
+    title: 'a key is given twice in one mapping',
+    message: (detail) => `the key ${detail} is given twice in one mapping`,
+    why: 'Strict readers such as kubeadm refuse the file; lenient ones take the last value and drop the first without a word.',
+    fix: 'Keep the one that is meant.',
+    sources: ['yaml.org/spec/1.2.2, section 3.2.1.3'],
+    examples: {
+      bad: [
+        {
+          'kubelet.yaml':
+            'apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\ncgroupDriver: systemd\ncgroupDriver: cgroupfs\n',
+        },
+      ],
+      good,
+    },
+  }),
+  troubleRule('aliases', {
+    id: 'yaml-aliases',
+    severity: 'error',
+    title: 'aliases multiply beyond any use, or lead nowhere',
+    message: (detail) => `the aliases of this document cannot be resolved: ${detail}`,
+    why: 'A few lines that stand for billions of values exhaust the memory of whatever reads them. The document was not checked.',
+    fix: 'Write the values out.',
+    sources: ['CVE-2019-11253'],
+    examples: { bad: [{ 'bomb.yaml': bomb() }], good },
+  }),
+  troubleRule('template', {
+    id: 'file-template',
+    severity: 'warning',
+    title: 'the file is a template, and was not checked',
+    message: () => 'this is a template (Jinja, Helm, Go); what becomes of it is not known, so it was not checked',
+    why: 'Its mistakes show only in what is made from it.',
+    fix: 'Render it (helm template, ansible --check --diff), and give hale doctor the result.',
+    sources: ['helm.sh/docs/chart_template_guide', 'jinja.palletsprojects.com'],
+    examples: { bad: [{ 'haproxy.cfg.j2': 'frontend api\n  bind *:{{ port }}\n' }], good },
+  }),
+  troubleRule('unrecognised', {
+    id: 'file-unrecognised',
+    severity: 'warning',
+    title: 'hale does not know what this file is, and did not check it',
+    message: () => 'hale does not know what this file is, so it was not checked',
+    why: 'No finding says nothing about it.',
+    fix: 'Name files of HAProxy, keepalived, nginx, kubeadm, kubelet, kube-proxy, kube-vip, k3s, RKE2, etcd, lvscare, Kubernetes manifests, units, sysctl settings or shell scripts; a name such as haproxy.cfg helps.',
+    sources: ['hale'],
+    examples: { bad: [{ 'notes.txt': 'call Bob\n' }], good },
+  }),
+  troubleRule('empty', {
+    id: 'file-empty',
+    severity: 'warning',
+    title: 'the file is empty',
+    message: () => 'the file is empty',
+    why: 'Whatever reads it runs with its defaults, or not at all.',
+    fix: 'Fill it, or remove it.',
+    sources: ['hale'],
+    examples: { bad: [{ 'haproxy.cfg': '\n' }], good },
+  }),
+];
+
+function bomb(): string {
+  const levels = Array.from(
+    { length: 12 },
+    (_, i) => `l${i}: &l${i} [${Array.from({ length: 9 }, () => (i === 0 ? 'x' : `*l${i - 1}`)).join(', ')}]\n`,
+  );
+  return `apiVersion: v1\nkind: ConfigMap\n${levels.join('')}`;
+}
