@@ -44,7 +44,11 @@ function readDocument(document: Document, { file, index }: { file: TextFile; ind
   } catch (error) {
     // Too many aliases, or one that leads nowhere: the library says which.
     return {
-      trouble: { kind: 'aliases', at: { file, start: document.range?.[0] ?? 0, end: document.range?.[0] ?? 0 }, detail: (error as Error).message },
+      trouble: {
+        kind: 'aliases',
+        at: { file, start: document.range?.[0] ?? 0, end: document.range?.[0] ?? 0 },
+        detail: (error as Error).message,
+      },
     };
   }
   return {
