@@ -10,6 +10,7 @@ import type { SimTally } from './sim-job.ts';
 import { simReplayCommand } from './sim-replay.ts';
 import { runSeeds } from './sim-run.ts';
 import { shownSummary, simSummary } from './sim-summary.ts';
+import { surviveCommand } from './survive.ts';
 import { wholeNumber } from './whole-number.ts';
 
 interface SimOptions {
@@ -39,6 +40,7 @@ export function simCommand(): Command {
     .enablePositionalOptions()
     .addCommand(simReplayCommand())
     .addCommand(exploreCommand())
+    .addCommand(surviveCommand())
     .action(async (options: SimOptions) => {
       if (options.count === 1 && options.years === undefined && !options.json) showOne(options);
       else await runMany(options);
