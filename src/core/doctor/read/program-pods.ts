@@ -4,7 +4,7 @@ import { partOf } from './arguments.ts';
 import type { Flag, Program } from './program.ts';
 import { type CommandLine, commandLine, imageName, knownProgram, lineOf } from './program-names.ts';
 import { readScript } from './script.ts';
-import { listAt, mapAt, type Path, textAt, valueAt, type YamlDocument } from './yaml.ts';
+import { listAt, type Path, textAt, valueAt, type YamlDocument } from './yaml.ts';
 
 const POD_SPECS: Readonly<Record<string, Path>> = {
   Pod: ['spec'],
