@@ -24,6 +24,8 @@ export interface Facts {
   programs: readonly Program[];
   /** What could not be read. */
   troubles: readonly Trouble[];
+  /** How many files of folders hale does not know. */
+  passedOver: number;
 }
 
 /** A YAML file whose keys are the flags of one program. */

@@ -13,7 +13,7 @@ import { mapAt, readYaml, type YamlDocument } from './read/yaml.ts';
 import { type TextFile, topOf } from './text-file.ts';
 
 /** Facts while they are gathered. */
-type Gathered = { -readonly [K in keyof Omit<Facts, 'programs'>]: Facts[K][number][] };
+type Gathered = { -readonly [K in keyof Omit<Facts, 'programs' | 'passedOver'>]: Facts[K][number][] };
 
 /** A file that the user named is told of when hale does not know what it is; one of a folder is passed over. */
 export interface NamedFile {
@@ -33,19 +33,23 @@ export function gather(files: readonly NamedFile[], troubles: readonly Trouble[]
     settings: [],
     troubles: [...troubles],
   };
+  let passedOver = 0;
   for (const { file, isNamed } of files) {
-    const known = take(facts, file);
-    if (!known && isNamed) facts.troubles.push({ kind: 'unrecognised', at: topOf(file), detail: '' });
+    const isKnown = file.text.trim() === '' ? (isNamed || recognise(file) !== 'unknown') && takeEmpty(facts, file) : take(facts, file);
+    if (isKnown) continue;
+    if (!isNamed) passedOver++;
+    else facts.troubles.push({ kind: 'unrecognised', at: topOf(file), detail: '' });
   }
-  return { ...facts, programs: readPrograms(facts) };
+  return { ...facts, programs: readPrograms(facts), passedOver };
+}
+
+function takeEmpty(facts: Gathered, file: TextFile): boolean {
+  facts.troubles.push({ kind: 'empty', at: topOf(file), detail: '' });
+  return true;
 }
 
 /** Whether hale knows what the file is. */
 function take(facts: Gathered, file: TextFile): boolean {
-  if (file.text.trim() === '') {
-    facts.troubles.push({ kind: 'empty', at: topOf(file), detail: '' });
-    return true;
-  }
   const kind = recognise(file);
   if (kind === 'yaml') return takeYaml(facts, file);
   if (kind === 'template') facts.troubles.push({ kind, at: templateSpan(file), detail: '' });
@@ -92,7 +96,7 @@ function takeYaml(facts: Gathered, file: TextFile): boolean {
 /** `kind: List` as the objects that are in it. */
 function flattened(document: YamlDocument): YamlDocument[] {
   const items = (document.value as { items?: unknown }).items;
-  if (!/List$/.test(document.kind) || !Array.isArray(items)) return [document];
+  if (!document.kind.endsWith('List') || !Array.isArray(items)) return [document];
   return items.map((value: unknown, i) => ({
     ...document,
     value,

@@ -28,7 +28,7 @@ export interface Rule {
   fix: string;
   /** Where that is known from: a manual and its keyword, an RFC section, a URL, an issue such as `kube-vip #684`. */
   sources: readonly string[];
-  /** Each bad example makes this rule hit, each good one does not; both as short as the matter allows. */
-  examples: { bad: readonly Example[]; good: readonly Example[] };
+  /** Each bad example makes this rule hit, each good one does not; both as short as the matter allows. Where no text can be bad, `badInWords` is what is. */
+  examples: { bad: readonly Example[]; good: readonly Example[]; badInWords?: string };
   check(facts: Facts): Iterable<Hit>;
 }

@@ -120,4 +120,3 @@ export function etcdVariable(variable: Flag): Flag[] {
   if (!variable.name.startsWith('ETCD_')) return [];
   return [{ ...variable, name: variable.name.slice(5).toLowerCase().replaceAll('_', '-') }];
 }
-

@@ -5,7 +5,7 @@ import { podPrograms } from './program-pods.ts';
 import { flagFileProgram, innerPrograms, kubeadmPrograms } from './program-settings.ts';
 
 /** Command lines, wherever they stand. */
-export function readPrograms({ documents, settings, units, scripts }: Omit<Facts, 'programs' | 'troubles'>): Program[] {
+export function readPrograms({ documents, settings, units, scripts }: Omit<Facts, 'programs' | 'troubles' | 'passedOver'>): Program[] {
   const programs = [
     ...documents.flatMap(podPrograms),
     ...documents.flatMap(kubeadmPrograms),

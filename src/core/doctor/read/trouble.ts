@@ -4,6 +4,8 @@ import type { Span } from '../text-file.ts';
 export interface Trouble {
   kind:
     | 'binary'
+    | 'byte-order-mark'
+    | 'special'
     | 'large'
     | 'empty'
     | 'unreadable'
