@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 const main = join(import.meta.dirname, '../../../src/cli/main.ts');
@@ -35,42 +35,54 @@ function refusal(...words: string[]): string {
   return stderr;
 }
 
+/** Changes cluster.yaml. */
+function edit(...edits: [from: string, to: string][]): void {
+  const path = join(dir, 'cluster.yaml');
+  writeFileSync(
+    path,
+    edits.reduce((text, [from, to]) => text.replace(from, to), readFileSync(path, 'utf8')),
+  );
+}
+
 const out = (...path: string[]) => join(dir, 'out', ...path);
 const secretsFile = () => join(dir, 'out.secrets.json');
 const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
 
 function secretWords(): string[] {
   if (!existsSync(secretsFile())) return [];
-  return [...readFileSync(secretsFile(), 'utf8').matchAll(/"(?:secret|etcdToken)": "(.*)"/g)].map(([, word]) => word as string);
+  const words = /"(?:secret|etcdToken|certificateKey|bootstrapToken|joinToken)": "(.*)"/g;
+  return [...readFileSync(secretsFile(), 'utf8').matchAll(words)].map(([, word]) => word as string);
 }
 
 describe('hale render', () => {
   test('without a folder lists every file, and writes none', () => {
-    expect(render()).toMatch(/^cp3 +0600 +\/etc\/kubernetes\/encryption\.yaml$/m);
+    expect(render()).toMatch(/^cp3 +0600 +root:root +\/etc\/kubernetes\/encryption\.yaml$/m);
     expect(readdirSync(dir)).toEqual(['cluster.yaml']);
   });
 
   test('writes a tree for each host, with the modes of its manifest, and the same again in every later run', () => {
     render('--out', out());
-    expect(readdirSync(out())).toEqual(['cp1', 'cp2', 'cp3']);
+    expect(readdirSync(out())).toEqual(['_cluster', 'cp1', 'cp2', 'cp3']);
+    expect(existsSync(out('_cluster/STEPS.md'))).toBe(true);
     const { files } = JSON.parse(readFileSync(out('cp1/manifest.json'), 'utf8')) as {
-      files: { path: string; mode: string; sha256: string }[];
+      files: { path: string; mode: string; owner: string; sha256: string }[];
     };
     expect(files.map(({ path }) => path)).toEqual(files.map(({ path }) => path).toSorted());
     for (const file of files) {
       const path = out('cp1', file.path);
       expect([file.mode, file.sha256]).toEqual([`0${mode(path)}`, createHash('sha256').update(readFileSync(path)).digest('hex')]);
+      expect(file.owner).toBe('root:root');
     }
     const encryption = (host: string) => readFileSync(out(host, 'etc/kubernetes/encryption.yaml'), 'utf8');
     expect(encryption('cp2')).toBe(encryption('cp1'));
-    expect(render('--out', out())).toMatch(/^cp1 +0 +12$/m);
+    expect(render('--out', out())).toMatch(new RegExp(`^cp1 +0 +${files.length + 1}$`, 'm'));
   });
 
   test('the secrets are made once, for their owner alone, and printed never', () => {
     const first = render('--out', out());
     expect(mode(secretsFile())).toBe('600');
     const words = secretWords();
-    expect(words.length).toBe(2);
+    expect(words.length).toBe(5);
     expect(Buffer.from(words[0] as string, 'base64').length).toBe(32);
     for (const word of words) expect(first).not.toContain(word);
     rmSync(out(), { recursive: true });
@@ -79,10 +91,16 @@ describe('hale render', () => {
     expect(readFileSync(out('cp1/etc/kubernetes/encryption.yaml'), 'utf8')).toContain(words[0]);
   });
 
-  test('one host alone', () => {
+  test('one host alone, also a worker, without what belongs to the whole cluster', () => {
     render('--out', out(), '--node', 'cp2');
     expect(readdirSync(out())).toEqual(['cp2']);
-    expect(refusal('--out', out(), '--node', 'cp9')).toMatch(/cp9.*\[render_node_unknown\]/);
+    edit(
+      ['distribution: systemd', 'distribution: kubeadm'],
+      ['apiserver:', 'workers: {hosts: [{name: w1, address: 10.0.0.21/24}]}\napiserver:'],
+    );
+    expect(render('--out', out('workers'), '--node', 'w1')).toMatch(/^w1 +\d+ +0$/m);
+    expect(readdirSync(out('workers'))).toEqual(['w1']);
+    expect(refusal('--out', out(), '--node', 'cp9')).toMatch(/--node cp9: .*cp1, cp2, cp3, w1 \[render_node_unknown\]/);
   });
 
   test('what differs is named and left as it is, all of it, until it may be overwritten', () => {
@@ -114,10 +132,59 @@ describe('hale render', () => {
     expect(existsSync(out())).toBe(false);
   });
 
-  test.each(['kubeadm', 'k3s'])('says what is not there for %s', (distribution) => {
-    const path = join(dir, 'cluster.yaml');
-    writeFileSync(path, readFileSync(path, 'utf8').replace('distribution: systemd', `distribution: ${distribution}`));
-    expect(refusal('--out', out())).toContain(`nothing for ${distribution} yet`);
+  test('--diff shows what would change and writes nothing, and never a secret', () => {
+    render('--out', out());
+    expect(render('--out', out(), '--diff')).toBe(`${out()}: nothing differs\n`);
+    const unit = out('cp2/etc/systemd/system/etcd.service');
+    const secret = out('cp1/etc/kubernetes/encryption.yaml');
+    const missing = out('_cluster/STEPS.md');
+    writeFileSync(unit, readFileSync(unit, 'utf8').replace('--name=cp2', '--name=mine'));
+    writeFileSync(secret, 'my own word\n');
+    rmSync(missing);
+
+    const { status, stdout, stderr } = run('--out', out(), '--diff');
+    expect([status, stderr]).toEqual([1, '']);
+    expect(stdout).toMatch(/^-.*--name=mine/m);
+    expect(stdout).toMatch(/^\+.*--name=cp2/m);
+    expect(stdout).toContain(`${secret}: differs; it is secret, so not shown\n`);
+    expect(stdout).toMatch(/^--- \/dev\/null$/m);
+    for (const word of [...secretWords(), 'my own word']) expect(stdout).not.toContain(word);
+    expect(readFileSync(secret, 'utf8')).toBe('my own word\n');
+    expect(existsSync(missing)).toBe(false);
+
+    chmodSync(secret, 0o644);
+    const open = run('--out', out(), '--diff').stdout;
+    expect(open).toContain(`${secret}: mode 0644 would be 0600\n`);
+    for (const word of secretWords()) expect(open).not.toContain(word);
+  });
+
+  test('--diff without anything to compare with is refused, and makes no secrets', () => {
+    expect(refusal('--diff')).toContain('[render_diff_against_nothing]');
+    expect(refusal('--diff', '--out', out())).toContain('[secrets_file_unusable]');
     expect(readdirSync(dir)).toEqual(['cluster.yaml']);
+  });
+
+  test('secrets of an earlier version stay as they are, and get what they lack', () => {
+    render('--out', out());
+    const { encryptionKeys, etcdToken } = JSON.parse(readFileSync(secretsFile(), 'utf8')) as Record<string, unknown>;
+    writeFileSync(secretsFile(), JSON.stringify({ encryptionKeys, etcdToken }));
+    render('--out', out(), '--force');
+    expect(JSON.parse(readFileSync(secretsFile(), 'utf8'))).toMatchObject({ encryptionKeys, etcdToken, joinToken: expect.any(String) });
+    expect(mode(secretsFile())).toBe('600');
+  });
+
+  test.each(['kubeadm', 'k3s', 'rke2', 'systemd'])('every host has files with %s, and they are what the list says', (distribution) => {
+    edit(['distribution: systemd', `distribution: ${distribution}`]);
+    const listed = render()
+      .split('\n')
+      .slice(1, -1)
+      .map((line) => line.split(/ +/))
+      .map(([host, , , path]) => join(host as string, path as string));
+    render('--out', out());
+    const written = readdirSync(out(), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.name !== 'manifest.json')
+      .map((entry) => relative(out(), join(entry.parentPath, entry.name)));
+    expect(listed.toSorted()).toEqual(written.toSorted());
+    expect(new Set(written.map((path) => path.split('/')[0]))).toEqual(new Set(['_cluster', 'cp1', 'cp2', 'cp3']));
   });
 });
