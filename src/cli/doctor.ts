@@ -8,6 +8,7 @@ import { rules } from '../core/doctor/rules/index.ts';
 import { readFiles } from '../drivers/doctor/files.ts';
 import { renderJson } from './doctor/render-json.ts';
 import { renderText } from './doctor/render-text.ts';
+import { timingCommand } from './doctor/timing.ts';
 import { chosenFindings, exitCodeOf, type Report } from './doctor/report.ts';
 
 const FORMATS = { text: renderText, json: renderJson } as const;
@@ -26,6 +27,8 @@ export function doctorCommand(): Command {
       'find what is wrong in configuration of HAProxy, keepalived, kube-vip, kubeadm, k3s, etcd, kubelet and what belongs to them',
     )
     .argument('[files...]', 'files and folders; - is standard input')
+    .enablePositionalOptions()
+    .addCommand(timingCommand())
     .addOption(new Option('--format <format>', 'how to print the findings').choices(Object.keys(FORMATS)).default('text'))
     .option('--json', 'the same as --format json')
     .addOption(new Option('--severity <least>', 'leave out what is less serious').choices(SEVERITIES).default('info'))
