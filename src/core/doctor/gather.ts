@@ -1,6 +1,7 @@
 /** From files to facts: what each is, read by its own reader, and what was found inside others. */
 import type { Facts, FlagFile } from './facts.ts';
 import { readHaproxy } from './read/haproxy.ts';
+import { missingIncludes } from './read/includes.ts';
 import { readKeepalived } from './read/keepalived.ts';
 import { readNginx } from './read/nginx.ts';
 import { readPrograms } from './read/programs.ts';
@@ -40,6 +41,8 @@ export function gather(files: readonly NamedFile[], troubles: readonly Trouble[]
     if (!isNamed) passedOver++;
     else facts.troubles.push({ kind: 'unrecognised', at: topOf(file), detail: '' });
   }
+  const given = files.map(({ file }) => file);
+  facts.troubles.push(...missingIncludes(facts, given));
   return { ...facts, programs: readPrograms(facts), passedOver };
 }
 
@@ -58,10 +61,24 @@ function take(facts: Gathered, file: TextFile): boolean {
   return true;
 }
 
-const READERS: Record<Exclude<FileKind, 'yaml' | 'template' | 'unknown' | 'environment'>, (facts: Gathered, file: TextFile) => void> = {
-  haproxy: (facts, file) => facts.haproxy.push(readHaproxy(file)),
-  keepalived: (facts, file) => facts.keepalived.push(readKeepalived(file)),
-  nginx: (facts, file) => facts.nginx.push(readNginx(file)),
+type PlainKind = Exclude<FileKind, 'yaml' | 'template' | 'unknown' | 'environment'>;
+
+const READERS: Record<PlainKind, (facts: Gathered, file: TextFile) => void> = {
+  haproxy: (facts, file) => {
+    const { config, troubles } = readHaproxy(file);
+    facts.haproxy.push(config);
+    facts.troubles.push(...troubles);
+  },
+  keepalived: (facts, file) => {
+    const { config, troubles } = readKeepalived(file);
+    facts.keepalived.push(config);
+    facts.troubles.push(...troubles);
+  },
+  nginx: (facts, file) => {
+    const { config, troubles } = readNginx(file);
+    facts.nginx.push(config);
+    facts.troubles.push(...troubles);
+  },
   script: (facts, file) => takeScript(facts, file),
   sysctl: (facts, file) => facts.sysctl.push(readSysctl(file)),
   unit: (facts, file) => facts.units.push(readUnit(file)),
@@ -69,7 +86,9 @@ const READERS: Record<Exclude<FileKind, 'yaml' | 'template' | 'unknown' | 'envir
 
 /** Files of variables are read by a shell, or as by one. */
 function takeScript(facts: Gathered, file: TextFile): boolean {
-  facts.scripts.push(readScript(file));
+  const { script, troubles } = readScript(file);
+  facts.scripts.push(script);
+  facts.troubles.push(...troubles);
   return true;
 }
 

@@ -84,7 +84,7 @@ function shellText(words: readonly Word[]): Word | undefined {
 }
 
 function shellLine({ text, span }: Word): CommandLine | undefined {
-  const { commands } = readScript({ path: span.file.path, text });
+  const { commands } = readScript({ path: span.file.path, text }).script;
   for (const { words, spans } of commands) {
     const line = commandLine(
       words.map((word, i) => {

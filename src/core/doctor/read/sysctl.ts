@@ -1,4 +1,5 @@
 import type { Span, TextFile } from '../text-file.ts';
+import { linesOf, textOf, trimmed } from './lines.ts';
 
 /** Lines `key = value` of a file in sysctl.d (sysctl.d(5)). */
 export interface SysctlFile {
@@ -7,5 +8,19 @@ export interface SysctlFile {
 }
 
 export function readSysctl(file: TextFile): SysctlFile {
-  return { file, settings: [] };
+  const settings = [...linesOf(file)].flatMap((line) => {
+    const span = trimmed(line);
+    const text = textOf(span);
+    const equals = text.indexOf('=');
+    if (equals < 1 || /^[#;]/.test(text)) return [];
+    const valueSpan = trimmed({ ...span, start: span.start + equals + 1 });
+    return [{ key: dotted(text.slice(0, equals).replace(/^-/, '').trim()), value: textOf(valueSpan), span, valueSpan }];
+  });
+  return { file, settings };
+}
+
+/** Where a slash comes first, slashes separate, and dots are part of an interface's name. */
+function dotted(key: string): string {
+  const isPath = /^[^./]*\//.test(key);
+  return isPath ? key.replace(/[./]/g, (char) => (char === '/' ? '.' : '/')) : key;
 }

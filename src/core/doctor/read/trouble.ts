@@ -12,6 +12,7 @@ export interface Trouble {
     | 'encoding'
     | 'template'
     | 'syntax'
+    | 'unclosed'
     | 'duplicate-key'
     | 'aliases'
     | 'unrecognised'

@@ -30,6 +30,41 @@ export const fileRules: readonly Rule[] = [
       good,
     },
   }),
+  troubleRule('unclosed', {
+    id: 'file-unclosed',
+    severity: 'error',
+    title: 'a quote or a brace has no partner',
+    message: (detail) => detail,
+    why: 'The program refuses the file, or takes what follows for something else; what was found behind this place may be wrong too.',
+    fix: 'Close it where it is meant to end, then run hale doctor again.',
+    sources: ['HAProxy configuration manual, section 2.2', 'keepalived.conf(5)', 'nginx.org, configuration file structure'],
+    examples: {
+      bad: [
+        { 'keepalived.conf': 'vrrp_instance API {\n  virtual_router_id 87\n' },
+        { 'haproxy.cfg': 'global\n  description "the balancer\n' },
+        { 'check.sh': 'curl -fsS "https://localhost:6443/readyz\n' },
+      ],
+      good: [{ 'keepalived.conf': 'vrrp_instance API {\n  virtual_router_id 87\n}\n' }, { 'check.sh': "echo \"a\" 'b' # it's\n" }],
+    },
+  }),
+  troubleRule('include', {
+    id: 'file-include',
+    severity: 'warning',
+    title: 'an included file was not given, and not checked',
+    message: (detail) => `${detail} is included here, but was not given, so it was not checked`,
+    why: 'What is wrong in it is not found, and what this file relies on may be in it.',
+    fix: 'Give hale doctor that file too, or the folder that holds both.',
+    sources: ['keepalived.conf(5), include', 'nginx.org, ngx_core_module, include'],
+    examples: {
+      bad: [{ 'keepalived.conf': 'include /etc/keepalived/conf.d/*.conf\n' }],
+      good: [
+        {
+          'keepalived.conf': 'include /etc/keepalived/conf.d/*.conf\n',
+          'etc/keepalived/conf.d/api.conf': 'vrrp_instance API {\n  virtual_router_id 87\n}\n',
+        },
+      ],
+    },
+  }),
   troubleRule('duplicate-key', {
     id: 'yaml-duplicate-key',
     severity: 'error',
