@@ -4,6 +4,7 @@ import { hostGroups, mayHold, onWire, type PlacedHost } from './holders.ts';
 import { type Finding, finding, type Path, pathText } from './problems.ts';
 import { providerFindings } from './provider-checks.ts';
 import type { Cluster } from './schema.ts';
+import { storageFindings } from './storage-checks.ts';
 import { subnetFindings } from './subnets.ts';
 import { parseHostPort } from './values.ts';
 
@@ -28,6 +29,7 @@ export function clusterFindings(cluster: Cluster, isWritten: (path: Path) => boo
     ...electionRecord(cluster, isWritten),
     ...providerFindings(cluster, isWritten),
     ...subnetFindings(cluster, isWritten),
+    ...storageFindings(cluster),
   ];
 }
 

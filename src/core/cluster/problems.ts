@@ -153,6 +153,18 @@ export const wordings = {
     message: `kubernetes.kubeProxy is none, but kubernetes.cni is ${f.cni}, which does not carry connections to Services`,
     remedy: 'Set kubernetes.cni to cilium or calico, or kubernetes.kubeProxy to iptables.',
   }),
+  cluster_storage_class_twice: (f: { name: string }) => ({
+    message: `two of storageClasses have the name ${f.name}, and the second would replace the first`,
+    remedy: 'Give each a name of its own.',
+  }),
+  cluster_default_class_twice: (f: { name: string; first: string }) => ({
+    message: `the storage classes ${f.first} and ${f.name} are both the default, so claims that name none would get the newer one`,
+    remedy: 'Leave `default: true` with one of them.',
+  }),
+  cluster_regional_zones: (f: { name: string; count: number; distinct: number }) => ({
+    message: `the storage class ${f.name} has replication-type regional-pd, whose volumes are in exactly two zones, but zones lists ${f.distinct === f.count ? f.count || 'none' : 'one of them twice'}`,
+    remedy: 'List the two zones that its volumes are to be in.',
+  }),
   cluster_etcd_endpoints_missing: () => ({
     message: 'etcd.topology is external, but etcd.endpoints names no etcd server',
     remedy: 'List the client URLs in etcd.endpoints, or set etcd.topology to stacked.',

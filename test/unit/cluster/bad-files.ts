@@ -308,4 +308,31 @@ export const badFiles: Record<string, { text: string; problems: string[] }> = {
       "21:16: host cp2's address 10.0.0.12 lies in kubernetes.podSubnet 10.0.0.0/20, so packets to it would be taken for those of a Pod. Choose another subnet for kubernetes.podSubnet, in which no machine has an address.",
     ],
   },
+  'storage classes that contradict each other, and a regional disk in three zones': {
+    text: edited([
+      'datapath: proxy\n',
+      `datapath: proxy
+
+storageClasses:
+  - {name: fast, provisioner: csi.example.com, default: true}
+  - {name: fast, provisioner: csi.example.com}
+  - name: slow
+    provisioner: csi.example.com
+    default: true
+  - name: regional
+    provisioner: pd.csi.storage.gke.io
+    zones: [a, b, c]
+    parameters: [{name: replication-type, value: regional-pd}]
+  - name: anywhere
+    provisioner: pd.csi.storage.gke.io
+    parameters: [{name: replication-type, value: regional-pd}]
+`,
+    ]),
+    problems: [
+      '42:12: two of storageClasses have the name fast, and the second would replace the first. Give each a name of its own.',
+      '45:14: the storage classes fast and slow are both the default, so claims that name none would get the newer one. Leave `default: true` with one of them.',
+      '48:5: the storage class regional has replication-type regional-pd, whose volumes are in exactly two zones, but zones lists 3. List the two zones that its volumes are to be in.',
+      '52:5: the storage class anywhere has replication-type regional-pd, whose volumes are in exactly two zones, but zones lists none. List the two zones that its volumes are to be in.',
+    ],
+  },
 };
