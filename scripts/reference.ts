@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { createMetrics, createNodeMetrics } from '../src/agent/metrics.ts';
 import { createProgram } from '../src/cli/main.ts';
 import { renderReference } from '../src/core/cluster/reference.ts';
+import { rules } from '../src/core/doctor/rules/index.ts';
 import { readErrors } from './error-facts.ts';
 import { renderCli } from './render-cli.ts';
 import { type ErrorSource, renderErrors } from './render-errors.ts';
 import { renderMetrics } from './render-metrics.ts';
+import { renderRules } from './render-rules.ts';
 
 export const root = join(import.meta.dirname, '..');
 
@@ -26,6 +28,7 @@ export async function renderPages(): Promise<Record<string, string>> {
     'cli.md': renderCli(await createProgram()),
     'errors.md': renderErrors(readErrorSources()),
     'metrics.md': renderMetrics(createMetrics(), createNodeMetrics()),
+    'rules.md': renderRules(rules),
   };
 }
 

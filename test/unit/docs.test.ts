@@ -5,6 +5,7 @@ import { readErrors } from '../../scripts/error-facts.ts';
 import { renderPages, root } from '../../scripts/reference.ts';
 import { createMetrics } from '../../src/agent/metrics.ts';
 import { allCommands, createProgram } from '../../src/cli/main.ts';
+import { rules } from '../../src/core/doctor/rules/index.ts';
 import { wordings } from '../../src/core/cluster/problems.ts';
 import { mutations } from '../sim/mutations.ts';
 
@@ -56,6 +57,11 @@ test('metrics.md lists the names and help texts of what a scrape returns, and no
   const served = [...scrape.matchAll(/^# HELP (\w+) (.*)$/gm)].map(([, name, help]) => [name, help]);
   const listed = rows(page('metrics.md')).map(([name, , , help]) => [name, help]);
   expect(listed).toEqual(served.toSorted());
+});
+
+test('rules.md has a heading for each rule of hale doctor, which its findings link to, and no other', () => {
+  const headings = [...page('rules.md').matchAll(/^### (.+)$/gm)].map(([, id]) => id);
+  expect(headings).toEqual(rules.map(({ id }) => id).toSorted());
 });
 
 describe('cli.md', async () => {
