@@ -12,7 +12,12 @@ export function apiserverTargets({ controlPlane, apiserver }: Cluster): Target[]
   return controlPlane.hosts.map(({ name, addresses }) => ({ name, address: addresses[0]?.address as string, port: apiserver.port }));
 }
 
+/** What programs of this cluster call the endpoint: its name where it has one, which can move. */
+export function endpointHost({ endpoint }: Pick<Cluster, 'endpoint'>): string {
+  return endpoint.dnsName ?? (endpoint.addresses[0] as string);
+}
+
 /** The URL of the API that programs of this cluster use: of the address that moves. */
-export function endpointUrl({ endpoint }: Cluster): string {
-  return `https://${hostPort(endpoint.dnsName ?? (endpoint.addresses[0] as string), endpoint.port)}`;
+export function endpointUrl(cluster: Pick<Cluster, 'endpoint'>): string {
+  return `https://${hostPort(endpointHost(cluster), cluster.endpoint.port)}`;
 }

@@ -1,16 +1,14 @@
 /** All files of a cluster: for every host, and for the cluster as a whole. Pure and deterministic: the same description and secrets give the same bytes. */
 import type { Cluster } from '../cluster/schema.ts';
 import { addonsPart } from './addons/part.ts';
+import { copyPart } from './copy.ts';
 import type { RenderedFile } from './file.ts';
-import { halePart } from './hale/part.ts';
-import { haproxyKeepalivedPart } from './haproxy-keepalived/part.ts';
 import { k3sPart } from './k3s/part.ts';
-import { kubeVipPart } from './kube-vip/part.ts';
 import { kubeadmPart } from './kubeadm/part.ts';
 import { monitoringPart } from './monitoring/part.ts';
 import { networkPart } from './network/part.ts';
-import { nodeLocalPart } from './node-local/part.ts';
 import type { ClusterFile, HostInput, Part, RenderedHost } from './part.ts';
+import { providerPart } from './providers.ts';
 import { rke2Part } from './rke2/part.ts';
 import type { ClusterSecrets } from './secrets.ts';
 import { stepsFile } from './steps.ts';
@@ -18,17 +16,9 @@ import { sysctlPart } from './sysctl/part.ts';
 import { systemdPart } from './systemd/part.ts';
 
 const DISTRIBUTIONS: Record<Cluster['distribution'], Part> = { kubeadm: kubeadmPart, k3s: k3sPart, rke2: rke2Part, systemd: systemdPart };
-const PROVIDERS: Record<Cluster['endpoint']['provider'], Part> = {
-  hale: halePart,
-  'haproxy-keepalived': haproxyKeepalivedPart,
-  'kube-vip': kubeVipPart,
-  'node-local': nodeLocalPart,
-  external: {},
-};
-
 /** What belongs to a cluster, the endpoint's part first: it is there before the API. */
-function partsOf({ distribution, endpoint }: Cluster): Part[] {
-  return [sysctlPart, PROVIDERS[endpoint.provider], DISTRIBUTIONS[distribution], networkPart, addonsPart, monitoringPart];
+function partsOf(cluster: Cluster): Part[] {
+  return [copyPart, sysctlPart, providerPart(cluster), DISTRIBUTIONS[cluster.distribution], networkPart, addonsPart, monitoringPart];
 }
 
 /** Every machine of the cluster with its role, in the order of cluster.yaml. */

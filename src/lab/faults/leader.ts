@@ -1,6 +1,6 @@
 /** Faults of whoever leads: the controllers that elect one of them by a Lease, and etcd. */
 import { HaleError } from '../../base/error.ts';
-import { ETCD_METRICS } from '../../core/render/systemd/etcd.ts';
+import { ETCD_METRICS } from '../../core/render/etcd-flags.ts';
 import { all, run } from '../command.ts';
 import type { LabHost } from '../host.ts';
 import type { Lab } from '../lab.ts';

@@ -1,14 +1,11 @@
 import { formatPrefix } from '../../../base/address.ts';
 import type { Cluster, ClusterHost } from '../../cluster/schema.ts';
-import { AUDIT_LOG_DIR, AUDIT_POLICY, AUTHENTICATION_CONFIG, ENCRYPTION_CONFIG, PKI_DIR } from '../paths.ts';
+import { authenticationConfig } from '../api-files.ts';
+import { APISERVER_STOP_SECONDS, auditFlags, drainFlags, seatFlags, spreadFlags } from '../apiserver-flags.ts';
+import { flagWords } from '../flags.ts';
+import { AUDIT_LOG_DIR, AUDIT_POLICY, ENCRYPTION_CONFIG, PKI_DIR } from '../paths.ts';
 import type { Service } from '../service.ts';
 import { SPARED } from './unit.ts';
-
-/** Longer than any balancer takes to hear of it: hale's own looks twice a second, HAProxy's check takes 6 s with its defaults. */
-const SHUTDOWN_DELAY_SECONDS = 15;
-const WATCH_TERMINATION_SECONDS = 10;
-/** What is under way may end after that; then it is killed. */
-const STOP_SPARE_SECONDS = 35;
 
 /** kube-apiserver on a control-plane host (kubernetes.io, "kube-apiserver"). */
 export function apiserverService(cluster: Cluster, host: ClusterHost): Service {
@@ -23,7 +20,7 @@ export function apiserverService(cluster: Cluster, host: ClusterHost): Service {
     program: 'kube-apiserver',
     arguments: apiserverArguments(cluster, host),
     writes: [AUDIT_LOG_DIR],
-    stopTimeoutSeconds: SHUTDOWN_DELAY_SECONDS + WATCH_TERMINATION_SECONDS + STOP_SPARE_SECONDS,
+    stopTimeoutSeconds: APISERVER_STOP_SECONDS,
     // The port may be below 1024.
     capabilities: cluster.apiserver.port < 1024 ? ['CAP_NET_BIND_SERVICE'] : [],
     hardening: {},
@@ -56,12 +53,16 @@ function apiserverArguments(cluster: Cluster, host: ClusterHost): string[] {
     `--service-cluster-ip-range=${kubernetes.serviceSubnets.map(formatPrefix).join(',')}`,
     '--allow-privileged=true',
     '--authorization-mode=Node,RBAC',
-    `--authentication-config=${AUTHENTICATION_CONFIG}`,
+    ...authenticationConfig(cluster).map(({ path }) => `--authentication-config=${path}`),
     '--enable-admission-plugins=NodeRestriction',
     '--enable-bootstrap-token-auth=true',
     `--encryption-provider-config=${ENCRYPTION_CONFIG}`,
-    ...audit(),
-    ...availability(cluster),
+    ...flagWords([
+      ...auditFlags({ policy: AUDIT_POLICY, log: `${AUDIT_LOG_DIR}/audit.log` }),
+      ...drainFlags(cluster),
+      ...spreadFlags(cluster),
+      ...seatFlags(),
+    ]),
   ];
 }
 
@@ -76,29 +77,6 @@ function aggregation(): string[] {
     '--requestheader-group-headers=X-Remote-Group',
     '--requestheader-username-headers=X-Remote-User',
     '--enable-aggregator-routing=true',
-  ];
-}
-
-function audit(): string[] {
-  return [
-    `--audit-policy-file=${AUDIT_POLICY}`,
-    `--audit-log-path=${AUDIT_LOG_DIR}/audit.log`,
-    '--audit-log-maxage=30',
-    '--audit-log-maxbackup=10',
-    '--audit-log-maxsize=100',
-  ];
-}
-
-/** Overload is met by API Priority and Fairness, on by default, for which the sum of the two limits is the number of seats. */
-function availability({ controlPlane }: Cluster): string[] {
-  return [
-    `--shutdown-delay-duration=${SHUTDOWN_DELAY_SECONDS}s`,
-    '--shutdown-send-retry-after=true',
-    `--shutdown-watch-termination-grace-period=${WATCH_TERMINATION_SECONDS}s`,
-    // Clients with one HTTP/2 connection for all stay where they are until asked to open another; alone, there is nowhere else.
-    ...(controlPlane.hosts.length > 1 ? ['--goaway-chance=0.001'] : []),
-    '--max-requests-inflight=400',
-    '--max-mutating-requests-inflight=200',
   ];
 }
 

@@ -1,18 +1,14 @@
 import { formatPrefix } from '../../../base/address.ts';
 import type { Cluster } from '../../cluster/schema.ts';
+import { leaderElectionFlags } from '../controller-flags.ts';
+import { flagWords } from '../flags.ts';
 import { KUBERNETES_DIR, PKI_DIR } from '../paths.ts';
 import type { Service } from '../service.ts';
 import { SPARED } from './unit.ts';
 
-/**
- * client-go's defaults, said so that they can be seen: the others take over when the record has not changed for the lease's duration, the leader gives up
- * after the deadline, which is shorter, and tries again each period (client-go, tools/leaderelection).
- */
 const LEADER_ELECTION = [
   '--leader-elect=true',
-  '--leader-elect-lease-duration=15s',
-  '--leader-elect-renew-deadline=10s',
-  '--leader-elect-retry-period=2s',
+  ...flagWords(leaderElectionFlags()),
   '--leader-elect-resource-lock=leases',
   '--leader-elect-resource-namespace=kube-system',
 ];

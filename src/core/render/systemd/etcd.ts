@@ -1,22 +1,12 @@
 import { hostPort } from '../../../base/address.ts';
 import type { Cluster, ClusterHost } from '../../cluster/schema.ts';
+import { ETCD_METRICS, etcdTuningFlags } from '../etcd-flags.ts';
+import { flagWords } from '../flags.ts';
 import { PKI_DIR } from '../paths.ts';
 import type { Service } from '../service.ts';
 import { SPARED } from './unit.ts';
 
 const PEER_PORT = 2380;
-export const ETCD_METRICS = 'http://127.0.0.1:2381';
-
-/** The largest that etcd's own documentation suggests; the default of 2 GiB fills up under large clusters. */
-const QUOTA_BYTES = 8 * 1024 ** 3;
-
-/** Milliseconds. An election takes at least ten round trips, and a heartbeat about one (etcd.io, "Tuning"); a slow disk holds up both. */
-const TIMINGS = {
-  rack: { heartbeat: 100, election: 1000 },
-  zone: { heartbeat: 100, election: 1000 },
-  region: { heartbeat: 250, election: 2500 },
-} as const satisfies Record<Cluster['etcd']['latency'], { heartbeat: number; election: number }>;
-const SLOW_DISK_ELECTION = 5000;
 
 export interface EtcdOptions {
   cluster: Cluster;
@@ -70,8 +60,7 @@ function etcdArguments({ cluster, host, token }: EtcdOptions): string[] {
     `--peer-trusted-ca-file=${pki}/ca.crt`,
     `--peer-cert-file=${pki}/peer.crt`,
     `--peer-key-file=${pki}/peer.key`,
-    ...timing(etcd),
-    `--quota-backend-bytes=${QUOTA_BYTES}`,
+    ...flagWords(etcdTuningFlags(etcd)),
     ...versioned(etcd.version),
   ];
 }
@@ -79,12 +68,6 @@ function etcdArguments({ cluster, host, token }: EtcdOptions): string[] {
 /** Where the other members reach the member of stacked etcd on `host`. */
 export function peerUrl(host: ClusterHost): string {
   return `https://${hostPort(host.addresses[0]?.address as string, PEER_PORT)}`;
-}
-
-function timing({ latency, disk }: Cluster['etcd']): string[] {
-  const { heartbeat, election } = TIMINGS[latency];
-  const electionMs = disk === 'slow' ? Math.max(election, SLOW_DISK_ELECTION) : election;
-  return [`--heartbeat-interval=${heartbeat}`, `--election-timeout=${electionMs}`];
 }
 
 /** A member whose data differs from the others' must not start; what that is called changed with 3.6, and 3.7 refuses the old name. */

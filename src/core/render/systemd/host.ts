@@ -2,6 +2,7 @@
 import type { Cluster, ClusterHost } from '../../cluster/schema.ts';
 import type { RenderedFile } from '../file.ts';
 import type { Service } from '../service.ts';
+import { auditPolicy, authenticationConfig, encryptionConfig } from '../api-files.ts';
 import { accountFiles } from './accounts.ts';
 import { agentService } from './agent.ts';
 import { apiserverService } from './apiserver.ts';
@@ -9,7 +10,6 @@ import { controllerManagerService, schedulerService } from './controllers.ts';
 import { etcdService } from './etcd.ts';
 import { runsAgent } from '../hale/part.ts';
 import type { ClusterSecrets } from '../secrets.ts';
-import { auditPolicy, authenticationConfig, encryptionConfig } from './files.ts';
 import { unitFile } from './unit.ts';
 
 export type SystemdSecrets = Pick<ClusterSecrets, 'encryptionKeys' | 'etcdToken'>;
@@ -32,7 +32,7 @@ export function renderSystemdHost(cluster: Cluster, host: ClusterHost, secrets: 
     services,
     files: [
       encryptionConfig(secrets.encryptionKeys),
-      authenticationConfig(),
+      ...authenticationConfig(cluster),
       auditPolicy(),
       ...accountFiles(services),
       ...services.map((service) => unitFile(service, cluster.kubernetes.binDir)),
