@@ -11,6 +11,7 @@ const commands: Record<string, (only?: string) => Promise<Command>> = {
   agent: async () => (await import('./agent.ts')).agentCommand(),
   status: async () => (await import('./status.ts')).statusCommand(),
   datapath: async () => (await import('./datapath.ts')).datapathCommand(),
+  init: async () => (await import('./init.ts')).initCommand(),
   validate: async () => (await import('./validate.ts')).validateCommand(),
   etcd: async (only) => await (await import('./etcd/etcd.ts')).etcdCommand(only),
   certificates: async () => (await import('./certificates.ts')).certificatesCommand(),

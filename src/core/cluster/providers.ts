@@ -41,7 +41,7 @@ export const haproxyKeepalived = z
   .describe('HAProxy and keepalived, with `endpoint.provider: haproxy-keepalived`.');
 
 const seconds = (from: number, to: number) => wholeNumber({ from, to, of: 'seconds' });
-const asNumber = wholeNumber({ from: 1, to: 4_294_967_295, of: 'an autonomous system' });
+export const asNumber = wholeNumber({ from: 1, to: 4_294_967_295, of: 'an autonomous system' });
 
 const bgp = z
   .strictObject({
