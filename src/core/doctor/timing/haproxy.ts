@@ -29,8 +29,8 @@ function detection(section: HaproxySection): Link[] {
     {
       stage: 'backend-detected',
       fromMs: (fall - 1) * fast,
-      toMs: inter + (fall - 1) * fast + hang,
-      how: `inter ${durationText(inter)} + ${fall - 1} × ${durationText(fast)}, + ${durationText(hang)} when it hangs`,
+      toMs: inter + (fall - 1) * fast,
+      how: `inter ${durationText(inter)} + ${fall - 1} × ${durationText(fast)}; ${durationText(hang)} more when it hangs`,
       at: checked.span,
       who: `haproxy ${section.name}`,
     },

@@ -50,8 +50,8 @@ function checks(config: KeepalivedConfig, instance: KeepalivedEntry): Link[] {
     return {
       stage: 'address-by-check',
       fromMs: (fall - 1) * interval,
-      toMs: fall * interval + timeout + advertMs,
-      how: `${fall} × ${durationText(interval)} + ${durationText(timeout)} when it hangs + ${durationText(advertMs)}`,
+      toMs: fall * interval + advertMs,
+      how: `${fall} × ${durationText(interval)} + ${durationText(advertMs)}; ${durationText(timeout)} more when it hangs`,
       at: script.span,
       who: `keepalived ${script.words[1] ?? ''}`,
     };

@@ -6,7 +6,7 @@ export const STAGES = {
   'backend-detected': 'the balancer takes a dead API server out',
   'address-by-check': 'the address leaves a host whose check fails',
   'address-by-crash': 'the address leaves a host that died',
-  'graceful-stop': 'an API server that stops still answers',
+  'graceful-stop': 'an API server that stops answers no more',
   'controllers-moved': 'another scheduler and controller manager lead',
   'client-notices': 'client-go gives up a connection that went silent',
   'node-not-ready': 'a node that fell silent is NotReady',
