@@ -29,3 +29,8 @@ export function exitCodeOf(report: Report): number {
   const { error, warning } = countsOf(report);
   return error + warning > 0 ? EXIT_FINDING : 0;
 }
+
+/** Two reports as one. */
+export function joined(a: Report, b: Report): Report {
+  return { findings: [...a.findings, ...b.findings], files: a.files + b.files, passedOver: a.passedOver };
+}

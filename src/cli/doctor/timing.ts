@@ -7,11 +7,10 @@ import { timingChain } from '../../core/doctor/timing/chain.ts';
 import { durationText, type Link, STAGES } from '../../core/doctor/timing/link.ts';
 import { type Disorder, disorders } from '../../core/doctor/timing/order.ts';
 import { plot } from '../../core/doctor/timing/plot.ts';
-import { renderedHosts, renderHost } from '../../core/render/cluster.ts';
 import { readFiles } from '../../drivers/doctor/files.ts';
-import { PLACEHOLDER_SECRETS } from '../cluster-secrets.ts';
 import { readClusterFile } from '../read-cluster.ts';
 import { table } from '../table.ts';
+import { renderedFiles } from './described.ts';
 import { timingSvg } from './timing-svg.ts';
 
 interface TimingOptions {
@@ -38,19 +37,13 @@ export function timingCommand(): Command {
 }
 
 /** The description itself and the files of one host of each role: those of the others say the same. */
-function described(file: string | undefined): NamedFile[] {
-  if (file === undefined) return [];
-  const cluster = readClusterFile(file);
-  const description = readFileSync(file, 'utf8');
-  const hosts = renderedHosts(cluster).filter(({ index }) => index === 0);
-  const files = hosts.flatMap((node) =>
-    renderHost({ cluster, description, node, secrets: PLACEHOLDER_SECRETS }).map(({ path, text: own }) => ({
-      file: { path: `${node.host.name}:${path}`, text: own, host: node.host.name },
-      isNamed: false,
-    })),
-  );
-  const isRendered = files.some((one) => one.file.text === description);
-  return isRendered ? files : [{ file: { path: file, text: description }, isNamed: true }, ...files];
+function described(path: string | undefined): NamedFile[] {
+  if (path === undefined) return [];
+  const cluster = readClusterFile(path);
+  const description = readFileSync(path, 'utf8');
+  const files = renderedFiles({ cluster, description }, ({ index }) => index === 0);
+  const isRendered = files.some(({ file }) => file.text === description);
+  return isRendered ? files : [{ file: { path, text: description }, isNamed: true }, ...files];
 }
 
 function text(links: readonly Link[], wrong: readonly Disorder[]): string {

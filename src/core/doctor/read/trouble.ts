@@ -9,6 +9,8 @@ export interface Trouble {
     | 'large'
     | 'empty'
     | 'unreadable'
+    | 'unreachable'
+    | 'refused'
     | 'encoding'
     | 'template'
     | 'syntax'

@@ -183,6 +183,26 @@ export const fileRules: readonly Rule[] = [
     sources: ['hale'],
     examples: { bad: [], badInWords: 'A name that does not exist, a file of root, a symbolic link that leads nowhere.', good },
   }),
+  troubleRule('unreachable', {
+    id: 'host-unreachable',
+    severity: 'error',
+    title: 'a host could not be reached by ssh',
+    message: (detail) => `the host could not be reached by ssh: ${detail}`,
+    why: 'Nothing on it was checked, and what its files should have in common with those of the others was not compared.',
+    fix: 'Make `ssh -o BatchMode=yes HOST true` work: a key that needs no question, and a host key that is known.',
+    sources: ['ssh(1)'],
+    examples: { bad: [], badInWords: 'A host that is down, or that asks for a password.', good },
+  }),
+  troubleRule('refused', {
+    id: 'cluster-refused',
+    severity: 'warning',
+    title: 'the API server did not give an object',
+    message: (detail) => `the API server did not give this: ${detail}`,
+    why: 'It was not checked; the other kinds were.',
+    fix: 'Use a kubeconfig that may read it, such as that of an administrator.',
+    sources: ['kubernetes.io/docs/reference/access-authn-authz/rbac'],
+    examples: { bad: [], badInWords: 'A service account without the right to list nodes.', good },
+  }),
 ];
 
 function bomb(): string {
