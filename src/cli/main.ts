@@ -17,6 +17,7 @@ const commands: Record<string, (only?: string) => Promise<Command>> = {
   certificates: async () => (await import('./certificates.ts')).certificatesCommand(),
   schema: async () => (await import('./schema.ts')).schemaCommand(),
   render: async () => (await import('./render.ts')).renderCommand(),
+  import: async () => (await import('./import.ts')).importCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
   lab: async () => (await import('./lab.ts')).labCommand(),
   drill: async () => (await import('./drill.ts')).drillCommand(),

@@ -1,0 +1,191 @@
+/** From all claims to one description: what is best supported, what is missing, and what contradicts itself. */
+import { type Claim, claimsOf, type EndpointClaim, type Value, type ValueClaim } from './claim.ts';
+import { type Conflict, decide, type Found } from './decide.ts';
+import { belongs, type DescribedHost, type Description, FILL, HOST_LISTS, type HostList, KEYS, type Missing } from './description.ts';
+import { type Endpoint, endpointOf } from './endpoint.ts';
+import { fits } from './fits.ts';
+import { type Machine, machinesOf } from './hosts.ts';
+import { placesText } from './places.ts';
+import { lengthGuesser } from './prefix.ts';
+import { providerOf } from './provider.ts';
+import { hostAndPort } from './values.ts';
+
+export interface Wishes {
+  /** Of the cluster. */
+  name?: string | undefined;
+  /** Who is to answer for the address from now on. */
+  provider?: string | undefined;
+}
+
+/** Keys that differ between hosts for good reasons: one value for all is taken only where all agree. */
+const UNANIMOUS: ReadonlySet<string> = new Set(['endpoint.interface']);
+
+export function describe(claims: readonly Claim[], { name, provider: wanted }: Wishes): Description {
+  const { good, notes } = sorted(claims);
+  const { machines, conflicts } = machinesOf(claimsOf(good, 'host'));
+  const { values, conflicts: valueConflicts } = plainValues(good);
+  const etcd = etcdTopology(values, machines);
+  const endpoint = endpointOf(good, { machines, serviceSubnets: values.get('kubernetes.serviceSubnet')?.value ?? [] });
+  const provider = providerOf(good, {
+    machines,
+    ports: { endpoint: endpoint.port?.value, apiserver: values.get('apiserver.port')?.value },
+    isReached: endpoint.addresses.length > 0 || endpoint.dnsName !== undefined,
+  });
+  const all = new Map([...values, ...etcd, ...provider.values, ...endpointValues(endpoint)]);
+  if (name !== undefined) all.set('name', { value: name, at: [], because: '--name' });
+  if (wanted !== undefined) all.set('endpoint.provider', { value: wanted, at: [], because: '--provider' });
+  const chosen = all.get('endpoint.provider')?.value;
+  const kept = new Map([...all].filter(([key]) => belongs(key, chosen)));
+  const hosts = listed({
+    machines,
+    balancers: provider.balancers,
+    isStacked: kept.get('etcd.topology')?.value !== 'external',
+    endpoint,
+    endpoints: claimsOf(good, 'endpoint'),
+  });
+  const described = {
+    values: kept,
+    hosts: { ...hosts, 'haproxyKeepalived.balancers': belongs('haproxyKeepalived', chosen) ? hosts['haproxyKeepalived.balancers'] : [] },
+  };
+  return {
+    ...described,
+    missing: missingOf(described, endpoint),
+    conflicts: [...conflicts, ...valueConflicts, ...endpoint.conflicts, ...provider.conflicts].filter(({ key }) => belongs(key, chosen)),
+    notes: [...notes, ...provider.notes, ...leftOut(machines, hosts)],
+  };
+}
+
+/** Claims that cluster.yaml can take; of the others the user hears. */
+function sorted(claims: readonly Claim[]): { good: Claim[]; notes: Description['notes'] } {
+  const unfit = claimsOf(claims, 'value').filter(({ key, value }) => !fits(key, value));
+  const told = claimsOf(claims, 'note').map(({ message, at }) => ({ message, at: [at] }));
+  const unread = unfit
+    .filter(({ weight }) => weight !== 'hints')
+    .map(({ key, at }) => ({ message: `${key} cannot be what stands here, so it was not taken`, at: [at] }));
+  return { good: claims.filter((claim) => claim.kind !== 'value' || !unfit.includes(claim)), notes: [...told, ...unread] };
+}
+
+/** Everything but the endpoint, which needs the hosts. */
+function plainValues(claims: readonly Claim[]): { values: Map<string, Found>; conflicts: Conflict[] } {
+  const byKey = new Map<string, ValueClaim[]>();
+  for (const claim of claimsOf(claims, 'value')) byKey.set(claim.key, [...(byKey.get(claim.key) ?? []), claim]);
+  byKey.delete('endpoint.port');
+  const values = new Map<string, Found>();
+  const conflicts: Conflict[] = [];
+  for (const [key, votes] of byKey) {
+    const { found, rivals, isConflict } = decide(votes);
+    const taken = isConflict && UNANIMOUS.has(key) ? undefined : found;
+    if (taken !== undefined) values.set(key, taken);
+    if (isConflict) conflicts.push({ key, values: rivals, taken: taken?.value });
+  }
+  return { values, conflicts };
+}
+
+/** Flags of API servers name the members of stacked etcd too, where they are control-plane hosts. */
+function etcdTopology(values: Map<string, Found>, machines: readonly Machine[]): Map<string, Found> {
+  const endpoints = values.get('etcd.endpoints');
+  const topology = values.get('etcd.topology');
+  if (endpoints === undefined) return new Map();
+  if (topology?.value === 'external') return new Map();
+  const own = machines
+    .filter(({ roles }) => roles.has('control-plane'))
+    .flatMap(({ name, addresses }) => [name?.value, ...addresses.map(({ value }) => value)]);
+  const isStacked = [endpoints.value].flat().every((url) => own.includes(hostAndPort(String(url))?.host));
+  values.delete('etcd.endpoints');
+  if (!isStacked)
+    return new Map([
+      ['etcd.topology', { value: 'external', at: endpoints.at }],
+      ['etcd.endpoints', endpoints],
+    ]);
+  return new Map([['etcd.topology', { value: 'stacked', at: endpoints.at }]]);
+}
+
+function endpointValues({ addresses, port, dnsName }: Endpoint): [string, Found][] {
+  const values: [string, Found][] = [];
+  const [first, second] = addresses;
+  if (first !== undefined) {
+    const value: Value = second === undefined ? first.value : [first.value, second.value];
+    values.push(['endpoint.address', { value, at: addresses.flatMap(({ at }) => at) }]);
+  }
+  if (port !== undefined) values.push(['endpoint.port', port]);
+  if (dnsName !== undefined && fits('endpoint.dnsName', dnsName.value)) values.push(['endpoint.dnsName', dnsName]);
+  return values;
+}
+
+interface Known {
+  machines: readonly Machine[];
+  balancers: readonly Machine[];
+  isStacked: boolean;
+  endpoint: Endpoint;
+  endpoints: readonly EndpointClaim[];
+}
+
+function listed({ machines, balancers, isStacked, endpoint, endpoints }: Known): Description['hosts'] {
+  const isControlPlane = ({ roles }: Machine) => roles.has('control-plane') || (isStacked && roles.has('etcd-member'));
+  const controlPlane = machines.filter(isControlPlane);
+  const workers = machines.filter((machine) => machine.roles.has('worker') && !isControlPlane(machine) && !balancers.includes(machine));
+  const guess = lengthGuesser({
+    hosts: [...controlPlane, ...balancers].flatMap(({ addresses }) => addresses.map(({ value }) => value)),
+    shared: endpoint.addresses.map(({ value }) => value),
+    endpoints,
+  });
+  const toHost = ({ name, zone, addresses, lengths }: Machine): DescribedHost => ({
+    name: name !== undefined && fits('host', name.value) ? name : undefined,
+    zone: zone !== undefined && fits('zone', zone.value) ? zone : undefined,
+    addresses: addresses.map((address) => {
+      const written = lengths.get(address.value);
+      return { ...address, length: written ?? guess(address.value), isGuess: written === undefined };
+    }),
+  });
+  return {
+    'controlPlane.hosts': controlPlane.map(toHost),
+    'workers.hosts': workers.map(toHost),
+    'haproxyKeepalived.balancers': balancers.map(toHost),
+  };
+}
+
+/** Machines of which no file says what they are. */
+function leftOut(machines: readonly Machine[], hosts: Description['hosts']): Description['notes'] {
+  const taken = new Set(HOST_LISTS.flatMap((list) => hosts[list].flatMap(({ addresses }) => addresses.map(({ value }) => value))));
+  return machines
+    .filter(({ addresses }) => addresses.length > 0 && !addresses.some(({ value }) => taken.has(value)))
+    .map(({ name, addresses, roles, at }) => ({
+      message: `${[name?.value, addresses[0]?.value].filter(Boolean).join(', ')}: ${roles.has('etcd-member') ? 'a member of external etcd' : 'what this host is for is not known'}, so it is in no list of hosts`,
+      at: [at],
+    }));
+}
+
+function missingOf({ values, hosts }: Pick<Description, 'values' | 'hosts'>, { candidates, ofHosts }: Endpoint): Missing[] {
+  const needed = ['name', 'endpoint.provider', 'endpoint.address'];
+  if (values.get('kubeVip.mode')?.value === 'bgp') needed.push('kubeVip.bgp.peers');
+  if (values.get('etcd.topology')?.value === 'external') needed.push('etcd.endpoints');
+  const missing = needed.filter((key) => !values.has(key)).map((key) => ({ key, fill: FILL[key] as string }));
+  const address = missing.find(({ key }) => key === 'endpoint.address');
+  if (address !== undefined) address.fill += reason(candidates, ofHosts);
+  const lists: HostList[] = ['controlPlane.hosts'];
+  if (values.get('haproxyKeepalived.placement')?.value === 'balancers') lists.push('haproxyKeepalived.balancers');
+  for (const list of lists) if (hosts[list].length === 0) missing.push({ key: list, fill: FILL[list] as string });
+  for (const list of HOST_LISTS) missing.push(...hosts[list].flatMap((host, i) => missingOfHost(host, `${list}[${i}]`)));
+  return missing.sort((a, b) => orderOf(a.key) - orderOf(b.key));
+}
+
+const orderOf = (key: string): number => KEYS.indexOf(key.replace(/\[.*/, ''));
+
+/** What was found instead of a shared address. */
+function reason(candidates: readonly Found[], ofHosts: readonly EndpointClaim[]): string {
+  if (candidates.length > 0)
+    return `; perhaps one of ${candidates.map(({ value, at }) => `${String(value)} (${placesText(at)})`).join(', ')}`;
+  const [one] = ofHosts;
+  return one === undefined ? '' : `; ${one.host} (${placesText([one.at])}) is that of one host`;
+}
+
+function missingOfHost({ name, addresses }: DescribedHost, key: string): Missing[] {
+  const called = name?.value ?? addresses[0]?.value ?? 'this host';
+  const missing: Missing[] = [];
+  if (name === undefined) missing.push({ key: `${key}.name`, fill: `the name of the node ${called}` });
+  if (addresses.length === 0)
+    missing.push({ key: `${key}.address`, fill: `the address of ${called} with its prefix length, such as 10.0.0.11/24` });
+  for (const { value, length } of addresses)
+    if (length === undefined) missing.push({ key: `${key}.address`, fill: `the prefix length of ${value}` });
+  return missing;
+}
