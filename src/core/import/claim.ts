@@ -19,6 +19,8 @@ export interface ValueClaim {
   value: Value;
   weight: Weight;
   at: Span;
+  /** Why, where the place does not say it itself: a clause. */
+  because?: string;
 }
 
 /** etcd members are control-plane hosts only where etcd is stacked; speakers are the hosts that keepalived runs on. */
@@ -78,6 +80,11 @@ export function says(key: string, value: Value, at: Span): ValueClaim {
 
 export function implies(key: string, value: Value, at: Span): ValueClaim {
   return { kind: 'value', key, value, weight: 'implies', at };
+}
+
+/** What a program does where nothing is said: counts only where nobody says otherwise. */
+export function byDefault(key: string, value: Value, { at, because }: { at: Span; because: string }): ValueClaim {
+  return { kind: 'value', key, value, weight: 'hints', at, because };
 }
 
 /** A claim of one kind. */

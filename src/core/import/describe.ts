@@ -5,7 +5,7 @@ import { belongs, type DescribedHost, type Description, FILL, HOST_LISTS, type H
 import { type Endpoint, endpointOf } from './endpoint.ts';
 import { fits } from './fits.ts';
 import { type Machine, machinesOf } from './hosts.ts';
-import { placesText } from './places.ts';
+import { placesUnder } from './places.ts';
 import { lengthGuesser } from './prefix.ts';
 import { providerOf } from './provider.ts';
 import { hostAndPort } from './values.ts';
@@ -16,6 +16,9 @@ export interface Wishes {
   /** Who is to answer for the address from now on. */
   provider?: string | undefined;
 }
+
+/** With their whole names. */
+const PLACES = placesUnder('');
 
 /** Keys that differ between hosts for good reasons: one value for all is taken only where all agree. */
 const UNANIMOUS: ReadonlySet<string> = new Set(['endpoint.interface']);
@@ -173,10 +176,9 @@ const orderOf = (key: string): number => KEYS.indexOf(key.replace(/\[.*/, ''));
 
 /** What was found instead of a shared address. */
 function reason(candidates: readonly Found[], ofHosts: readonly EndpointClaim[]): string {
-  if (candidates.length > 0)
-    return `; perhaps one of ${candidates.map(({ value, at }) => `${String(value)} (${placesText(at)})`).join(', ')}`;
+  if (candidates.length > 0) return `; perhaps one of ${candidates.map(({ value, at }) => `${String(value)} (${PLACES(at)})`).join(', ')}`;
   const [one] = ofHosts;
-  return one === undefined ? '' : `; ${one.host} (${placesText([one.at])}) is that of one host`;
+  return one === undefined ? '' : `; ${one.host} (${PLACES([one.at])}) is that of one host`;
 }
 
 function missingOfHost({ name, addresses }: DescribedHost, key: string): Missing[] {

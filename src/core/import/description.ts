@@ -83,4 +83,10 @@ export const FILL: Readonly<Record<string, string>> = {
 };
 
 /** Keys whose default is worth a look where nothing was found: they stand in the file as comments. */
-export const TO_LOOK_AT: readonly string[] = ['endpoint.port', 'kubernetes.version', 'kubernetes.serviceSubnet', 'kubernetes.podSubnet'];
+export const TO_LOOK_AT: readonly string[] = [
+  'distribution',
+  'endpoint.port',
+  'kubernetes.version',
+  'kubernetes.serviceSubnet',
+  'kubernetes.podSubnet',
+];

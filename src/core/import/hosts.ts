@@ -25,7 +25,7 @@ export interface Machines {
 /** In the order in which they were met, but the one that started the cluster first. */
 export function machinesOf(claims: readonly HostClaim[]): Machines {
   const conflicts: Conflict[] = [];
-  const groups = byName(byAddress(claims));
+  const groups = byName(byAddress(claims.filter(({ name, addresses }) => name !== undefined || addresses.length > 0)));
   const machines = groups.map((group) => machineOf(group, conflicts));
   const isFirst = (group: readonly HostClaim[]) => Number(group.some((claim) => claim.isFirst === true));
   const order = groups.map((group, i) => ({ first: isFirst(group), i })).sort((a, b) => b.first - a.first || a.i - b.i);

@@ -1,7 +1,7 @@
 /** What k3s and RKE2 are told, in config.yaml or on their command line. */
 import type { Facts } from '../../doctor/facts.ts';
 import type { Program } from '../../doctor/read/program.ts';
-import { type Claim, implies, says, type Weight } from '../claim.ts';
+import { byDefault, type Claim, implies, says } from '../claim.ts';
 import { hostAndPort, isLocal, numberOf, oneOrList } from '../values.ts';
 import { flagOf, flagsOf, hostOf, variableOf } from './flags.ts';
 
@@ -51,12 +51,13 @@ const ZONE = 'topology.kubernetes.io/zone=';
 
 function* serverClaims(program: Program): Generator<Claim> {
   for (const { text, at } of flagsOf(program, 'tls-san')) yield { kind: 'endpoint', host: text.toLowerCase(), weight: 'hints', at };
-  for (const [flag, key] of [
-    ['cluster-cidr', 'kubernetes.podSubnet'],
-    ['service-cidr', 'kubernetes.serviceSubnet'],
+  for (const [flag, key, usual] of [
+    ['cluster-cidr', 'kubernetes.podSubnet', '10.42.0.0/16'],
+    ['service-cidr', 'kubernetes.serviceSubnet', '10.43.0.0/16'],
   ] as const) {
     const found = flagsOf(program, flag);
-    if (found[0] !== undefined) yield says(key, oneOrList(found.map(({ text }) => text).join(',')), found[0].at);
+    if (found[0] === undefined) yield byDefault(key, usual, defaultOf(program));
+    else yield says(key, oneOrList(found.map(({ text }) => text).join(',')), found[0].at);
   }
   const domain = flagOf(program, 'cluster-domain');
   if (domain !== undefined) yield says('kubernetes.dnsDomain', domain.text, domain.at);
@@ -67,6 +68,10 @@ function* serverClaims(program: Program): Generator<Claim> {
   yield* networkClaims(program);
   yield* datastoreClaims(program);
   yield* folderClaims(program);
+}
+
+function defaultOf({ name, at }: Program) {
+  return { at, because: `the default of ${name === 'k3s' ? 'k3s' : 'RKE2'}` };
 }
 
 function* networkClaims(program: Program): Generator<Claim> {
@@ -106,10 +111,11 @@ function* datastoreClaims(program: Program): Generator<Claim> {
 function* folderClaims(program: Program): Generator<Claim> {
   const given = flagOf(program, 'data-dir');
   const folder = given?.text ?? `/var/lib/rancher/${program.name}`;
-  const place = { weight: (given === undefined ? 'hints' : 'implies') as Weight, at: given?.at ?? program.at };
-  const at = (key: string, value: string): Claim => ({ kind: 'value', key, value, ...place });
+  const at = (key: string, value: string): Claim =>
+    given === undefined ? byDefault(key, value, defaultOf(program)) : implies(key, value, given.at);
   const kubeconfig = flagOf(program, 'write-kubeconfig');
-  if (kubeconfig === undefined) yield at('kubernetes.kubeconfig', `/etc/rancher/${program.name}/${program.name}.yaml`);
+  const usual = `/etc/rancher/${program.name}/${program.name}.yaml`;
+  if (kubeconfig === undefined) yield byDefault('kubernetes.kubeconfig', usual, defaultOf(program));
   else yield implies('kubernetes.kubeconfig', kubeconfig.text, kubeconfig.at);
   yield at('apiserver.caFile', `${folder}/server/tls/server-ca.crt`);
   if (flagOf(program, 'datastore-endpoint') !== undefined) return;

@@ -2,16 +2,20 @@
 import type { Facts } from '../../doctor/facts.ts';
 import type { KeepalivedConfig, KeepalivedEntry } from '../../doctor/read/keepalived.ts';
 import type { Span } from '../../doctor/text-file.ts';
-import { type Claim, implies, says } from '../claim.ts';
+import { byDefault, type Claim, implies, says } from '../claim.ts';
 import { addressAndLength, addressOf, numberOf } from '../values.ts';
 
 export function* keepalivedClaims({ keepalived }: Facts): Generator<Claim> {
+  const hosts = new Set(keepalived.map(({ file }) => file.host));
   for (const config of keepalived) {
     const { host } = config.file;
     const instances = config.entries.filter(({ words }) => words[0] === 'vrrp_instance');
     for (const instance of instances) yield* instanceClaims(instance, config);
-    for (const { at } of instances.slice(0, 1).map(({ span }) => ({ at: span })))
-      yield { kind: 'carrier', carrier: 'keepalived', host, at };
+    const [first] = instances;
+    if (first !== undefined) yield { kind: 'carrier', carrier: 'keepalived', host, at: first.span };
+    // One copy of a host's files may lie in a folder of any name.
+    if (first !== undefined && hosts.size > 1)
+      yield { kind: 'host', name: host, addresses: [], role: 'speaker', weight: 'implies', at: first.span };
     yield* config.entries.filter(({ words }) => words[0] === 'virtual_server').flatMap((server) => [...lvsClaims(server)]);
   }
 }
@@ -58,8 +62,9 @@ function* settingClaims(instance: KeepalivedEntry, weight: 'says' | 'hints'): Ge
     yield { kind: 'value', key: 'haproxyKeepalived.virtualRouterId', value: numberOf(router.text) ?? router.text, weight, at: router.at };
   const interval = wordAfter(instance, 'advert_int');
   const ms = Math.round(Number(interval?.text) * 1000);
-  if (interval !== undefined && ms > 0)
-    yield { kind: 'value', key: 'haproxyKeepalived.advertisementIntervalMs', value: ms, weight, at: interval.at };
+  if (interval === undefined)
+    yield byDefault('haproxyKeepalived.advertisementIntervalMs', 1000, { at: instance.span, because: "keepalived's default" });
+  else if (ms > 0) yield { kind: 'value', key: 'haproxyKeepalived.advertisementIntervalMs', value: ms, weight, at: interval.at };
 }
 
 function* speakerClaims(instance: KeepalivedEntry, { file, entries }: KeepalivedConfig): Generator<Claim> {

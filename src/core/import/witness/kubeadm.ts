@@ -1,7 +1,7 @@
 /** What kubeadm's configuration says (kubeadm v1beta2 to v1beta4). */
 import type { Facts } from '../../doctor/facts.ts';
 import { listAt, mapAt, type Path, textAt, valueAt, type YamlDocument } from '../../doctor/read/yaml.ts';
-import { type Claim, implies, says } from '../claim.ts';
+import { byDefault, type Claim, implies, says } from '../claim.ts';
 import { hostAndPort, listed, numberOf, oneOrList, release } from '../values.ts';
 
 export function* kubeadmClaims({ documents }: Facts): Generator<Claim> {
@@ -37,6 +37,8 @@ function* clusterClaims(document: YamlDocument): Generator<Claim> {
     const found = textAt(value, ['networking', from]);
     if (found) yield says(key, oneOrList(found), span(['networking', from]));
   }
+  const at = span(['networking'], 'key');
+  yield byDefault('kubernetes.serviceSubnet', '10.96.0.0/12', { at, because: "kubeadm's default" });
   if (valueAt(value, ['proxy', 'disabled']) === true) yield says('kubernetes.kubeProxy', 'none', span(['proxy', 'disabled']));
   yield* etcdClaims(document);
   yield* endpointClaims(document);
