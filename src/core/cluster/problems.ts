@@ -141,6 +141,26 @@ export const wordings = {
     message: `with nodeLocal.balancer ${f.balancer} each host reaches the API at another address, so the endpoint needs a name that stands for it`,
     remedy: 'Add endpoint.dnsName, such as api.prod.example.com; hale render writes it into /etc/hosts.',
   }),
+  cluster_interface_needed: () => ({
+    message: 'endpoint.interface is missing, without which keepalived does not know where the address belongs',
+    remedy: 'Add the interface that carries the address on every host that may hold it, such as eth0.',
+  }),
+  cluster_kube_vip_port: (f: { endpointPort: number; port: number; bind: string }) => ({
+    message: `kube-vip passes nothing on, so the API servers must listen on port ${f.endpointPort} of the endpoint on all addresses; they listen on port ${f.port} (apiserver.bind: ${f.bind})`,
+    remedy: 'Set endpoint.port and apiserver.port to one number and apiserver.bind to all.',
+  }),
+  cluster_node_local_port: (f: { endpointPort: number; port: number }) => ({
+    message: `on control-plane hosts the name of the endpoint leads to the API server itself, which listens on port ${f.port}, not on port ${f.endpointPort} of the endpoint`,
+    remedy: 'Set endpoint.port and apiserver.port to one number, or choose nodeLocal.balancer: hale.',
+  }),
+  cluster_kubelet_missing: (f: { value: string; instead: string }) => ({
+    message: `${f.value} runs as a Pod, but with distribution systemd no kubelet runs on the hosts`,
+    remedy: `Set ${f.instead}, or choose another distribution.`,
+  }),
+  cluster_balancer_built_in: (f: { balancer: string; distribution: string }) => ({
+    message: `nodeLocal.balancer is ${f.balancer}, but agents of ${f.distribution} carry a balancer of their own to all servers (127.0.0.1)`,
+    remedy: 'Set nodeLocal.balancer to hale, or choose another endpoint.provider, which agents need only for their first contact.',
+  }),
   cluster_daemonset_too_late: () => ({
     message: 'kubeVip.runAs is daemonset, but kubeadm init needs the address before there is an API that could run one',
     remedy: 'Set kubeVip.runAs to static-pod.',

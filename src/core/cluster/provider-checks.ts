@@ -11,7 +11,11 @@ export function providerFindings(cluster: Cluster, isWritten: IsWritten): Findin
     ...balancers(cluster),
     ...advertisement(cluster),
     ...kubeVip(cluster, isWritten),
+    ...kubeVipPort(cluster, isWritten),
     ...nodeLocal(cluster),
+    ...nodeLocalPort(cluster, isWritten),
+    ...kubelet(cluster),
+    ...carrierInterface(cluster),
     ...serviceCarrier(cluster, isWritten),
   ];
 }
@@ -74,10 +78,62 @@ function leaseOrder(settings: Cluster['kubeVip'], isWritten: IsWritten): Finding
   return findings;
 }
 
-/** 127.0.0.1 on a worker, the host itself on the control plane: only a name is the same for all. */
-function nodeLocal({ endpoint, nodeLocal: { balancer } }: Cluster): Finding[] {
-  if (endpoint.provider !== 'node-local' || endpoint.dnsName !== undefined || balancer === 'hale' || balancer === 'lvscare') return [];
+/** It moves an address and passes nothing on: what answers there is the API server of the host that has it. */
+function kubeVipPort({ endpoint, apiserver }: Cluster, isWritten: IsWritten): Finding[] {
+  if (endpoint.provider !== 'kube-vip' || (endpoint.port === apiserver.port && apiserver.bind === 'all')) return [];
+  const facts = { endpointPort: endpoint.port, port: apiserver.port, bind: apiserver.bind };
+  return [finding('cluster_kube_vip_port', { path: servedPath(isWritten), at: 'value' }, facts)];
+}
+
+function servedPath(isWritten: IsWritten): Path {
+  const keys = [
+    ['apiserver', 'bind'],
+    ['endpoint', 'port'],
+    ['apiserver', 'port'],
+  ];
+  return keys.find(isWritten) ?? ['endpoint', 'provider'];
+}
+
+/** The node's own balancer on a worker, the host itself on the control plane: only a name is the same for all. */
+function nodeLocal({ endpoint, nodeLocal: { balancer }, distribution }: Cluster): Finding[] {
+  if (endpoint.provider !== 'node-local' || balancer === 'hale') return [];
+  if (distribution === 'k3s' || distribution === 'rke2')
+    return [finding('cluster_balancer_built_in', { path: ['nodeLocal', 'balancer'], at: 'value' }, { balancer, distribution })];
+  if (endpoint.dnsName !== undefined) return [];
   return [finding('cluster_name_needed', { path: ['endpoint'], at: 'key' }, { balancer })];
+}
+
+/** On control-plane hosts the name leads to the API server itself. */
+function nodeLocalPort({ endpoint, apiserver, nodeLocal: { balancer } }: Cluster, isWritten: IsWritten): Finding[] {
+  if (endpoint.provider !== 'node-local' || balancer === 'hale' || endpoint.port === apiserver.port) return [];
+  const path = servedPath((key) => key[1] === 'port' && isWritten(key));
+  return [finding('cluster_node_local_port', { path, at: 'value' }, { endpointPort: endpoint.port, port: apiserver.port })];
+}
+
+/** What is run as a Pod needs a kubelet, and hale brings none with plain programs under systemd. */
+function kubelet({ distribution, endpoint: { provider }, haproxyKeepalived, nodeLocal: { balancer } }: Cluster): Finding[] {
+  if (distribution !== 'systemd') return [];
+  const needs =
+    provider === 'kube-vip'
+      ? { path: ['endpoint', 'provider'], value: 'endpoint.provider kube-vip', instead: 'endpoint.provider to hale' }
+      : provider === 'haproxy-keepalived' && haproxyKeepalived.placement === 'static-pods'
+        ? {
+            path: ['haproxyKeepalived', 'placement'],
+            value: 'haproxyKeepalived.placement static-pods',
+            instead: 'haproxyKeepalived.placement to packages',
+          }
+        : provider === 'node-local' && balancer !== 'hale'
+          ? { path: ['nodeLocal', 'balancer'], value: `nodeLocal.balancer ${balancer}`, instead: 'nodeLocal.balancer to hale' }
+          : undefined;
+  if (needs === undefined) return [];
+  const { path, ...facts } = needs;
+  return [finding('cluster_kubelet_missing', { path, at: 'value' }, facts)];
+}
+
+/** keepalived wants the name of the interface, and does not look for the one with the host's address. */
+function carrierInterface({ endpoint }: Cluster): Finding[] {
+  if (endpoint.provider !== 'haproxy-keepalived' || endpoint.interface !== undefined) return [];
+  return [finding('cluster_interface_needed', { path: ['endpoint'], at: 'key' })];
 }
 
 function serviceCarrier({ kubernetes: { kubeProxy, cni } }: Cluster, isWritten: IsWritten): Finding[] {

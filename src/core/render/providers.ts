@@ -1,4 +1,5 @@
 import type { Cluster } from '../cluster/schema.ts';
+import { externalPart } from './external/part.ts';
 import { halePart } from './hale/part.ts';
 import { haproxyKeepalivedPart } from './haproxy-keepalived/part.ts';
 import { kubeVipPart } from './kube-vip/part.ts';
@@ -11,7 +12,7 @@ const PROVIDERS: Record<Cluster['endpoint']['provider'], Part> = {
   'haproxy-keepalived': haproxyKeepalivedPart,
   'kube-vip': kubeVipPart,
   'node-local': nodeLocalPart,
-  external: {},
+  external: externalPart,
 };
 
 /** Who answers for the address of the endpoint. */
