@@ -11,7 +11,8 @@ export const STATIC_POD_DIR = `${KUBERNETES_DIR}/manifests`;
 /** k3s and RKE2 apply what is in these folders of a server once there is an API. */
 export const K3S_MANIFESTS_DIR = '/var/lib/rancher/k3s/server/manifests';
 export const RKE2_MANIFESTS_DIR = '/var/lib/rancher/rke2/server/manifests';
-/** RKE2's kubelet runs what is in here. */
+/** The kubelets of k3s and RKE2 run what is in here. */
+export const K3S_STATIC_POD_DIR = '/var/lib/rancher/k3s/agent/pod-manifests';
 export const RKE2_STATIC_POD_DIR = '/var/lib/rancher/rke2/agent/pod-manifests';
 
 export const KUBEADM_CONFIG = `${KUBERNETES_DIR}/kubeadm.yaml`;

@@ -1,15 +1,15 @@
 import type { Cluster } from '../cluster/schema.ts';
 import type { RenderedFile } from './file.ts';
-import { KUBERNETES_DIR } from './paths.ts';
-import { comment, yamlText } from './yaml.ts';
+import { K3S_STATIC_POD_DIR, RKE2_STATIC_POD_DIR, STATIC_POD_DIR } from './paths.ts';
+import { explainedYaml } from './yaml.ts';
 
 /** Folder whose Pods a node's kubelet runs by itself, without an API. */
 export const STATIC_POD_DIRS: Record<Cluster['distribution'], string> = {
-  kubeadm: `${KUBERNETES_DIR}/manifests`,
-  k3s: '/var/lib/rancher/k3s/agent/pod-manifests',
-  rke2: '/var/lib/rancher/rke2/agent/pod-manifests',
+  kubeadm: STATIC_POD_DIR,
+  k3s: K3S_STATIC_POD_DIR,
+  rke2: RKE2_STATIC_POD_DIR,
   // There is no kubelet; a check refuses what needs one.
-  systemd: `${KUBERNETES_DIR}/manifests`,
+  systemd: STATIC_POD_DIR,
 };
 
 /** A file or folder of the host, at the same path in the container unless `mountPath` says another. */
@@ -47,6 +47,5 @@ export function staticPodFile({ distribution }: Pick<Cluster, 'distribution'>, p
       volumes: [...hostPaths.map(({ name: volume, path, type }) => ({ name: volume, hostPath: { path, type } })), ...volumes],
     },
   };
-  const text = `${comment(`Made by hale from cluster.yaml.\n${why}`)}${yamlText(manifest)}`;
-  return { path: `${STATIC_POD_DIRS[distribution]}/${name}.yaml`, text, mode: 0o600 };
+  return { path: `${STATIC_POD_DIRS[distribution]}/${name}.yaml`, text: explainedYaml(why, [manifest]), mode: 0o600 };
 }

@@ -2,13 +2,14 @@ import { hostPort } from '../../../base/address.ts';
 import { apiserverTargets, endpointUrl } from '../../cluster/names.ts';
 import type { Cluster } from '../../cluster/schema.ts';
 import type { Part, Step } from '../part.ts';
+import { authorityFile } from '../authority.ts';
 import { RKE2_REGISTRATION_PORT } from '../haproxy.ts';
 
 /** A balancer that is there already: nothing is rendered, but this must be true of it. */
 export const externalPart: Part = { steps };
 
 function steps(cluster: Cluster): Step[] {
-  const { endpoint, distribution, apiserver } = cluster;
+  const { endpoint, distribution } = cluster;
   const targets = apiserverTargets(cluster).map(({ address, port }) => hostPort(address, port));
   const registration = distribution === 'rke2' ? ` and TCP port ${RKE2_REGISTRATION_PORT} to the same port` : '';
   return [
@@ -32,7 +33,9 @@ function steps(cluster: Cluster): Step[] {
       moment: 'finish',
       where: 'each host',
       text: 'Ask as often as there are API servers, and more: every answer is ok.',
-      commands: [`for i in $(seq 20); do curl -sS --max-time 5 --cacert ${apiserver.caFile} ${endpointUrl(cluster)}/readyz; echo; done`],
+      commands: [
+        `for i in $(seq 20); do curl -sS --max-time 5 --cacert ${authorityFile(cluster)} ${endpointUrl(cluster)}/readyz; echo; done`,
+      ],
     },
   ];
 }

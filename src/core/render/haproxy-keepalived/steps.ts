@@ -2,13 +2,14 @@ import { hostPort } from '../../../base/address.ts';
 import type { Cluster } from '../../cluster/schema.ts';
 import type { Step } from '../part.ts';
 import { CERTIFICATE_NAME, RKE2_REGISTRATION_PORT } from '../haproxy.ts';
-import { STATIC_POD_DIRS } from '../static-pod.ts';
+import { authorityFile } from '../authority.ts';
+import { KUBEADM_CONFIG, STATIC_POD_DIR } from '../paths.ts';
 import { holders } from './keepalived.ts';
 import { CA_COPY } from './paths.ts';
 
+/** The configuration is there already, and the package asks whether it may have its own instead. */
 const INSTALL = [
-  '# Debian: /usr/sbin/policy-rc.d that exits with 101 keeps the packages from starting with their sample configuration',
-  'apt-get install --yes --no-install-recommends haproxy keepalived curl   # elsewhere: dnf install haproxy keepalived curl',
+  'apt-get install --yes --no-install-recommends -o Dpkg::Options::=--force-confold haproxy keepalived curl   # elsewhere: dnf install haproxy keepalived curl',
 ];
 const CHECK_FILES = ['haproxy -c -f /etc/haproxy/haproxy.cfg', 'keepalived --config-test --use-file=/etc/keepalived/keepalived.conf'];
 const START = ['systemctl daemon-reload', 'systemctl enable haproxy keepalived && systemctl restart haproxy keepalived'];
@@ -19,13 +20,13 @@ export function haproxyKeepalivedSteps(cluster: Cluster): Step[] {
 }
 
 function packageSteps(cluster: Cluster): Step[] {
-  const { haproxyKeepalived, distribution } = cluster;
+  const { haproxyKeepalived } = cluster;
   const onBalancers = haproxyKeepalived.placement === 'balancers';
   const where = onBalancers ? 'each balancer, one after the other' : 'each control-plane host, one after the other';
   const install: Step = {
     moment: 'prepare',
     where,
-    text: 'Install HAProxy and keepalived, and copy the files of this host onto it.',
+    text: 'Install HAProxy and keepalived. Without the certificate of the next step HAProxy does not start yet, which is right.',
     commands: INSTALL,
   };
   const start: Step = {
@@ -34,9 +35,7 @@ function packageSteps(cluster: Cluster): Step[] {
     text: 'Have both programs check their files, and start them. Without an API server the address is there and connections to it are closed at once; a time-out means that the address is not.',
     commands: [...CHECK_FILES, ...START, ...look(cluster)],
   };
-  // Their authority is made when the first server starts, which does without the address.
-  const late = distribution === 'k3s' || distribution === 'rke2';
-  if (!late) return [install, ...authoritySteps(cluster), start, proof(cluster)];
+  if (!isLate(cluster)) return [install, ...authoritySteps(cluster), start, proof(cluster)];
   const moment = 'join';
   return [
     install,
@@ -46,15 +45,20 @@ function packageSteps(cluster: Cluster): Step[] {
   ];
 }
 
+/** k3s and RKE2 make their authority when the first server starts, which does without the address. */
+function isLate({ distribution }: Cluster): boolean {
+  return distribution === 'k3s' || distribution === 'rke2';
+}
+
 function authoritySteps(cluster: Cluster): Step[] {
-  const { distribution, apiserver, kubernetes } = cluster;
+  const { distribution } = cluster;
   const first = cluster.controlPlane.hosts[0]?.name as string;
   const targets = holders(cluster).map(({ name }) => name);
   const made: Step = {
     moment: 'prepare',
     where: first,
-    text: 'Make the authority of the cluster alone; kubeadm init takes the one that it finds.',
-    commands: [`kubeadm init phase certs ca --kubernetes-version ${kubernetes.version}`],
+    text: 'With kubeadm installed, make the authority of the cluster alone, so that HAProxy can start before the cluster does; kubeadm init takes the one that it finds.',
+    commands: [`kubeadm init phase certs ca --config ${KUBEADM_CONFIG}`],
   };
   return [
     ...(distribution === 'kubeadm' ? [made] : []),
@@ -63,7 +67,7 @@ function authoritySteps(cluster: Cluster): Step[] {
       where: 'where you sit',
       text: "Give HAProxy its copy of the authority's certificate, which is no secret. Whoever renews the authority copies it again and reloads HAProxy.",
       commands: [
-        `ssh ${first} cat ${apiserver.caFile} >ca.crt`,
+        `ssh ${first} cat ${authorityFile(cluster)} >ca.crt`,
         ...targets.map((name) => `ssh ${name} 'install -D -m 0644 /dev/stdin ${CA_COPY}' <ca.crt`),
       ],
     },
@@ -101,32 +105,17 @@ function proof(cluster: Cluster): Step {
   };
 }
 
+/** kubelet runs the Pods as soon as it runs, so their files and the authority are there before. */
 function podSteps(cluster: Cluster): Step[] {
-  const { distribution, controlPlane } = cluster;
-  const first = controlPlane.hosts[0]?.name as string;
-  const dir = STATIC_POD_DIRS[distribution];
-  const later: Step = {
-    moment: 'join',
-    where: 'each further control-plane host, after it has joined',
-    text: `Copy haproxy.yaml and keepalived.yaml into ${dir}: it joins by the address that another host has. ${
-      distribution === 'kubeadm' ? 'Were they there before, kubeadm join would stop at DirAvailable--etc-kubernetes-manifests.' : ''
-    }`.trim(),
+  const moment = isLate(cluster) ? 'join' : 'prepare';
+  const first = cluster.controlPlane.hosts[0]?.name as string;
+  const started: Step = {
+    moment: isLate(cluster) ? 'join' : 'first',
+    where: first,
+    text: isLate(cluster)
+      ? 'See that the address is there: the others join by it.'
+      : `kubelet starts both Pods from ${STATIC_POD_DIR} in the middle of kubeadm init, so the address is there when init waits for it; on the other hosts while they join. To look meanwhile, from another shell:`,
     commands: look(cluster),
   };
-  if (distribution !== 'kubeadm') {
-    const start: Step = {
-      moment: 'join',
-      where: first,
-      text: `Copy haproxy.yaml and keepalived.yaml into ${dir} once the first server runs; the others join by the address.`,
-      commands: look(cluster),
-    };
-    return [...authoritySteps(cluster).map((step) => ({ ...step, moment: 'join' }) as const), start, later, proof(cluster)];
-  }
-  const before: Step = {
-    moment: 'prepare',
-    where: first,
-    text: `Copy the files, those in ${dir} too: kubelet starts both Pods in the middle of kubeadm init, so the address is there when init waits for it.`,
-    commands: [],
-  };
-  return [...authoritySteps(cluster), before, later, proof(cluster)];
+  return [...authoritySteps(cluster).map((step) => ({ ...step, moment }) as const), started, proof(cluster)];
 }

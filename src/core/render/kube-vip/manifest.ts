@@ -1,8 +1,9 @@
 import type { Cluster, ClusterHost } from '../../cluster/schema.ts';
 import type { RenderedFile } from '../file.ts';
+import { authorityFile } from '../authority.ts';
 import { KUBERNETES_DIR } from '../paths.ts';
 import { staticPodFile } from '../static-pod.ts';
-import { comment, yamlDocuments } from '../yaml.ts';
+import { explainedYaml } from '../yaml.ts';
 import { environment, HEALTH_CA, OWN_API } from './environment.ts';
 
 export const ADMIN = `${KUBERNETES_DIR}/admin.conf`;
@@ -71,8 +72,8 @@ function container(cluster: Cluster): Record<string, unknown> {
   };
 }
 
-function authority({ apiserver }: Cluster) {
-  return { name: 'authority', path: apiserver.caFile, type: 'File', mountPath: HEALTH_CA } as const;
+function authority(cluster: Cluster) {
+  return { name: 'authority', path: authorityFile(cluster), type: 'File', mountPath: HEALTH_CA } as const;
 }
 
 /** A DaemonSet on the control-plane hosts, with the rights that it needs, for a cluster that starts without the address. */
@@ -109,8 +110,8 @@ export function daemonSetText(cluster: Cluster): string {
       template: { metadata: { labels }, spec: pod },
     },
   };
-  const why = `Made by hale from cluster.yaml.\nkube-vip: ${announces(cluster)}\nIt serves the address of the API alone: Services of type LoadBalancer (svc_enable) would meet MetalLB, cloud controllers and the balancer of k3s.`;
-  return `${comment(why)}${yamlDocuments([...RIGHTS, daemonSet])}`;
+  const why = `kube-vip: ${announces(cluster)}\nIt serves the address of the API alone: Services of type LoadBalancer (svc_enable) would meet MetalLB, cloud controllers and the balancer of k3s.`;
+  return explainedYaml(why, [...RIGHTS, daemonSet]);
 }
 
 /** Either label; older clusters have the first. */

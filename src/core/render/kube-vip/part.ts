@@ -1,24 +1,19 @@
 import type { Cluster } from '../../cluster/schema.ts';
 import type { RenderedFile } from '../file.ts';
 import type { HostInput, Part, Step } from '../part.ts';
-import { STATIC_POD_DIRS } from '../static-pod.ts';
+import { K3S_MANIFESTS_DIR, RKE2_MANIFESTS_DIR, STATIC_POD_DIR } from '../paths.ts';
 import { ADMIN, daemonSetText, startsAsSuperAdmin, staticPod, SUPER_ADMIN } from './manifest.ts';
 
 /** kube-vip: the address by ARP, of an elected leader, or by BGP, of every host. */
 export const kubeVipPart: Part = { hostFiles, steps };
-
-/** Folder of which a server applies every file by itself. */
-const AUTO_DEPLOY: Partial<Record<Cluster['distribution'], string>> = {
-  k3s: '/var/lib/rancher/k3s/server/manifests',
-  rke2: '/var/lib/rancher/rke2/server/manifests',
-};
 
 function hostFiles({ cluster, node }: HostInput): RenderedFile[] {
   if (node.role !== 'control-plane') return [];
   if (cluster.kubeVip.runAs === 'static-pod') return [staticPod(cluster, node)];
   // Of one server: what it applied is in the API then, and several that differ for a while would undo each other's.
   if (node.index > 0) return [];
-  return [{ path: `${AUTO_DEPLOY[cluster.distribution]}/kube-vip.yaml`, text: daemonSetText(cluster), mode: 0o600 }];
+  const dir = cluster.distribution === 'rke2' ? RKE2_MANIFESTS_DIR : K3S_MANIFESTS_DIR;
+  return [{ path: `${dir}/kube-vip.yaml`, text: daemonSetText(cluster), mode: 0o600 }];
 }
 
 function steps(cluster: Cluster): Step[] {
@@ -26,7 +21,7 @@ function steps(cluster: Cluster): Step[] {
   const hosts = cluster.controlPlane.hosts.map(({ name }) => name);
   const first = hosts[0] as string;
   return [
-    ...(kubeVip.runAs === 'daemonset' ? [deployed(first)] : podSteps(cluster, first)),
+    ...(kubeVip.runAs === 'daemonset' ? [deployed(first)] : [podStep(cluster, first)]),
     ...(distribution === 'kubeadm' && startsAsSuperAdmin(cluster) ? [switchBack(first)] : []),
     proof(cluster),
   ];
@@ -41,36 +36,22 @@ function deployed(first: string): Step {
   };
 }
 
-function podSteps({ distribution }: Cluster, first: string): Step[] {
-  const dir = STATIC_POD_DIRS[distribution];
-  if (distribution !== 'kubeadm')
-    return [
-      {
-        moment: 'first',
-        where: 'each control-plane host',
-        text: `Copy kube-vip.yaml into ${dir}: kubelet starts it once the server runs.`,
-        commands: [],
-      },
-    ];
-  return [
-    {
-      moment: 'first',
-      where: first,
-      text: `Copy kube-vip.yaml into ${dir} before kubeadm init, which waits for the address.`,
-      commands: [],
-    },
-    {
-      moment: 'join',
-      where: 'each further control-plane host, after it has joined',
-      text: `Copy kube-vip.yaml into ${dir} now: before, there was no ${ADMIN} for it, and kubeadm join would stop at DirAvailable--etc-kubernetes-manifests.`,
-      commands: [],
-    },
-  ];
+/** The files of every host are there already; kubelet runs what is among them as soon as it runs. */
+function podStep({ distribution }: Cluster, first: string): Step {
+  return {
+    moment: 'first',
+    where: first,
+    text:
+      distribution === 'kubeadm'
+        ? `kubelet starts kube-vip from ${STATIC_POD_DIR} in the middle of kubeadm init, which waits for the address. On the others it starts while they join, as soon as ${ADMIN} is there.`
+        : 'kubelet starts kube-vip once the server runs. Wait for the address before others join by it.',
+    commands: [],
+  };
 }
 
 /** Not edited in place: kubelet would take a temporary file in its folder for another Pod. */
 function switchBack(first: string): Step {
-  const manifest = `${STATIC_POD_DIRS.kubeadm}/kube-vip.yaml`;
+  const manifest = `${STATIC_POD_DIR}/kube-vip.yaml`;
   return {
     moment: 'join',
     where: first,

@@ -41,7 +41,7 @@ function fragmentFile(
 
 /** With lvscare the kernel takes connections to the address itself. */
 function balancerAddresses({ endpoint, nodeLocal }: Cluster): readonly string[] {
-  return nodeLocal.balancer === 'lvscare' ? endpoint.addresses : loopbacks(endpoint.addresses);
+  return nodeLocal.balancer === 'lvscare' ? endpoint.addresses.slice(0, 1) : loopbacks(endpoint.addresses);
 }
 
 /** 127.0.0.1, ::1 or both. */

@@ -2,8 +2,8 @@ import { hostPort } from '../../../base/address.ts';
 import { endpointUrl } from '../../cluster/names.ts';
 import type { Cluster } from '../../cluster/schema.ts';
 import type { Step } from '../part.ts';
+import { authorityFile } from '../authority.ts';
 import { agentSteps } from '../hale/part.ts';
-import { STATIC_POD_DIRS } from '../static-pod.ts';
 import { lvscareArguments } from './lvscare.ts';
 import { HOSTS, HOSTS_JOIN, useHosts } from './names.ts';
 
@@ -42,22 +42,17 @@ function controlPlaneSteps(cluster: Cluster): Step[] {
       moment: 'finish',
       where: 'each further control-plane host',
       text: 'Its own API server is ready now: let the name stand for that, or the host depends on the first one for ever.',
-      commands: [useHosts(HOSTS), `curl -fsS --cacert ${cluster.apiserver.caFile} ${endpointUrl(cluster)}/readyz`],
+      commands: [useHosts(HOSTS), ask(cluster)],
     },
   ];
 }
 
 function workerSteps(cluster: Cluster): Step[] {
-  const dir = STATIC_POD_DIRS[cluster.distribution];
-  const pod = cluster.nodeLocal.balancer === 'lvscare' ? 'kube-lvscare.yaml' : 'api-proxy.yaml';
   const after: Step = {
     moment: 'finish',
     where: 'each worker, after it has joined',
-    text: `Copy ${pod} into ${dir}: from now on kubelet starts the balancer without an API, also after a reboot. Before, kubeadm join would have stopped at DirAvailable--etc-kubernetes-manifests. Only when it answers, let the name stand for it.`,
-    commands: [
-      ...(cluster.nodeLocal.balancer === 'lvscare' ? [] : [waitFor(cluster), useHosts(HOSTS)]),
-      `curl -fsS --cacert ${cluster.apiserver.caFile} ${endpointUrl(cluster)}/readyz`,
-    ],
+    text: 'kubelet runs the balancer now, also after a reboot and without an API. Only when it answers, let the name stand for it.',
+    commands: [...(cluster.nodeLocal.balancer === 'lvscare' ? [] : [waitFor(cluster), useHosts(HOSTS)]), ask(cluster)],
   };
   return [cluster.nodeLocal.balancer === 'lvscare' ? lvscareBefore(cluster) : proxyBefore(cluster), after];
 }
@@ -82,7 +77,12 @@ function lvscareBefore(cluster: Cluster): Step {
   };
 }
 
-function waitFor({ endpoint, controlPlane, apiserver }: Cluster): string {
+function waitFor(cluster: Cluster): string {
+  const { endpoint } = cluster;
   const loopback = (endpoint.addresses[0] as string).includes(':') ? '[::1]' : '127.0.0.1';
-  return `until curl -fsS --max-time 3 --cacert ${apiserver.caFile} --resolve "${endpoint.dnsName}:${endpoint.port}:${loopback}" https://${hostPort(endpoint.dnsName as string, endpoint.port)}/readyz; do sleep 2; done   # ${controlPlane.hosts.length} API servers behind it`;
+  return `until curl -fsS --max-time 3 --cacert ${authorityFile(cluster)} --resolve "${endpoint.dnsName}:${endpoint.port}:${loopback}" https://${hostPort(endpoint.dnsName as string, endpoint.port)}/readyz; do sleep 2; done`;
+}
+
+function ask(cluster: Cluster): string {
+  return `curl -fsS --cacert ${authorityFile(cluster)} ${endpointUrl(cluster)}/readyz`;
 }
