@@ -29,7 +29,7 @@ const BY_NAME: readonly (readonly [FileKind, RegExp])[] = [
 
 export function recognise({ path, text }: TextFile): FileKind {
   const named = BY_NAME.find(([, pattern]) => pattern.test(path))?.[0];
-  if (isTemplate({ path, text })) return 'template';
+  if (isTemplate({ path, text }, named)) return 'template';
   // A folder of configuration has many a *.cfg and *.conf; what is in it decides.
   const looksLikeYaml = named === 'yaml' || /^(?:---\s*$|apiVersion:|kind:|\{)/m.test(text.slice(0, 4096));
   if (named !== undefined && named !== 'yaml') return named;
@@ -37,7 +37,12 @@ export function recognise({ path, text }: TextFile): FileKind {
   return BY_CONTENT.find(([, pattern]) => pattern.test(text))?.[0] ?? 'unknown';
 }
 
-function isTemplate({ path, text }: TextFile): boolean {
+/** Languages in which no two braces stand together, unless in quotes. */
+const WITHOUT_BRACES: readonly (FileKind | undefined)[] = ['haproxy', 'keepalived', 'nginx', 'sysctl'];
+
+function isTemplate({ path, text }: TextFile, named: FileKind | undefined): boolean {
   if (!text.includes('{{') && !text.includes('{%')) return false;
-  return /\.(?:j2|tpl|tmpl|gotmpl)$/.test(path) || (!/\.(?:sh|bash)$/.test(path) && TEMPLATE.test(text));
+  if (/\.(?:j2|tpl|tmpl|gotmpl)$/.test(path)) return true;
+  if (WITHOUT_BRACES.includes(named) && /^[^"'\n]*\{[{%]/m.test(text)) return true;
+  return !/\.(?:sh|bash)$/.test(path) && TEMPLATE.test(text);
 }

@@ -51,6 +51,10 @@ function readDocument(document: Document, { file, index }: { file: TextFile; ind
       },
     };
   }
+  if (file.text.includes('&') && isCircular(value)) {
+    const start = document.range?.[0] ?? 0;
+    return { trouble: { kind: 'aliases', at: { file, start, end: start }, detail: 'an alias stands in what it is an alias of' } };
+  }
   return {
     file,
     index,
@@ -59,6 +63,17 @@ function readDocument(document: Document, { file, index }: { file: TextFile; ind
     value,
     span: (path, what = 'value') => spanOf(document, { file, path, what }),
   };
+}
+
+/** Whether a value is part of itself, which nobody who looks through it expects. Each is looked at once, by however many aliases it is reached. */
+function isCircular(value: unknown, around = new Set<unknown>(), done = new Set<unknown>()): boolean {
+  if (value === null || typeof value !== 'object' || done.has(value)) return false;
+  if (around.has(value)) return true;
+  around.add(value);
+  const found = Object.values(value).some((part) => isCircular(part, around, done));
+  around.delete(value);
+  done.add(value);
+  return found;
 }
 
 function syntaxTrouble({ code, message, pos }: YAMLError, file: TextFile): Trouble {
