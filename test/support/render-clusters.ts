@@ -1,0 +1,79 @@
+/** Descriptions of clusters for tests of rendering. */
+import { stringify } from 'yaml';
+import { formatProblem } from '../../src/core/cluster/problems.ts';
+import { readCluster } from '../../src/core/cluster/read.ts';
+import type { Cluster } from '../../src/core/cluster/schema.ts';
+import type { ClusterSecrets } from '../../src/core/render/secrets.ts';
+
+export const SECRETS: ClusterSecrets = {
+  encryptionKeys: [{ name: 'key1', secret: Buffer.alloc(32, 1).toString('base64') }],
+  etcdToken: '0123456789abcdef0123456789abcdef',
+  certificateKey: 'ab'.repeat(32),
+  bootstrapToken: 'abcdef.0123456789abcdef',
+  joinToken: 'cd'.repeat(32),
+};
+
+const ZONES = ['a', 'b', 'c'];
+
+/** Three control-plane hosts in three zones and two workers; `keys` of cluster.yaml are added, or stand instead. */
+export function descriptionOf(keys: Record<string, unknown> = {}): string {
+  return stringify({
+    apiVersion: 'hale.dev/v1alpha1',
+    kind: 'Cluster',
+    name: 'prod',
+    endpoint: { address: '10.0.0.100' },
+    controlPlane: { hosts: ZONES.map((zone, i) => ({ name: `cp${i + 1}`, address: `10.0.0.${11 + i}/24`, zone })) },
+    workers: { hosts: [1, 2].map((i) => ({ name: `w${i}`, address: `10.0.0.${20 + i}/24`, zone: ZONES[i] })) },
+    ...keys,
+  });
+}
+
+export function clusterWith(keys: Record<string, unknown> = {}): Cluster {
+  const read = readCluster(descriptionOf(keys), 'cluster.yaml');
+  if (!read.ok) throw new Error(read.problems.map(formatProblem).join('\n'));
+  return read.cluster;
+}
+
+const HA_PORT = 8443;
+
+/** The keys that every provider of the endpoint needs, by a name for it. */
+export const PROVIDERS: Record<string, Record<string, unknown>> = {
+  hale: {},
+  'haproxy-keepalived as packages': { endpoint: { provider: 'haproxy-keepalived', address: '10.0.0.100', port: HA_PORT } },
+  'haproxy-keepalived as static pods': {
+    endpoint: { provider: 'haproxy-keepalived', address: '10.0.0.100', port: HA_PORT },
+    haproxyKeepalived: { placement: 'static-pods' },
+  },
+  'haproxy-keepalived on balancers': {
+    endpoint: { provider: 'haproxy-keepalived', address: '10.0.0.100' },
+    haproxyKeepalived: {
+      placement: 'balancers',
+      balancers: [1, 2].map((i) => ({ name: `lb${i}`, address: `10.0.0.${30 + i}/24` })),
+    },
+  },
+  'kube-vip by ARP': { endpoint: { provider: 'kube-vip', address: '10.0.0.100' } },
+  'kube-vip by BGP': {
+    endpoint: { provider: 'kube-vip', address: '10.99.0.1' },
+    kubeVip: { mode: 'bgp', bgp: { peers: [{ address: '10.0.0.1', as: 65_001 }] } },
+  },
+  'kube-vip as a DaemonSet': { endpoint: { provider: 'kube-vip', address: '10.0.0.100' }, kubeVip: { runAs: 'daemonset' } },
+  ...Object.fromEntries(
+    ['hale', 'lvscare', 'nginx', 'haproxy'].map((balancer) => [
+      `node-local ${balancer}`,
+      { endpoint: { provider: 'node-local', address: '10.0.0.100', dnsName: 'api.prod.example.com' }, nodeLocal: { balancer } },
+    ]),
+  ),
+  external: { endpoint: { provider: 'external', address: '192.0.2.10', dnsName: 'api.prod.example.com' } },
+};
+
+export const DISTRIBUTIONS = ['kubeadm', 'k3s', 'rke2', 'systemd'] as const;
+
+/** Every distribution with every provider that it goes with. */
+export function matrix(): { name: string; keys: Record<string, unknown> }[] {
+  return DISTRIBUTIONS.flatMap((distribution) =>
+    Object.entries(PROVIDERS)
+      // kubeadm needs the address before there is an API that could run a DaemonSet.
+      .filter(([provider]) => distribution !== 'kubeadm' || provider !== 'kube-vip as a DaemonSet')
+      .map(([provider, keys]) => ({ name: `${distribution}, ${provider}`, keys: { distribution, ...keys } })),
+  );
+}
