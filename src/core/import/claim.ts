@@ -41,6 +41,8 @@ export interface HostClaim {
   /** Of the name. */
   weight: Weight;
   at: Span;
+  /** Where its name stands, where that is another place. */
+  nameAt?: Span | undefined;
 }
 
 /** Of where clients reach the API: what of it is a host's own is sorted out when the hosts are known. */

@@ -160,6 +160,7 @@ function leftOut(machines: readonly Machine[], hosts: Description['hosts']): Des
 
 function missingOf({ values, hosts }: Pick<Description, 'values' | 'hosts'>, { candidates, ofHosts }: Endpoint): Missing[] {
   const needed = ['name', 'endpoint.provider', 'endpoint.address'];
+  if (values.get('endpoint.provider')?.value === 'haproxy-keepalived') needed.push('endpoint.interface');
   if (values.get('kubeVip.mode')?.value === 'bgp') needed.push('kubeVip.bgp.peers');
   if (values.get('etcd.topology')?.value === 'external') needed.push('etcd.endpoints');
   const missing = needed.filter((key) => !values.has(key)).map((key) => ({ key, fill: FILL[key] as string }));

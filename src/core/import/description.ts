@@ -75,6 +75,7 @@ export const FILL: Readonly<Record<string, string>> = {
   name: 'a name for the cluster, such as prod (or --name)',
   'endpoint.provider': 'who answers for the address: hale, haproxy-keepalived, kube-vip, node-local or external',
   'endpoint.address': 'the shared address, such as 10.0.0.100',
+  'endpoint.interface': 'the interface that carries the address on every host that may hold it, such as eth0',
   'controlPlane.hosts': 'the 1 to 7 control-plane hosts, each with name and address: - {name: cp1, address: 10.0.0.11/24}',
   'haproxyKeepalived.balancers':
     'the two hosts of HAProxy and keepalived, each with name and address: - {name: lb1, address: 10.0.0.21/24}',

@@ -52,7 +52,7 @@ function byAddress(claims: readonly HostClaim[]): HostClaim[][] {
 }
 
 const nameVotes = (claims: readonly HostClaim[]) =>
-  claims.flatMap(({ name, weight, at }) => (name === undefined ? [] : [{ value: name, weight, at }]));
+  claims.flatMap(({ name, weight, at, nameAt = at }) => (name === undefined ? [] : [{ value: name, weight, at: nameAt }]));
 
 /** IPv4 and IPv6 addresses that are called alike; and what is known of a name alone. */
 function byName(groups: readonly HostClaim[][]): HostClaim[][] {

@@ -1,7 +1,7 @@
 /** What the flags of Kubernetes' own programs and of etcd say, wherever they stand. */
 import type { Facts } from '../../doctor/facts.ts';
 import type { Program } from '../../doctor/read/program.ts';
-import { type Claim, implies, says } from '../claim.ts';
+import { byDefault, type Claim, implies, says } from '../claim.ts';
 import { addressOf, hostAndPort, isLocal, numberOf, oneOrList, release, tagOf } from '../values.ts';
 import { flagOf, flagsOf, hostOf, isPod } from './flags.ts';
 
@@ -46,6 +46,9 @@ function* apiserverClaims(program: Program): Generator<Claim> {
   if (address !== undefined && (program.complete || name !== undefined))
     yield { kind: 'host', name, addresses: [address.text], role: 'control-plane', weight: 'says', at: address.at };
   if (bind !== undefined) yield says('apiserver.bind', isLocal(bind.text) ? 'all' : 'host', bind.at);
+  const issuer = flagOf(program, 'service-account-issuer');
+  const domain = /^https:\/\/kubernetes\.default\.svc\.(.+)$/.exec(issuer?.text ?? '')?.[1];
+  if (issuer !== undefined && domain !== undefined) yield implies('kubernetes.dnsDomain', domain, issuer.at);
   const version = release(tagOf(program.image?.text ?? '') ?? '');
   if (version !== undefined && program.image !== undefined) yield says('kubernetes.version', version, program.image.span);
   yield* storeClaims(program);
@@ -103,6 +106,9 @@ function* etcdClaims(program: Program): Generator<Claim> {
   if (client !== undefined && port !== undefined) yield says('etcd.clientPort', port, client.at);
   const minor = /^v?(3\.\d+)/.exec(tagOf(program.image?.text ?? '') ?? '')?.[1];
   if (minor !== undefined && program.image !== undefined) yield says('etcd.version', minor, program.image.span);
+  const old = program.flags.find(({ name }) => name.startsWith('experimental-'));
+  if (old !== undefined)
+    yield byDefault('etcd.version', '3.5', { at: old.span, because: 'guess: flags that begin with experimental are of 3.5 and before' });
   yield* timingClaims(program);
 }
 

@@ -2,6 +2,7 @@
 import type { Facts } from '../../doctor/facts.ts';
 import { listAt, mapAt, type Path, textAt, valueAt, type YamlDocument } from '../../doctor/read/yaml.ts';
 import { byDefault, type Claim, implies, says } from '../claim.ts';
+import type { Said } from './flags.ts';
 import { hostAndPort, listed, numberOf, oneOrList, release } from '../values.ts';
 
 export function* kubeadmClaims({ documents }: Facts): Generator<Claim> {
@@ -90,13 +91,16 @@ interface Node {
 
 function* nodeClaims(document: YamlDocument, { endpoint, role }: Node): Generator<Claim> {
   const { value, span, file, kind } = document;
-  const name = textAt(value, ['nodeRegistration', 'name']) ?? file.host;
+  const registered = textAt(value, ['nodeRegistration', 'name']);
+  const name = registered ?? file.host;
   const advertised = role === 'worker' ? undefined : textAt(value, [...endpoint, 'advertiseAddress']);
-  const nodeIp = kubeletArgument(value, 'node-ip');
-  const addresses = [...new Set([...listed(advertised), ...listed(nodeIp)])];
-  const at = span(advertised === undefined ? ['nodeRegistration', 'name'] : [...endpoint, 'advertiseAddress']);
+  const nodeIp = kubeletArgument(document, 'node-ip');
+  const addresses = [...new Set([...listed(advertised), ...listed(nodeIp?.text)])];
+  const at = advertised === undefined ? (nodeIp?.at ?? span(['nodeRegistration'])) : span([...endpoint, 'advertiseAddress']);
+  const nameAt = span(['nodeRegistration', 'name']);
+  const weight = registered === undefined ? 'implies' : 'says';
   const isFirst = kind === 'InitConfiguration';
-  if (name !== undefined || addresses.length > 0) yield { kind: 'host', name, addresses, role, isFirst, weight: 'says', at };
+  if (name !== undefined || addresses.length > 0) yield { kind: 'host', name, addresses, role, isFirst, weight, at, nameAt };
   const port = role === 'worker' ? undefined : numberOf(textAt(value, [...endpoint, 'bindPort']));
   if (port !== undefined) yield says('apiserver.port', port, span([...endpoint, 'bindPort']));
   const socket = textAt(value, ['nodeRegistration', 'criSocket']);
@@ -106,11 +110,12 @@ function* nodeClaims(document: YamlDocument, { endpoint, role }: Node): Generato
 }
 
 /** A list of name and value since v1beta4, a mapping before. */
-function kubeletArgument(value: unknown, name: string): string | undefined {
+function kubeletArgument({ value, span }: YamlDocument, name: string): Said | undefined {
   const path = ['nodeRegistration', 'kubeletExtraArgs'];
-  const args = listAt(value, path);
-  const i = args.findIndex((arg) => textAt(arg, ['name']) === name);
-  return i === -1 ? textAt(value, [...path, name]) : textAt(args[i], ['value']);
+  const i = listAt(value, path).findIndex((arg) => textAt(arg, ['name']) === name);
+  const at = i === -1 ? [...path, name] : [...path, i, 'value'];
+  const text = textAt(value, at);
+  return text === undefined ? undefined : { text, at: span(at) };
 }
 
 /** A path alone is what kubeadm took before 1.24. */

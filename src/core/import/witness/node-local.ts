@@ -66,17 +66,17 @@ function isApi(name: string, targets: readonly Entry[]): boolean {
   return targets.every(({ words }) => (words[1] ?? '').endsWith(':6443')) || /api|kube|k8s|master|control/i.test(name);
 }
 
-/** Static pods of balancers, and the key that names their image. */
-const IMAGE_KEYS: Readonly<Record<string, string>> = {
-  haproxy: 'haproxyKeepalived.haproxyImage',
-  keepalived: 'haproxyKeepalived.keepalivedImage',
-  nginx: 'nodeLocal.image',
+/** Static pods of balancers, and the keys that can name their image: which one, the provider decides. */
+const IMAGE_KEYS: Readonly<Record<string, readonly string[]>> = {
+  haproxy: ['haproxyKeepalived.haproxyImage', 'nodeLocal.image'],
+  keepalived: ['haproxyKeepalived.keepalivedImage'],
+  nginx: ['nodeLocal.image'],
 };
 
 function* podClaims(program: Program): Generator<Claim> {
   const { name, image, at } = program;
   // An ingress controller or a web server is no Pod of the host's network.
   if (!/hostNetwork: *true|"hostNetwork": *true/.test(program.file.text)) return;
-  if (image !== undefined) yield says(IMAGE_KEYS[name] as string, image.text, image.span);
+  if (image !== undefined) yield* (IMAGE_KEYS[name] ?? []).map((key) => says(key, image.text, image.span));
   if (name !== 'nginx') yield { kind: 'carrier', carrier: name as 'haproxy' | 'keepalived', host: hostOf(program), isPod: true, at };
 }

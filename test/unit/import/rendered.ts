@@ -1,0 +1,51 @@
+import { gather, type NamedFile } from '../../../src/core/doctor/gather.ts';
+import { readCluster } from '../../../src/core/cluster/read.ts';
+import type { Cluster } from '../../../src/core/cluster/schema.ts';
+import type { Facts } from '../../../src/core/doctor/facts.ts';
+import { importCluster, type Imported } from '../../../src/core/import/import.ts';
+import { renderClusterFiles, renderedHosts, renderHost } from '../../../src/core/render/cluster.ts';
+import type { ClusterSecrets } from '../../../src/core/render/secrets.ts';
+
+export const SECRETS: ClusterSecrets = {
+  encryptionKeys: [{ name: 'key1', secret: 'c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I=' }],
+  etcdToken: 'secret-etcd-token-0001',
+  certificateKey: '5ec4e7'.repeat(10) + '5ec4',
+  bootstrapToken: '5ec4e7.5ec4e75ec4e75ec4',
+  joinToken: 'secret-join-token-0001',
+};
+
+/** A description that has no problem. */
+export function clusterOf(text: string): Cluster {
+  const result = readCluster(text, 'cluster.yaml');
+  if (!result.ok) throw new Error(result.problems.map(({ message }) => message).join('\n'));
+  return result.cluster;
+}
+
+/** What `hale render --out DIR` writes, read as hale doctor reads it. hale's own cluster.yaml is left out: it would be the answer. */
+export function renderedFacts(cluster: Cluster, description: string): Facts {
+  const ofHosts = renderedHosts(cluster).flatMap((node) =>
+    renderHost({ cluster, description, node, secrets: SECRETS }).map(({ path, text }) => ({
+      file: { path: `out/${node.host.name}${path}`, text, host: node.host.name },
+      isNamed: false,
+    })),
+  );
+  const whole = renderClusterFiles(cluster, SECRETS).map(({ path, text }) => ({
+    file: { path: `out/_cluster/${path}`, text },
+    isNamed: false,
+  }));
+  return gather([...ofHosts, ...whole].filter(({ file }) => !file.path.endsWith('/etc/hale/cluster.yaml')));
+}
+
+export function importRendered(description: string): { before: Cluster; imported: Imported } {
+  const before = clusterOf(description);
+  return { before, imported: importCluster(renderedFacts(before, description), { file: 'cluster.yaml' }) };
+}
+
+/** Files by path; a folder before /etc says whose they are, as for hale doctor. */
+export function importFiles(files: Readonly<Record<string, string>>, wishes: { name?: string; provider?: string } = {}): Imported {
+  const named = Object.entries(files).map(([path, text]): NamedFile => {
+    const host = /^([^/]+)\/(?:etc|var)\//.exec(path)?.[1];
+    return { file: { path, text, ...(host !== undefined && { host }) }, isNamed: true };
+  });
+  return importCluster(gather(named), { file: 'cluster.yaml', ...wishes });
+}
