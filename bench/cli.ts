@@ -1,10 +1,11 @@
-/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|faults|datapath|datapath-loss|kubernetes|etcd-status|etcd-defrag|etcd-snapshot|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
+/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|faults|datapath|datapath-loss|kubernetes|etcd-status|etcd-defrag|etcd-snapshot|doctor-cases|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { EXIT_FINDING, EXIT_USAGE, HaleError } from '../src/base/error.ts';
 import { interruptible } from '../src/cli/interrupt.ts';
 import { requireLab } from '../src/cli/lab-options.ts';
 import { datapath, renderDatapath } from './datapath.ts';
 import { datapathLoss, renderLoss } from './datapath-loss.ts';
+import { doctorCases, renderDoctorCases } from './doctor-cases.ts';
 import { etcdStatus, renderEtcdStatus } from './etcd-status.ts';
 import { ETCD_LINES, type EtcdLine } from '../test/support/etcd-programs.ts';
 import { etcdDefrag, renderEtcdDefrag } from './etcd-defrag.ts';
@@ -48,6 +49,7 @@ async function main(): Promise<void> {
   program.addCommand(etcdStatusCommand());
   program.addCommand(etcdDefragCommand());
   program.addCommand(etcdSnapshotCommand());
+  program.addCommand(doctorCasesCommand());
   program.addCommand(withMinutes(withRuns(bench('all', 'failover, steady, idle and gate, one after another', BENCHES))));
   for (const command of [program, ...program.commands]) command.exitOverride();
   await program.parseAsync();
@@ -164,6 +166,17 @@ function etcdSnapshotCommand(): Command {
       const result = await interruptible((signal) => etcdSnapshot({ ...options, say, signal }));
       const text = `${renderMachine(machine)}\n${renderEtcdSnapshot(result)}`;
       process.stdout.write(options.json ? `${JSON.stringify({ ...result, machine })}\n` : text);
+    });
+}
+
+function doctorCasesCommand(): Command {
+  return new Command('doctor-cases')
+    .description('precision and recall of `hale doctor` on configurations of others, judged by hand')
+    .option('--cases <folder>', 'where they are', 'test/doctor-cases')
+    .option('--json', 'print one JSON document')
+    .action(({ cases, json }: { cases: string; json?: true }) => {
+      const result = doctorCases(cases);
+      process.stdout.write(json ? `${JSON.stringify(result)}\n` : renderDoctorCases(result));
     });
 }
 
