@@ -21,6 +21,7 @@ export function diagnose({ files, troubles, passedOver }: Found, { rules, ...cho
     findings: findings.map((finding) => withoutSecrets(finding, secrets)),
     files: files.length - facts.passedOver,
     passedOver: passedOver + facts.passedOver,
+    secrets,
   };
 }
 

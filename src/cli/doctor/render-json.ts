@@ -1,11 +1,16 @@
 import type { Finding } from '../../core/doctor/finding.ts';
 import { placeOf } from '../../core/doctor/text-file.ts';
-import { countsOf, type Report } from './report.ts';
+import { countsOf, type Report, shownEdits } from './report.ts';
 
 /** The report as one JSON document. */
 export function renderJson(report: Report): string {
   const { files, passedOver } = report;
-  const document = { findings: report.findings.map(plainFinding), counts: countsOf(report), files, passedOver };
+  const document = {
+    findings: report.findings.map((finding) => plainFinding({ ...finding, edits: shownEdits(finding, report) })),
+    counts: countsOf(report),
+    files,
+    passedOver,
+  };
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 

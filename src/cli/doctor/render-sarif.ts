@@ -7,15 +7,15 @@ import type { Rule } from '../../core/doctor/rule.ts';
 import { rules } from '../../core/doctor/rules/index.ts';
 import { type Edit, placeOf } from '../../core/doctor/text-file.ts';
 import { readVersion } from '../version.ts';
-import type { Report } from './report.ts';
+import { type Report, shownEdits } from './report.ts';
 
 const LEVELS: Record<Severity, 'error' | 'warning' | 'note'> = { error: 'error', warning: 'warning', info: 'note' };
 
-export function renderSarif({ findings }: Report): string {
+export function renderSarif(report: Report): string {
   const run = {
     tool: { driver: { name: 'hale', semanticVersion: readVersion(), rules: rules.map(ruleDescriptor) } },
     columnKind: 'utf16CodeUnits',
-    results: findings.map(resultOf),
+    results: report.findings.map((finding) => resultOf({ ...finding, edits: shownEdits(finding, report) })),
   };
   return `${JSON.stringify({ $schema: 'https://json.schemastore.org/sarif-2.1.0.json', version: '2.1.0', runs: [run] }, null, 2)}\n`;
 }

@@ -1,5 +1,6 @@
 import { EXIT_FINDING } from '../../base/error.ts';
 import { type Finding, SEVERITIES, type Severity } from '../../core/doctor/finding.ts';
+import type { Edit } from '../../core/doctor/text-file.ts';
 
 /** What hale doctor found, as every format of output shows it. */
 export interface Report {
@@ -8,6 +9,13 @@ export interface Report {
   files: number;
   /** How many files of folders hale does not know. */
   passedOver: number;
+  /** In the files: edits that hold one are carried out, but not shown. */
+  secrets: readonly string[];
+}
+
+/** The edits of a finding that can be shown: all or none. */
+export function shownEdits({ edits }: Finding, { secrets }: Report): readonly Edit[] {
+  return edits.some(({ text }) => secrets.some((secret) => text.includes(secret))) ? [] : edits;
 }
 
 /** How many findings there are of each severity. */
@@ -32,5 +40,10 @@ export function exitCodeOf(report: Report): number {
 
 /** Two reports as one. */
 export function joined(a: Report, b: Report): Report {
-  return { findings: [...a.findings, ...b.findings], files: a.files + b.files, passedOver: a.passedOver };
+  return {
+    findings: [...a.findings, ...b.findings],
+    files: a.files + b.files,
+    passedOver: a.passedOver,
+    secrets: [...a.secrets, ...b.secrets],
+  };
 }

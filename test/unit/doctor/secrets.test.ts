@@ -1,4 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { diagnose } from '../../../src/cli/doctor/diagnose.ts';
+import { renderJson } from '../../../src/cli/doctor/render-json.ts';
+import { renderJunit } from '../../../src/cli/doctor/render-junit.ts';
+import { renderSarif } from '../../../src/cli/doctor/render-sarif.ts';
+import { renderText } from '../../../src/cli/doctor/render-text.ts';
+import type { Rule } from '../../../src/core/doctor/rule.ts';
+import { rules } from '../../../src/core/doctor/rules/index.ts';
 import { hideSecrets, secretsIn } from '../../../src/core/doctor/secrets.ts';
 
 const HEX = '0123456789abcdef'.repeat(4);
@@ -26,6 +33,20 @@ describe('secrets of configuration', () => {
     const secrets = secretsIn(text);
     expect(hideSecrets(text, secrets)).not.toContain(secret);
     expect(hideSecrets(`the value ${secret} is too long`, secrets)).toBe('the value (hidden) is too long');
+  });
+
+  test('a rule that quotes one does not show it, and one that would write one shows no edit', () => {
+    const file = { path: 'etc/rancher/k3s/config.yaml', text: 'token: K3sVerySecret\ncluster-init: true\n' };
+    const hit = {
+      at: { file, start: 0, end: 5 },
+      message: 'the token is K3sVerySecret',
+      edits: [{ span: { file, start: 0, end: 5 }, text: 'x: K3sVerySecret' }],
+    };
+    const rule: Rule = { ...(rules[0] as Rule), check: () => [hit] };
+    const found = { files: [{ file, isNamed: true }], troubles: [], passedOver: 0 };
+    const report = diagnose(found, { rules: [rule], least: 'info', ignored: new Set() });
+    expect(report.findings[0]).toMatchObject({ message: 'the token is (hidden)', edits: hit.edits });
+    for (const render of [renderText, renderJson, renderSarif, renderJunit]) expect(render(report)).not.toContain('K3sVerySecret');
   });
 
   test('what is none stays', () => {
