@@ -25,7 +25,7 @@ if ! cmp -s package-lock.json node_modules/.hale-installed 2>/dev/null; then
 fi
 
 # program:package of everything the lab and its tests use
-wanted="etcd:etcd-server etcdctl:etcd-client nft:nftables ip:iproute2 nsenter:util-linux ps:procps conntrack:conntrack faketime:faketime age:age promtool:prometheus $peers"
+wanted="etcd:etcd-server etcdctl:etcd-client nft:nftables ip:iproute2 nsenter:util-linux ps:procps conntrack:conntrack faketime:faketime age:age xmllint:libxml2-utils ssh:openssh-client sshd:openssh-server promtool:prometheus $peers"
 missing=""
 for pair in $wanted; do
   program=${pair%%:*}
@@ -39,7 +39,7 @@ if [ -n "$missing" ]; then
     say "installing Debian packages:$missing"
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $missing; } >&2
     # Debian starts these as services; on this machine only the lab's own copies are wanted.
-    for service in etcd:etcd-server keepalived:keepalived haproxy:haproxy iperf3:iperf3 nginx:nginx-light prometheus:prometheus prometheus-node-exporter:prometheus; do
+    for service in ssh:openssh-server etcd:etcd-server keepalived:keepalived haproxy:haproxy iperf3:iperf3 nginx:nginx-light prometheus:prometheus prometheus-node-exporter:prometheus; do
       case "$missing " in *" ${service##*:} "*) [ ! -d /run/systemd/system ] || systemctl disable --quiet --now "${service%%:*}" >&2 || true ;; esac
     done
   else
