@@ -5,6 +5,7 @@ import { belongs, type DescribedHost, type Description, FILL, HOST_LISTS, type H
 import { type Endpoint, endpointOf } from './endpoint.ts';
 import { fits } from './fits.ts';
 import { type Machine, machinesOf } from './hosts.ts';
+import { migrationNotes } from './migrate.ts';
 import { placesUnder } from './places.ts';
 import { lengthGuesser } from './prefix.ts';
 import { providerOf } from './provider.ts';
@@ -34,7 +35,8 @@ export function describe(claims: readonly Claim[], { name, provider: wanted }: W
     ports: { endpoint: endpoint.port?.value, apiserver: values.get('apiserver.port')?.value },
     isReached: endpoint.addresses.length > 0 || endpoint.dnsName !== undefined,
   });
-  const all = new Map([...values, ...etcd, ...provider.values, ...endpointValues(endpoint)]);
+  const found = new Map([...values, ...etcd, ...provider.values, ...endpointValues(endpoint)]);
+  const all = new Map(found);
   if (name !== undefined) all.set('name', { value: name, at: [], because: '--name' });
   if (wanted !== undefined) all.set('endpoint.provider', { value: wanted, at: [], because: '--provider' });
   const chosen = all.get('endpoint.provider')?.value;
@@ -54,7 +56,7 @@ export function describe(claims: readonly Claim[], { name, provider: wanted }: W
     ...described,
     missing: missingOf(described, endpoint),
     conflicts: [...conflicts, ...valueConflicts, ...endpoint.conflicts, ...provider.conflicts].filter(({ key }) => belongs(key, chosen)),
-    notes: [...notes, ...provider.notes, ...leftOut(machines, hosts)],
+    notes: [...notes, ...provider.notes, ...leftOut(machines, hosts), ...migrationNotes(found, wanted)],
   };
 }
 

@@ -43,7 +43,8 @@ function* backendClaims(section: HaproxySection): Generator<Claim> {
     const target = hostAndPort((words[2] as string).replace(/^ipv[46]@/, ''));
     if (target === undefined || isLocal(target.host)) continue;
     const addresses = addressOf(target.host) === undefined ? [] : [target.host];
-    yield { kind: 'host', name: words[1]?.toLowerCase(), addresses, role: 'control-plane', weight: 'implies', at, nameAt: spans[1] };
+    // What it calls its servers is a label.
+    yield { kind: 'host', name: words[1]?.toLowerCase(), addresses, role: 'control-plane', weight: 'hints', at, nameAt: spans[1] };
     if (target.port !== undefined) yield implies('apiserver.port', target.port, at);
   }
 }

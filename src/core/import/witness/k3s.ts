@@ -9,7 +9,12 @@ import { flagOf, flagsOf, hostOf, variableOf } from './flags.ts';
 const SERVER_FLAGS =
   /^(cluster-init|tls-san|cluster-cidr|service-cidr|cluster-dns|cluster-domain|disable|disable-.*|etcd-.*|write-kubeconfig.*|secrets-encryption.*|flannel-backend|datastore-.*|advertise-.*|https-listen-port|kube-(apiserver|controller-manager|scheduler)-arg|cni|egress-selector-mode|agent-token|audit-policy-file)$/;
 
-export function* k3sClaims({ programs }: Facts): Generator<Claim> {
+export function* k3sClaims({ programs, documents }: Facts): Generator<Claim> {
+  // Manifests that it applies by itself, and static Pods.
+  for (const { file, span } of documents) {
+    const name = /\/rancher\/(k3s|rke2)\//.exec(file.path)?.[1];
+    if (name !== undefined) yield implies('distribution', name, span([]));
+  }
   for (const program of programs.filter(({ name }) => name === 'k3s' || name === 'rke2')) {
     const role = roleOf(program);
     if (role === undefined) continue;
