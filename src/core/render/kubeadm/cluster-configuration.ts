@@ -81,7 +81,7 @@ function apiServer(cluster: Cluster): unknown {
       ...(authentication.length === 0 ? [] : [readOnly('authentication', AUTHENTICATION_CONFIG)]),
       readOnly('encryption', ENCRYPTION_CONFIG),
       readOnly('audit-policy', AUDIT_POLICY),
-      { name: 'audit-log', hostPath: AUDIT_LOG_DIR, mountPath: AUDIT_LOG_DIR, readOnly: false, pathType: 'DirectoryOrCreate' },
+      { name: 'audit-log', hostPath: AUDIT_LOG_DIR, mountPath: AUDIT_LOG_DIR, pathType: 'DirectoryOrCreate' },
     ]),
   };
 }
