@@ -1,3 +1,4 @@
-import type { Part } from '../part.ts';
+import { K3S } from '../rancher/flavour.ts';
+import { rancherPart } from '../rancher/part.ts';
 
-export const k3sPart: Part = {};
+export const k3sPart = rancherPart(K3S);

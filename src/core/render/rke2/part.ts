@@ -1,3 +1,4 @@
-import type { Part } from '../part.ts';
+import { RKE2 } from '../rancher/flavour.ts';
+import { rancherPart } from '../rancher/part.ts';
 
-export const rke2Part: Part = {};
+export const rke2Part = rancherPart(RKE2);
