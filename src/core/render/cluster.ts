@@ -16,6 +16,7 @@ import { sysctlPart } from './sysctl/part.ts';
 import { systemdPart } from './systemd/part.ts';
 
 const DISTRIBUTIONS: Record<Cluster['distribution'], Part> = { kubeadm: kubeadmPart, k3s: k3sPart, rke2: rke2Part, systemd: systemdPart };
+
 /** What belongs to a cluster, the endpoint's part first: it is there before the API. */
 function partsOf(cluster: Cluster): Part[] {
   return [copyPart, sysctlPart, providerPart(cluster), DISTRIBUTIONS[cluster.distribution], networkPart, addonsPart, monitoringPart];

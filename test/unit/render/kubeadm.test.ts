@@ -44,7 +44,7 @@ describe('which documents a host has', () => {
 
   test('balancers have nothing of Kubernetes', () => {
     const keys = {
-      endpoint: { address: '10.0.0.100', provider: 'haproxy-keepalived' },
+      endpoint: { address: '10.0.0.100', provider: 'haproxy-keepalived', interface: 'eth0' },
       haproxyKeepalived: {
         placement: 'balancers',
         balancers: [
@@ -234,7 +234,7 @@ describe('kube-proxy and kubelet', () => {
     ['kube-vip', { endpoint: { address: '10.0.0.100', provider: 'kube-vip' } }, { strictARP: true, excludeCIDRs: ['10.0.0.100/32'] }],
     [
       'lvscare',
-      { endpoint: { address: '10.103.97.2', provider: 'node-local' }, nodeLocal: { balancer: 'lvscare' } },
+      { endpoint: { address: '10.103.97.2', dnsName: 'api.example.com', provider: 'node-local' }, nodeLocal: { balancer: 'lvscare' } },
       { strictARP: false, excludeCIDRs: ['10.103.97.2/32'] },
     ],
     ['nothing of ours', { endpoint: { address: '192.0.2.1', provider: 'external' } }, { strictARP: false }],

@@ -1,6 +1,7 @@
 import { formatPrefix, hostPort } from '../../../base/address.ts';
 import { endpointHost, endpointUrl } from '../../cluster/names.ts';
 import type { Cluster } from '../../cluster/schema.ts';
+import { runsAgent } from '../hale/part.ts';
 import type { Step } from '../part.ts';
 import { KUBEADM_CONFIG, PKI_DIR } from '../paths.ts';
 import { CA_HASH_PLACEHOLDER } from './join.ts';
@@ -41,16 +42,11 @@ function prepare(cluster: Cluster): Step[] {
         'timedatectl show -p NTPSynchronized',
       ],
     },
-    ...(answersBeforeKubelet(cluster) ? [probe(cluster)] : []),
+    ...(runsAgent(cluster) ? [probe(cluster)] : []),
   ];
 }
 
-/** Static Pods answer as soon as `kubeadm init` has started kubelet, not before. */
-function answersBeforeKubelet({ endpoint: { provider }, haproxyKeepalived, nodeLocal }: Cluster): boolean {
-  if (provider === 'haproxy-keepalived') return haproxyKeepalived.placement !== 'static-pods';
-  return provider === 'node-local' ? nodeLocal.balancer === 'hale' : provider !== 'kube-vip';
-}
-
+/** Other providers' own steps try it, as far as it can answer by then. */
 function probe(cluster: Cluster): Step {
   return {
     moment: 'prepare',
@@ -124,10 +120,15 @@ function join(cluster: Cluster, names: readonly string[]): Step[] {
         ...(cluster.etcd.topology === 'external'
           ? []
           : ['hale etcd status   # or: etcdctl endpoint health --cluster, with the certificates of /etc/kubernetes/pki/etcd']),
-        `curl --cacert ${PKI_DIR}/ca.crt https://${hostPort('127.0.0.1', cluster.apiserver.port)}/readyz`,
+        `curl --cacert ${PKI_DIR}/ca.crt https://${hostPort(ownAddress(cluster), cluster.apiserver.port)}/readyz`,
       ],
     },
   ];
+}
+
+/** Of the host that a command is run on. */
+function ownAddress({ apiserver }: Cluster): string {
+  return apiserver.bind === 'all' ? '127.0.0.1' : `$(awk '/advertiseAddress/ { print $2 }' ${KUBEADM_CONFIG})`;
 }
 
 function joinWorkers(cluster: Cluster, names: readonly string[]): Step[] {

@@ -2,6 +2,7 @@ import { formatPrefix } from '../../../base/address.ts';
 import type { Cluster } from '../../cluster/schema.ts';
 import type { RenderedFile } from '../file.ts';
 import type { ClusterFile, Part, Step } from '../part.ts';
+import { RKE2_MANIFESTS_DIR } from '../paths.ts';
 import { comment, yamlDocuments, yamlText } from '../yaml.ts';
 import { apiAddress } from './api-address.ts';
 import { calicoEndpoint, calicoInstallation, calicoResources } from './calico.ts';
@@ -113,9 +114,7 @@ function step(text: string, commands: readonly string[]): Step[] {
   return [{ moment: 'first', where: ADMIN, text, commands }];
 }
 
-/** Where RKE2 looks when it starts; the same on every server (docs.rke2.io, "Basic Network Options"). */
-const RKE2_MANIFESTS = '/var/lib/rancher/rke2/server/manifests';
-
+/** In a folder where RKE2 looks when it starts; the same on every server (docs.rke2.io, "Basic Network Options"). */
 function rke2Files(cluster: Cluster): RenderedFile[] {
   const plugin = cluster.kubernetes.cni;
   if (plugin === 'none') return [];
@@ -131,7 +130,7 @@ function rke2Files(cluster: Cluster): RenderedFile[] {
     spec: { valuesContent: yamlText(values[plugin]()) },
   };
   const head = `${about(plugin, cluster)}\nRKE2 installs the chart itself (cni: ${plugin}) and reads this before; the file is the same on every server.`;
-  return [{ path: `${RKE2_MANIFESTS}/rke2-${plugin}-config.yaml`, text: comment(head) + yamlText(config), mode: 0o600 }];
+  return [{ path: `${RKE2_MANIFESTS_DIR}/rke2-${plugin}-config.yaml`, text: comment(head) + yamlText(config), mode: 0o600 }];
 }
 
 /** The chart makes the ConfigMap of calico-endpoint.yaml from it. */
