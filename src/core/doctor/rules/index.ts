@@ -1,5 +1,6 @@
 import type { Rule } from '../rule.ts';
 import { fileRules } from './files.ts';
+import { plainTextRules } from './plain-text.ts';
 
 /** Every rule that hale doctor knows. */
-export const rules: readonly Rule[] = [...fileRules];
+export const rules: readonly Rule[] = [...fileRules, ...plainTextRules];
