@@ -21,7 +21,7 @@ export function descriptionOf(keys: Record<string, unknown> = {}): string {
     apiVersion: 'hale.dev/v1alpha1',
     kind: 'Cluster',
     name: 'prod',
-    endpoint: { address: '10.0.0.100' },
+    endpoint: { address: '10.0.0.100', interface: 'eth0' },
     controlPlane: { hosts: ZONES.map((zone, i) => ({ name: `cp${i + 1}`, address: `10.0.0.${11 + i}/24`, zone })) },
     workers: { hosts: [1, 2].map((i) => ({ name: `w${i}`, address: `10.0.0.${20 + i}/24`, zone: ZONES[i] })) },
     ...keys,
@@ -39,24 +39,29 @@ const HA_PORT = 8443;
 /** The keys that every provider of the endpoint needs, by a name for it. */
 export const PROVIDERS: Record<string, Record<string, unknown>> = {
   hale: {},
-  'haproxy-keepalived as packages': { endpoint: { provider: 'haproxy-keepalived', address: '10.0.0.100', port: HA_PORT } },
+  'haproxy-keepalived as packages': {
+    endpoint: { provider: 'haproxy-keepalived', address: '10.0.0.100', port: HA_PORT, interface: 'eth0' },
+  },
   'haproxy-keepalived as static pods': {
-    endpoint: { provider: 'haproxy-keepalived', address: '10.0.0.100', port: HA_PORT },
+    endpoint: { provider: 'haproxy-keepalived', address: '10.0.0.100', port: HA_PORT, interface: 'eth0' },
     haproxyKeepalived: { placement: 'static-pods' },
   },
   'haproxy-keepalived on balancers': {
-    endpoint: { provider: 'haproxy-keepalived', address: '10.0.0.100' },
+    endpoint: { provider: 'haproxy-keepalived', address: '10.0.0.100', interface: 'eth0' },
     haproxyKeepalived: {
       placement: 'balancers',
       balancers: [1, 2].map((i) => ({ name: `lb${i}`, address: `10.0.0.${30 + i}/24` })),
     },
   },
-  'kube-vip by ARP': { endpoint: { provider: 'kube-vip', address: '10.0.0.100' } },
+  'kube-vip by ARP': { endpoint: { provider: 'kube-vip', address: '10.0.0.100', interface: 'eth0' } },
   'kube-vip by BGP': {
     endpoint: { provider: 'kube-vip', address: '10.99.0.1' },
     kubeVip: { mode: 'bgp', bgp: { peers: [{ address: '10.0.0.1', as: 65_001 }] } },
   },
-  'kube-vip as a DaemonSet': { endpoint: { provider: 'kube-vip', address: '10.0.0.100' }, kubeVip: { runAs: 'daemonset' } },
+  'kube-vip as a DaemonSet': {
+    endpoint: { provider: 'kube-vip', address: '10.0.0.100', interface: 'eth0' },
+    kubeVip: { runAs: 'daemonset' },
+  },
   ...Object.fromEntries(
     ['hale', 'lvscare', 'nginx', 'haproxy'].map((balancer) => [
       `node-local ${balancer}`,
@@ -68,12 +73,11 @@ export const PROVIDERS: Record<string, Record<string, unknown>> = {
 
 export const DISTRIBUTIONS = ['kubeadm', 'k3s', 'rke2', 'systemd'] as const;
 
-/** Every distribution with every provider that it goes with. */
-export function matrix(): { name: string; keys: Record<string, unknown> }[] {
+/** Every distribution with every provider that cluster.yaml lets it have. */
+export function matrix(): { name: string; distribution: string; provider: string; keys: Record<string, unknown> }[] {
   return DISTRIBUTIONS.flatMap((distribution) =>
     Object.entries(PROVIDERS)
-      // kubeadm needs the address before there is an API that could run a DaemonSet.
-      .filter(([provider]) => distribution !== 'kubeadm' || provider !== 'kube-vip as a DaemonSet')
-      .map(([provider, keys]) => ({ name: `${distribution}, ${provider}`, keys: { distribution, ...keys } })),
+      .map(([provider, its]) => ({ name: `${distribution}, ${provider}`, distribution, provider, keys: { distribution, ...its } }))
+      .filter(({ keys }) => readCluster(descriptionOf(keys), 'cluster.yaml').ok),
   );
 }

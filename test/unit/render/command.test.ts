@@ -100,7 +100,7 @@ describe('hale render', () => {
     );
     expect(render('--out', out('workers'), '--node', 'w1')).toMatch(/^w1 +\d+ +0$/m);
     expect(readdirSync(out('workers'))).toEqual(['w1']);
-    expect(refusal('--out', out(), '--node', 'cp9')).toMatch(/--node cp9: .*cp1, cp2, cp3, w1 \[render_node_unknown\]/);
+    expect(refusal('--out', out(), '--node', 'cp9')).toMatch(/--node cp9: .*\[render_node_unknown\]\n +choose one of cp1, cp2, cp3, w1$/m);
   });
 
   test('what differs is named and left as it is, all of it, until it may be overwritten', () => {

@@ -89,10 +89,9 @@ const EVERYTHING = {
     endpoint: { provider: 'kube-vip', address: '10.99.0.1' },
     kubeVip: { mode: 'bgp', bgp: { peers: [{ address: '10.0.0.1', as: 65_001 }] } },
   },
-  'node-local haproxy, systemd': {
+  'HAProxy, systemd': {
     distribution: 'systemd',
-    endpoint: { provider: 'node-local', address: '10.0.0.100', dnsName: 'api.example.com' },
-    nodeLocal: { balancer: 'haproxy' },
+    endpoint: { provider: 'haproxy-keepalived', address: '10.0.0.100', port: 8443, interface: 'eth0' },
   },
 };
 
@@ -126,7 +125,7 @@ describe('what Prometheus scrapes', () => {
   test.each([
     [
       'haproxy-keepalived',
-      { endpoint: { provider: 'haproxy-keepalived', address: '10.0.0.100', port: 8443 } },
+      { endpoint: { provider: 'haproxy-keepalived', address: '10.0.0.100', port: 8443, interface: 'eth0' } },
       /HAProxy serves its metrics on 127\.0\.0\.1:8404/,
     ],
     ['kubeadm', {}, /kube-scheduler listens on 127\.0\.0\.1:10259 only/],

@@ -8,30 +8,21 @@ export interface ApiAddress {
   why: string;
 }
 
-/** Port on 127.0.0.1 of every k3s and RKE2 host: on agents of their own balancer, on servers of the API server (docs.k3s.io and docs.rke2.io, "Architecture"). */
-const OWN_BALANCER = { k3s: 6444, rke2: 6443 } as const;
-
 /**
  * Never the address of one API server: what is started while that one is down would not start
  * (https://github.com/cilium/cilium/issues/19038).
  */
-export function apiAddress({ distribution, endpoint, nodeLocal }: Cluster): ApiAddress {
-  const onEveryNode = endpoint.provider === 'node-local' && (nodeLocal.balancer === 'nginx' || nodeLocal.balancer === 'haproxy');
-  if (onEveryNode && (distribution === 'k3s' || distribution === 'rke2'))
+export function apiAddress({ endpoint, nodeLocal }: Cluster): ApiAddress {
+  const { provider, dnsName, port } = endpoint;
+  if (provider === 'node-local' && nodeLocal.balancer !== 'hale')
     return {
-      host: '127.0.0.1',
-      port: OWN_BALANCER[distribution],
-      why: `On every host ${distribution} itself answers here: on agents its balancer of all servers, on servers their own API server.`,
-    };
-  if (onEveryNode)
-    return {
-      host: endpoint.dnsName as string,
-      port: endpoint.port,
-      why: `On workers /etc/hosts leads the name to the balancer on 127.0.0.1, on control-plane hosts to the host itself.`,
+      host: dnsName as string,
+      port,
+      why: `On workers /etc/hosts leads this name to the balancer of the node, on control-plane hosts to the host itself.`,
     };
   return {
     host: endpoint.addresses[0] as string,
-    port: endpoint.port,
-    why: 'The address that every API server is reached at: it outlives each of them.',
+    port,
+    why: 'Every API server is reached at this address: it outlives each of them.',
   };
 }
