@@ -1,10 +1,11 @@
-/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|faults|datapath|datapath-loss|kubernetes|etcd-status|etcd-defrag|etcd-snapshot|doctor-cases|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
+/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|faults|datapath|datapath-loss|kubernetes|etcd-status|etcd-defrag|etcd-snapshot|doctor|doctor-cases|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { EXIT_FINDING, EXIT_USAGE, HaleError } from '../src/base/error.ts';
 import { interruptible } from '../src/cli/interrupt.ts';
 import { requireLab } from '../src/cli/lab-options.ts';
 import { datapath, renderDatapath } from './datapath.ts';
 import { datapathLoss, renderLoss } from './datapath-loss.ts';
+import { doctor, renderDoctor } from './doctor.ts';
 import { doctorCases, renderDoctorCases } from './doctor-cases.ts';
 import { etcdStatus, renderEtcdStatus } from './etcd-status.ts';
 import { ETCD_LINES, type EtcdLine } from '../test/support/etcd-programs.ts';
@@ -49,6 +50,7 @@ async function main(): Promise<void> {
   program.addCommand(etcdStatusCommand());
   program.addCommand(etcdDefragCommand());
   program.addCommand(etcdSnapshotCommand());
+  program.addCommand(doctorCommand());
   program.addCommand(doctorCasesCommand());
   program.addCommand(withMinutes(withRuns(bench('all', 'failover, steady, idle and gate, one after another', BENCHES))));
   for (const command of [program, ...program.commands]) command.exitOverride();
@@ -166,6 +168,20 @@ function etcdSnapshotCommand(): Command {
       const result = await interruptible((signal) => etcdSnapshot({ ...options, say, signal }));
       const text = `${renderMachine(machine)}\n${renderEtcdSnapshot(result)}`;
       process.stdout.write(options.json ? `${JSON.stringify({ ...result, machine })}\n` : text);
+    });
+}
+
+function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('how long `hale doctor` takes over a thousand files')
+    .option('--runs <n>', 'runs', whole, 9)
+    .option('--json', 'print one JSON document')
+    .action(async (options: { runs: number; json?: true }) => {
+      const machine = await machineFacts();
+      const result = doctor({ runs: options.runs, say });
+      process.stdout.write(
+        options.json ? `${JSON.stringify({ ...result, machine })}\n` : `${renderMachine(machine)}\n${renderDoctor(result)}`,
+      );
     });
 }
 
