@@ -109,7 +109,9 @@ function serverOf({ words, spans }: HaproxyLine): Found[] {
 function upstreamServers(entries: readonly KeepalivedEntry[]): Found[] {
   return entries.flatMap(({ words, spans, block }) => {
     const inner = upstreamServers(block ?? []);
-    return words[0] === 'server' && block === undefined && words[1] !== undefined ? [...found(words[1], spans[1] as Span), ...inner] : inner;
+    return words[0] === 'server' && block === undefined && words[1] !== undefined
+      ? [...found(words[1], spans[1] as Span), ...inner]
+      : inner;
   });
 }
 

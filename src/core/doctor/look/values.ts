@@ -8,7 +8,10 @@ const UNIT_MS: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-
 export function durationMs(text: string): number | undefined {
   if (text === '0') return 0;
   if (!/^(?:[\d.]+(?:ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
-  return [...text.matchAll(/([\d.]+)(ns|us|µs|ms|s|m|h)/g)].reduce((sum, [, count, unit]) => sum + Number(count) * (UNIT_MS[unit as string] as number), 0);
+  return [...text.matchAll(/([\d.]+)(ns|us|µs|ms|s|m|h)/g)].reduce(
+    (sum, [, count, unit]) => sum + Number(count) * (UNIT_MS[unit as string] as number),
+    0,
+  );
 }
 
 export function secondsText(ms: number): string {
@@ -49,7 +52,10 @@ export function isAddress(host: string): boolean {
 
 /** `10.0.0.100:8443`, `[fd00::1]:6443`, `api`, also behind `https://` and before a path. */
 export function hostAndPort(text: string): { host: string; port: number | undefined } | undefined {
-  const bare = text.trim().replace(/^[a-z]+:\/\//i, '').replace(/\/.*$/, '');
+  const bare = text
+    .trim()
+    .replace(/^[a-z]+:\/\//i, '')
+    .replace(/\/.*$/, '');
   if (isAddress(bare)) return { host: canonical(bare), port: undefined };
   const match = /^(?:\[([^\]]+)\]|([^\s:[\]]+))(?::(\d{1,5}))?$/.exec(bare);
   const host = match?.[1] ?? match?.[2];
@@ -58,7 +64,7 @@ export function hostAndPort(text: string): { host: string; port: number | undefi
 }
 
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host);
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 /** Subnets of a value such as `10.244.0.0/16,fd00:244::/56`; those that are none are left out. */

@@ -8,7 +8,10 @@ export function kubeadm(kind: string, lines = '', version = 'v1beta4'): string {
 export const clusterConfiguration = (lines = '', version = 'v1beta4'): string => kubeadm('ClusterConfiguration', lines, version);
 
 /** A static pod with one container; `more` are further lines of its spec. */
-export function staticPod(name: string, { image, command, more = '' }: { image?: string; command: readonly string[]; more?: string }): string {
+export function staticPod(
+  name: string,
+  { image, command, more = '' }: { image?: string; command: readonly string[]; more?: string },
+): string {
   const items = command.map((word) => `    - ${word}\n`).join('');
   const ofImage = image === undefined ? '' : `    image: ${image}\n`;
   return `apiVersion: v1\nkind: Pod\nmetadata:\n  name: ${name}\n  namespace: kube-system\nspec:\n  hostNetwork: true\n  containers:\n  - name: ${name}\n${ofImage}    command:\n${items}${more}`;

@@ -11,7 +11,8 @@ import { clusterConfiguration, kubeadm, kubeVip } from './examples.ts';
 
 const ENDPOINT = ['controlPlaneEndpoint'];
 const INIT = (address: string) => kubeadm('InitConfiguration', `localAPIEndpoint: {advertiseAddress: ${address}}\n`);
-const HAPROXY = (port: number) => `frontend api\n  bind *:${port}\n  default_backend cps\nbackend cps\n  server a 10.0.0.1:6443\n  server b 10.0.0.2:6443\n`;
+const HAPROXY = (port: number) =>
+  `frontend api\n  bind *:${port}\n  default_backend cps\nbackend cps\n  server a 10.0.0.1:6443\n  server b 10.0.0.2:6443\n`;
 
 /** Addresses by which clients are told to reach the API. */
 function* usedAddresses(facts: Facts): Iterable<{ host: string; what: string }> {
@@ -90,14 +91,18 @@ export const kubeadmEndpointRules: readonly Rule[] = [
       bad: [{ 'kubeadm.yaml': `${INIT('10.0.0.1')}---\n${clusterConfiguration('controlPlaneEndpoint: 10.0.0.1:6443\n')}` }],
       good: [
         { 'kubeadm.yaml': `${INIT('10.0.0.1')}---\n${clusterConfiguration('controlPlaneEndpoint: 10.0.0.100:6443\n')}` },
-        { 'kubeadm.yaml': `${INIT('10.0.0.100')}---\n${clusterConfiguration('controlPlaneEndpoint: 10.0.0.100:6443\n')}`, 'kube-vip.yaml': kubeVip() },
+        {
+          'kubeadm.yaml': `${INIT('10.0.0.100')}---\n${clusterConfiguration('controlPlaneEndpoint: 10.0.0.100:6443\n')}`,
+          'kube-vip.yaml': kubeVip(),
+        },
       ],
     },
     *check(facts) {
       const moving = new Set(virtualAddresses(facts).map(({ host }) => host));
       const nodes = new Set(nodeAddresses(facts).map(({ host }) => host));
       for (const { host, at } of endpoints(facts))
-        if (nodes.has(host) && !moving.has(host) && !isLoopback(host)) yield { at, message: `controlPlaneEndpoint ${host} is the address of a single control-plane node` };
+        if (nodes.has(host) && !moving.has(host) && !isLoopback(host))
+          yield { at, message: `controlPlaneEndpoint ${host} is the address of a single control-plane node` };
     },
   },
   {
@@ -115,10 +120,13 @@ export const kubeadmEndpointRules: readonly Rule[] = [
       const fronts = frontPorts(facts);
       const ports = new Set(fronts.map(({ port }) => port));
       // With kube-vip in the set, another program may be meant.
-      if (fronts.length === 0 || fronts.every(({ host }) => isLoopback(host)) || facts.programs.some(({ name }) => name === 'kube-vip')) return;
+      if (fronts.every(({ host }) => isLoopback(host)) || facts.programs.some(({ name }) => name === 'kube-vip')) return;
       for (const { host, port = 6443, at } of endpoints(facts))
         if (!ports.has(port) && !isLoopback(host))
-          yield { at, message: `controlPlaneEndpoint leads to port ${port}, but HAProxy takes connections for the API on ${list([...ports].map(String))}` };
+          yield {
+            at,
+            message: `controlPlaneEndpoint leads to port ${port}, but HAProxy takes connections for the API on ${list([...ports].map(String))}`,
+          };
     },
   },
   {
@@ -139,7 +147,10 @@ export const kubeadmEndpointRules: readonly Rule[] = [
       if (served.length === 0 || found.some(({ host }) => served.some((one) => one.host === host))) return;
       for (const { host, at } of found)
         if (isAddress(host) && !nodes.has(host) && !isLoopback(host))
-          yield { at, message: `controlPlaneEndpoint is ${host}, but ${served[0]?.by} serves ${list([...new Set(served.map((one) => one.host))])}` };
+          yield {
+            at,
+            message: `controlPlaneEndpoint is ${host}, but ${served[0]?.by} serves ${list([...new Set(served.map((one) => one.host))])}`,
+          };
     },
   },
   {
@@ -155,7 +166,8 @@ export const kubeadmEndpointRules: readonly Rule[] = [
     },
     *check(facts) {
       for (const { host, at } of endpoints(facts))
-        if (isAddress(host) && !isLoopback(host)) yield { at, message: `controlPlaneEndpoint is the address ${host}, which will stand in every kubeconfig` };
+        if (isAddress(host) && !isLoopback(host))
+          yield { at, message: `controlPlaneEndpoint is the address ${host}, which will stand in every kubeconfig` };
     },
   },
   {
@@ -171,7 +183,8 @@ export const kubeadmEndpointRules: readonly Rule[] = [
     },
     *check(facts) {
       const moving = new Set(virtualAddresses(facts).map(({ host }) => host));
-      for (const { host, at } of advertised(facts)) if (moving.has(host)) yield { at, message: `${host} is advertised as this node's own address, but it is the virtual one` };
+      for (const { host, at } of advertised(facts))
+        if (moving.has(host)) yield { at, message: `${host} is advertised as this node's own address, but it is the virtual one` };
     },
   },
   {
@@ -184,7 +197,10 @@ export const kubeadmEndpointRules: readonly Rule[] = [
     examples: {
       bad: [{ 'kubeadm.yaml': clusterConfiguration('controlPlaneEndpoint: api.example.com:6443\n'), 'kube-vip.yaml': kubeVip() }],
       good: [
-        { 'kubeadm.yaml': clusterConfiguration('controlPlaneEndpoint: api.example.com:6443\napiServer: {certSANs: [10.0.0.100]}\n'), 'kube-vip.yaml': kubeVip() },
+        {
+          'kubeadm.yaml': clusterConfiguration('controlPlaneEndpoint: api.example.com:6443\napiServer: {certSANs: [10.0.0.100]}\n'),
+          'kube-vip.yaml': kubeVip(),
+        },
         { 'kubeadm.yaml': clusterConfiguration('controlPlaneEndpoint: 10.0.0.100:6443\n'), 'kube-vip.yaml': kubeVip() },
       ],
     },
@@ -198,14 +214,29 @@ export const kubeadmEndpointRules: readonly Rule[] = [
     fix: 'Give caCertHashes: sha256 of the public key of ca.crt, which kubeadm token create --print-join-command prints.',
     sources: ['kubernetes.io/docs/reference/setup-tools/kubeadm/kubeadm-join, security model'],
     examples: {
-      bad: [{ 'join.yaml': kubeadm('JoinConfiguration', 'discovery: {bootstrapToken: {apiServerEndpoint: api:6443, unsafeSkipCAVerification: true}}\n') }],
-      good: [{ 'join.yaml': kubeadm('JoinConfiguration', 'discovery: {bootstrapToken: {apiServerEndpoint: api:6443, caCertHashes: [sha256:00]}}\n') }],
+      bad: [
+        {
+          'join.yaml': kubeadm(
+            'JoinConfiguration',
+            'discovery: {bootstrapToken: {apiServerEndpoint: api:6443, unsafeSkipCAVerification: true}}\n',
+          ),
+        },
+      ],
+      good: [
+        {
+          'join.yaml': kubeadm(
+            'JoinConfiguration',
+            'discovery: {bootstrapToken: {apiServerEndpoint: api:6443, caCertHashes: [sha256:00]}}\n',
+          ),
+        },
+      ],
     },
     *check(facts) {
       const path = ['discovery', 'bootstrapToken', 'unsafeSkipCAVerification'];
       for (const document of documentsOf(facts, KUBEADM, 'JoinConfiguration')) {
         const hashes = listAt(document.value, ['discovery', 'bootstrapToken', 'caCertHashes']);
-        if (textAt(document.value, path) === 'true' && hashes.length === 0) yield { at: document.span(path), message: 'unsafeSkipCAVerification is true, and there is no caCertHashes' };
+        if (textAt(document.value, path) === 'true' && hashes.length === 0)
+          yield { at: document.span(path), message: 'unsafeSkipCAVerification is true, and there is no caCertHashes' };
       }
     },
   },
@@ -231,7 +262,8 @@ export const kubeadmEndpointRules: readonly Rule[] = [
       const path = ['discovery', 'bootstrapToken', 'apiServerEndpoint'];
       for (const document of documentsOf(facts, KUBEADM, 'JoinConfiguration')) {
         const host = hostAndPort(textAt(document.value, path) ?? '')?.host;
-        if (host !== undefined && nodes.has(host) && !hosts.has(host)) yield { at: document.span(path), message: `apiServerEndpoint ${host} is a single control-plane node` };
+        if (host !== undefined && nodes.has(host) && !hosts.has(host))
+          yield { at: document.span(path), message: `apiServerEndpoint ${host} is a single control-plane node` };
       }
     },
   },
@@ -244,7 +276,10 @@ export const kubeadmEndpointRules: readonly Rule[] = [
     sources: ['kubernetes.io/docs/setup/production-environment/tools/kubeadm/high-availability'],
     examples: {
       bad: [{ 'join.yaml': kubeadm('JoinConfiguration', 'controlPlane: {localAPIEndpoint: {advertiseAddress: 10.0.0.2}}\n') }],
-      good: [{ 'join.yaml': kubeadm('JoinConfiguration', `controlPlane: {certificateKey: ${'a1'.repeat(32)}}\n`) }, { 'join.yaml': kubeadm('JoinConfiguration') }],
+      good: [
+        { 'join.yaml': kubeadm('JoinConfiguration', `controlPlane: {certificateKey: ${'a1'.repeat(32)}}\n`) },
+        { 'join.yaml': kubeadm('JoinConfiguration') },
+      ],
     },
     *check(facts) {
       for (const document of documentsOf(facts, KUBEADM, 'JoinConfiguration')) {

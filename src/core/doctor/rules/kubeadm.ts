@@ -40,7 +40,8 @@ function* argumentForms(facts: Facts): Iterable<Hit> {
 }
 
 /** Flags that may be given more than once, because each adds to the last. */
-const REPEATABLE = /^(?:service-account-(?:key-file|issuer)|tls-sni-cert-key|.*-(?:plugins|suites|origins|signkey)|feature-gates|runtime-config|etcd-servers.*|api-audiences|vmodule|node-labels|authorization-mode|requestheader-.*|disabled-metrics|controllers|.*-taints|cluster-dns|show-hidden.*|system-reserved|kube-reserved|eviction-.*)$/;
+const REPEATABLE =
+  /^(?:service-account-(?:key-file|issuer)|tls-sni-cert-key|.*-(?:plugins|suites|origins|signkey)|feature-gates|runtime-config|etcd-servers.*|api-audiences|vmodule|node-labels|authorization-mode|requestheader-.*|disabled-metrics|controllers|.*-taints|cluster-dns|show-hidden.*|system-reserved|kube-reserved|eviction-.*)$/;
 
 function* repeatedArguments(facts: Facts): Iterable<Hit> {
   for (const { origin, name, flags } of facts.programs) {
@@ -131,7 +132,13 @@ export const kubeadmRules: readonly Rule[] = [
     examples: {
       bad: [
         { 'kubeadm.yaml': clusterConfiguration('apiServer: {extraArgs: {goaway-chance: "0.001"}}\n') },
-        { 'kubeadm.yaml': kubeadm('InitConfiguration', 'nodeRegistration: {kubeletExtraArgs: [{name: node-ip, value: 10.0.0.1}]}\n', 'v1beta3') },
+        {
+          'kubeadm.yaml': kubeadm(
+            'InitConfiguration',
+            'nodeRegistration: {kubeletExtraArgs: [{name: node-ip, value: 10.0.0.1}]}\n',
+            'v1beta3',
+          ),
+        },
       ],
       good: [{ 'kubeadm.yaml': clusterConfiguration('apiServer: {extraArgs: [{name: goaway-chance, value: "0.001"}]}\n') }],
     },
@@ -145,7 +152,13 @@ export const kubeadmRules: readonly Rule[] = [
     fix: 'Keep the one that is meant.',
     sources: ['kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4'],
     examples: {
-      bad: [{ 'kubeadm.yaml': clusterConfiguration('apiServer:\n  extraArgs:\n  - {name: profiling, value: "true"}\n  - {name: profiling, value: "false"}\n') }],
+      bad: [
+        {
+          'kubeadm.yaml': clusterConfiguration(
+            'apiServer:\n  extraArgs:\n  - {name: profiling, value: "true"}\n  - {name: profiling, value: "false"}\n',
+          ),
+        },
+      ],
       good: [
         {
           'kubeadm.yaml': clusterConfiguration(
@@ -176,8 +189,16 @@ export const kubeadmRules: readonly Rule[] = [
     *check(facts) {
       for (const document of documentsOf(facts, KUBEADM, 'ClusterConfiguration')) {
         const text = textAt(document.value, ['kubernetesVersion']);
-        if (text === undefined || /^v?\d+\.\d+\.\d+([-+.][\w.+-]+)?$/.test(text) || /^(?:stable|latest|ci\/|release\/|https?:|\$|\{|<)/.test(text)) continue;
-        yield { at: document.span(['kubernetesVersion']), message: `kubernetesVersion is ${text}, which is not a whole version such as v1.36.4` };
+        if (
+          text === undefined ||
+          /^v?\d+\.\d+\.\d+([-+.][\w.+-]+)?$/.test(text) ||
+          /^(?:stable|latest|ci\/|release\/|https?:|\$|\{|<)/.test(text)
+        )
+          continue;
+        yield {
+          at: document.span(['kubernetesVersion']),
+          message: `kubernetesVersion is ${text}, which is not a whole version such as v1.36.4`,
+        };
       }
     },
   },
@@ -195,7 +216,10 @@ export const kubeadmRules: readonly Rule[] = [
         },
       ],
       good: [
-        { 'a/kubeadm.yaml': clusterConfiguration('kubernetesVersion: v1.36.4\n'), 'b/kubeadm.yaml': clusterConfiguration('kubernetesVersion: v1.36.4\n') },
+        {
+          'a/kubeadm.yaml': clusterConfiguration('kubernetesVersion: v1.36.4\n'),
+          'b/kubeadm.yaml': clusterConfiguration('kubernetesVersion: v1.36.4\n'),
+        },
       ],
     },
     *check(facts) {
@@ -207,7 +231,10 @@ export const kubeadmRules: readonly Rule[] = [
         const first = seen.get(endpoint) ?? version;
         seen.set(endpoint, first);
         if (kubernetesMinor(first) !== kubernetesMinor(version))
-          yield { at: document.span(['kubernetesVersion']), message: `kubernetesVersion is ${version} here and ${first} in another document for ${endpoint}` };
+          yield {
+            at: document.span(['kubernetesVersion']),
+            message: `kubernetesVersion is ${version} here and ${first} in another document for ${endpoint}`,
+          };
       }
     },
   },
@@ -265,7 +292,15 @@ export const kubeadmRules: readonly Rule[] = [
     *check(facts) {
       // By the release that no longer knew each for certain.
       const gone: Readonly<Record<string, number>> = {
-        Auditing: 13, CoreDNS: 14, DynamicKubeletConfig: 15, HighAvailability: 13, IPv6DualStack: 25, SelfHosting: 13, StoreCertsInSecrets: 13, SupportIPVSProxyMode: 13, UnversionedKubeletConfigMap: 27,
+        Auditing: 13,
+        CoreDNS: 14,
+        DynamicKubeletConfig: 15,
+        HighAvailability: 13,
+        IPv6DualStack: 25,
+        SelfHosting: 13,
+        StoreCertsInSecrets: 13,
+        SupportIPVSProxyMode: 13,
+        UnversionedKubeletConfigMap: 27,
       };
       for (const document of documentsOf(facts, KUBEADM, 'ClusterConfiguration')) {
         const minor = minorFor(facts, document) ?? clusterMinor(facts);

@@ -1,6 +1,21 @@
 import type { Rule } from '../rule.ts';
+import { etcdFlagRules } from './etcd-flags.ts';
+import { etcdSettingsRules } from './etcd-settings.ts';
+import { etcdRules } from './etcd.ts';
+import { kubeProxyRules } from './kube-proxy.ts';
 import { kubeadmEndpointRules } from './kubeadm-endpoint.ts';
 import { kubeadmRules } from './kubeadm.ts';
+import { kubeletRules } from './kubelet.ts';
+import { subnetRules } from './subnets.ts';
 
 /** What is known to go wrong in the files of Kubernetes and of programs for it. */
-export const kubernetesRules: readonly Rule[] = [...kubeadmRules, ...kubeadmEndpointRules];
+export const kubernetesRules: readonly Rule[] = [
+  ...kubeadmRules,
+  ...kubeadmEndpointRules,
+  ...subnetRules,
+  ...kubeProxyRules,
+  ...kubeletRules,
+  ...etcdRules,
+  ...etcdSettingsRules,
+  ...etcdFlagRules,
+];
