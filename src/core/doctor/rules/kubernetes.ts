@@ -2,6 +2,9 @@ import type { Rule } from '../rule.ts';
 import { etcdFlagRules } from './etcd-flags.ts';
 import { etcdSettingsRules } from './etcd-settings.ts';
 import { etcdRules } from './etcd.ts';
+import { kubeVipBgpRules } from './kube-vip-bgp.ts';
+import { kubeVipPodRules } from './kube-vip-pod.ts';
+import { kubeVipRules } from './kube-vip.ts';
 import { kubeProxyRules } from './kube-proxy.ts';
 import { kubeadmEndpointRules } from './kubeadm-endpoint.ts';
 import { kubeadmRules } from './kubeadm.ts';
@@ -18,4 +21,7 @@ export const kubernetesRules: readonly Rule[] = [
   ...etcdRules,
   ...etcdSettingsRules,
   ...etcdFlagRules,
+  ...kubeVipRules,
+  ...kubeVipPodRules,
+  ...kubeVipBgpRules,
 ];
