@@ -1,11 +1,15 @@
 import type { Rule } from '../rule.ts';
+import { apiserverLoadRules } from './apiserver-load.ts';
+import { apiserverRules } from './apiserver.ts';
+import { authenticationRules } from './authentication.ts';
+import { controllerRules } from './controllers.ts';
 import { etcdFlagRules } from './etcd-flags.ts';
 import { etcdSettingsRules } from './etcd-settings.ts';
 import { etcdRules } from './etcd.ts';
+import { kubeProxyRules } from './kube-proxy.ts';
 import { kubeVipBgpRules } from './kube-vip-bgp.ts';
 import { kubeVipPodRules } from './kube-vip-pod.ts';
 import { kubeVipRules } from './kube-vip.ts';
-import { kubeProxyRules } from './kube-proxy.ts';
 import { kubeadmEndpointRules } from './kubeadm-endpoint.ts';
 import { kubeadmRules } from './kubeadm.ts';
 import { kubeletRules } from './kubelet.ts';
@@ -24,4 +28,8 @@ export const kubernetesRules: readonly Rule[] = [
   ...kubeVipRules,
   ...kubeVipPodRules,
   ...kubeVipBgpRules,
+  ...apiserverRules,
+  ...apiserverLoadRules,
+  ...authenticationRules,
+  ...controllerRules,
 ];
