@@ -4,6 +4,11 @@ import { haproxyCheckRules } from './haproxy-checks.ts';
 import { haproxyKeywordRules } from './haproxy-keywords.ts';
 import { haproxyProxyRules } from './haproxy-proxies.ts';
 import { haproxyTimeoutRules } from './haproxy-timeouts.ts';
+import { keepalivedInstanceRules } from './keepalived-instance.ts';
+import { keepalivedHostRules } from './keepalived-hosts.ts';
+import { keepalivedCheckRules } from './keepalived-checks.ts';
+import { keepalivedLvsRules } from './keepalived-lvs.ts';
+import { keepalivedKeywordRules } from './keepalived-keywords.ts';
 
 /** Rules about plain-text configuration: balancers, VRRP, scripts, the kernel and units. */
 export const plainTextRules: readonly Rule[] = [
@@ -12,4 +17,9 @@ export const plainTextRules: readonly Rule[] = [
   ...haproxyBindingRules,
   ...haproxyProxyRules,
   ...haproxyKeywordRules,
+  ...keepalivedInstanceRules,
+  ...keepalivedHostRules,
+  ...keepalivedCheckRules,
+  ...keepalivedLvsRules,
+  ...keepalivedKeywordRules,
 ];
