@@ -110,11 +110,11 @@ describe.skipIf(problem !== undefined)(
     let client: Kubernetes;
 
     beforeAll(async () => {
-      // Static Pods have no ServiceAccount, and no controller makes the default one here.
-      cluster = await startKubernetes({ arguments: ['--disable-admission-plugins=ServiceAccount'] });
+      // Static Pods have no ServiceAccount, and no controller makes the default one here. Privileged ones are allowed, as by kubeadm.
+      cluster = await startKubernetes({ arguments: ['--disable-admission-plugins=ServiceAccount', '--allow-privileged=true'] });
       client = createKubernetesClient({ kubeconfig: cluster.adminConf });
       // Made by a step before.
-    await client.request('POST', '/api/v1/namespaces', { body: { metadata: { name: 'tigera-operator' } } });
+      await client.request('POST', '/api/v1/namespaces', { body: { metadata: { name: 'tigera-operator' } } });
     }, 180_000);
     afterAll(async () => {
       client?.close();

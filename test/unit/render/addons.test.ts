@@ -124,16 +124,4 @@ describe('steps', () => {
     const keys = { storageClasses: [{ name: 'fast', provisioner: 'csi.example.com' }] };
     for (const path of pathsOf(keys)) expect(commandsOf(keys).join('\n')).toContain(path);
   });
-
-  test('label the nodes of each zone, a hundred at a time', () => {
-    expect(commandsOf()).toContain('kubectl label --overwrite nodes cp2 w1 topology.kubernetes.io/zone=b');
-    const workers = { hosts: Array.from({ length: 250 }, (_, i) => ({ name: `w${i}`, address: `10.0.1.${i + 1}/16`, zone: 'z' })) };
-    const labels = commandsOf({ workers }).filter((command) => command.endsWith('zone=z'));
-    expect(labels.map((command) => command.match(/w\d+/g)?.length)).toEqual([100, 100, 50]);
-    expect(commandsOf(NO_ZONES).filter((command) => command.includes(' label '))).toEqual([]);
-  });
-
-  test('hosts that run no kubelet are no nodes', () => {
-    expect(commandsOf({ distribution: 'systemd' }).filter((command) => /\bcp\d/.test(command))).toEqual([]);
-  });
 });

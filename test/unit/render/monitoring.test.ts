@@ -107,6 +107,12 @@ describe('what Prometheus scrapes', () => {
     expect(targetsOf(cluster, 'kubernetes-address')).toEqual([['10.0.0.100:6443', '10.0.0.100']]);
   });
 
+  test.each(['k3s', 'rke2'])('etcd of %s at the port that its configuration opens, without a certificate', (distribution) => {
+    const cluster = clusterWith({ distribution });
+    expect(targetsOf(cluster, 'etcd')?.[0]).toEqual(['10.0.0.11:2381', 'cp1']);
+    expect(textOf(cluster, 'prometheus.yml')).not.toContain('etcd-client');
+  });
+
   test('external etcd where it is', () => {
     const cluster = clusterWith({ etcd: { topology: 'external', endpoints: ['https://etcd1:2379', 'https://[fd00::1]:2379'] } });
     expect(targetsOf(cluster, 'etcd')?.map(([target]) => target)).toEqual(['etcd1:2379', '[fd00::1]:2379']);

@@ -1,4 +1,4 @@
-import type { Cluster, ClusterHost } from '../../cluster/schema.ts';
+import type { Cluster } from '../../cluster/schema.ts';
 import type { RenderedFile } from '../file.ts';
 import type { ClusterFile, Part, Step } from '../part.ts';
 import { comment, yamlDocuments, yamlText } from '../yaml.ts';
@@ -47,17 +47,13 @@ const ADMIN = "an administrator's machine";
 
 function steps(cluster: Cluster): Step[] {
   const finish = (text: string, commands: readonly string[]): Step => ({ moment: 'finish', where: ADMIN, text, commands });
-  // With systemd hale brings no kubelet, so the control-plane hosts are no nodes.
-  const nodes = cluster.distribution === 'systemd' ? cluster.workers.hosts : [...cluster.controlPlane.hosts, ...cluster.workers.hosts];
-  const zones = zoneCommands(nodes);
   return [
-    ...(zones.length > 0 ? [finish('Tell the scheduler the zones of the nodes.', zones)] : []),
     finish('Let drains take add-ons away one at a time.', [`kubectl apply -f ${BUDGETS}`]),
     ...(isPatched(cluster)
       ? [finish('Spread CoreDNS over hosts and zones.', [`kubectl -n kube-system patch deployment coredns --patch-file ${SPREAD}`])]
       : []),
     // k3s itself spreads them over hosts, and starts one.
-    ...(cluster.distribution === 'k3s' && nodes.length > 1
+    ...(cluster.distribution === 'k3s' && cluster.controlPlane.hosts.length + cluster.workers.hosts.length > 1
       ? [
           finish('One CoreDNS is a single point of failure: start a second.', [
             'kubectl -n kube-system scale deployment coredns --replicas=2',
@@ -66,16 +62,4 @@ function steps(cluster: Cluster): Step[] {
       : []),
     ...(cluster.storageClasses.length > 0 ? [finish('Make the StorageClasses.', [`kubectl apply -f ${STORAGE}`])] : []),
   ];
-}
-
-/** Nodes of one command. */
-const NAMES_MAX = 100;
-
-function zoneCommands(hosts: readonly ClusterHost[]): string[] {
-  const zones = new Set(hosts.flatMap(({ zone }) => zone ?? []));
-  return [...zones].flatMap((zone) => {
-    const names = hosts.filter((host) => host.zone === zone).map(({ name }) => name);
-    const chunks = Array.from({ length: Math.ceil(names.length / NAMES_MAX) }, (_, i) => names.slice(i * NAMES_MAX, (i + 1) * NAMES_MAX));
-    return chunks.map((chunk) => `kubectl label --overwrite nodes ${chunk.join(' ')} topology.kubernetes.io/zone=${zone}`);
-  });
 }

@@ -50,10 +50,16 @@ function isLoopback(address: string): boolean {
   return address.startsWith('127.') || address === '::1';
 }
 
-/** k3s and RKE2 have files of etcd's of their own (docs.k3s.io, docs.rke2.io). */
+/** Port at which etcd serves metrics alone, without a certificate. k3s and RKE2 are told to have it listen on the host's addresses (etcd-expose-metrics). */
+const ETCD_METRICS_PORT = 2381;
+
+export function hasOpenEtcdMetrics({ distribution, etcd }: Cluster): boolean {
+  return etcd.topology === 'stacked' && (distribution === 'k3s' || distribution === 'rke2');
+}
+
 export function etcdTargets(cluster: Cluster): Target[] {
   const { etcd } = cluster;
-  if (etcd.topology === 'stacked') return controlPlaneTargets(cluster, etcd.clientPort);
+  if (etcd.topology === 'stacked') return controlPlaneTargets(cluster, hasOpenEtcdMetrics(cluster) ? ETCD_METRICS_PORT : etcd.clientPort);
   return etcd.endpoints.map((url) => ({ address: url.replace('https://', ''), instance: url.replace('https://', '') }));
 }
 

@@ -2,6 +2,7 @@ import type { Cluster } from '../../cluster/schema.ts';
 import type { ClusterFile, Part, Step } from '../part.ts';
 import { ACCOUNT, accessFile } from './access.ts';
 import { dashboardJson } from './dashboard.ts';
+import { hasOpenEtcdMetrics } from './jobs.ts';
 import { rulesFile } from './rules.ts';
 import { prometheusConfig, RULES_FILE } from './scrape.ts';
 
@@ -18,17 +19,9 @@ function files(cluster: Cluster): ClusterFile[] {
   ];
 }
 
-/** Where etcd's authority and a client certificate of it are, on a control-plane host. */
-function etcdFiles({ distribution, etcd }: Cluster): readonly string[] {
-  if (etcd.topology === 'external' || distribution === 'kubeadm' || distribution === 'systemd')
-    return [etcd.caFile, etcd.certFile, etcd.keyFile];
-  const tls = `/var/lib/rancher/${distribution}/server/tls/etcd`;
-  return [`${tls}/server-ca.crt`, `${tls}/client.crt`, `${tls}/client.key`];
-}
-
 function steps(cluster: Cluster): Step[] {
-  const [ca, cert, key] = etcdFiles(cluster);
   const secret = (field: string) => `kubectl -n kube-system get secret ${ACCOUNT} -o jsonpath='{.data.${field}}' | base64 -d`;
+  const { caFile, certFile, keyFile } = cluster.etcd;
   const host = cluster.controlPlane.hosts[0]?.name as string;
   return [
     {
@@ -42,7 +35,9 @@ function steps(cluster: Cluster): Step[] {
         `cd /etc/prometheus/credentials && umask 027`,
         `${secret('token')} >token`,
         `${secret('ca\\.crt')} >ca.crt`,
-        `scp ${host}:${ca} etcd-ca.crt; scp ${host}:${cert} etcd-client.crt; scp ${host}:${key} etcd-client.key`,
+        ...(hasOpenEtcdMetrics(cluster)
+          ? []
+          : [`scp ${host}:${caFile} etcd-ca.crt; scp ${host}:${certFile} etcd-client.crt; scp ${host}:${keyFile} etcd-client.key`]),
         'chgrp prometheus * && promtool check config ../prometheus.yml && systemctl reload prometheus',
       ],
     },

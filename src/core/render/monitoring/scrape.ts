@@ -2,7 +2,17 @@ import { hostPort } from '../../../base/address.ts';
 import type { Cluster } from '../../cluster/schema.ts';
 import { runsAgent } from '../hale/part.ts';
 import { comment, yamlText } from '../yaml.ts';
-import { controlPlaneTargets, etcdTargets, haleMetricsPort, hasAddress, hostTargets, JOB, type Target, usesHaproxy } from './jobs.ts';
+import {
+  controlPlaneTargets,
+  etcdTargets,
+  haleMetricsPort,
+  hasAddress,
+  hasOpenEtcdMetrics,
+  hostTargets,
+  JOB,
+  type Target,
+  usesHaproxy,
+} from './jobs.ts';
 
 /** A job, or what is not scraped as it is, with the reason. */
 interface Scraped {
@@ -79,6 +89,11 @@ function apiservers(cluster: Cluster): Scraped {
 }
 
 function etcd(cluster: Cluster): Scraped {
+  if (hasOpenEtcdMetrics(cluster))
+    return {
+      says: 'etcd serves its metrics on port 2381 to whoever reaches it (etcd-expose-metrics in config.yaml): let only Prometheus.',
+      job: { job_name: JOB.etcd, ...statics(etcdTargets(cluster)) },
+    };
   const files = { ca_file: 'credentials/etcd-ca.crt', cert_file: 'credentials/etcd-client.crt', key_file: 'credentials/etcd-client.key' };
   return {
     says: 'etcd serves its metrics on its client port as well, to whoever has a client certificate; its own port for them, 2381, listens on 127.0.0.1.',
