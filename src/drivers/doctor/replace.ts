@@ -10,7 +10,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { HaleError } from '../../base/error.ts';
@@ -32,7 +32,7 @@ export function replaceText({ file, text }: MendedFile): void {
   try {
     const descriptor = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
     try {
-      writeSync(descriptor, `${mark}${text}`);
+      writeFileSync(descriptor, `${mark}${text}`);
       fchownSync(descriptor, uid, gid);
       fchmodSync(descriptor, mode & 0o7777);
       fsyncSync(descriptor);

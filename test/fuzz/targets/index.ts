@@ -2,6 +2,7 @@ import type { Target } from '../target.ts';
 import { agentTargets } from './agents.ts';
 import { answerTargets } from './answers.ts';
 import { credentialTargets } from './credentials.ts';
+import { doctorTargets } from './doctor.ts';
 import { etcdFileTargets } from './etcd-files.ts';
 import { ipvsTargets } from './ipvs.ts';
 import { kernelTargets } from './kernel.ts';
@@ -22,6 +23,7 @@ export const targets: readonly Target[] = [
   ...textTargets,
   ...answerTargets,
   ...credentialTargets,
+  ...doctorTargets,
   ...etcdFileTargets,
   ...leaseTargets,
   ...metricsTargets,
