@@ -139,6 +139,42 @@ describe('what is rendered comes back', () => {
   );
 });
 
+const dualStack = (rest: string) => `
+apiVersion: hale.dev/v1alpha1
+kind: Cluster
+name: dual
+controlPlane:
+  hosts:
+    - {name: cp1, address: [10.0.0.11/24, fd00::11/64]}
+    - {name: cp2, address: [10.0.0.12/24, fd00::12/64]}
+    - {name: cp3, address: [10.0.0.13/24, fd00::13/64]}
+workers: {hosts: [{name: w1, address: [10.0.0.31/24, "fd00::31/64"]}]}
+kubernetes:
+  serviceSubnet: [10.97.0.0/16, fd00:97::/112]
+  podSubnet: [10.245.0.0/16, fd00:245::/56]
+${rest}
+`;
+
+/** lvscare carries one address, and none of an interface; that a certificate has another is no more than a hint. */
+const ONE_FAMILY = [...NO_INTERFACE, /^endpoint\.addresses\.1$/];
+
+describe('both families come back', () => {
+  const endpoint = (more: string) => `endpoint: {address: [10.0.0.100, "fd00::100"], interface: eth0, dnsName: api.example.com, ${more}}`;
+
+  test.each([
+    ['HAProxy and keepalived', `${endpoint('provider: haproxy-keepalived, port: 8443')}\n${PACKAGES}`],
+    ['kube-vip', endpoint('provider: kube-vip')],
+    ['lvscare', `${endpoint('provider: node-local')}\nnodeLocal: {balancer: lvscare}`],
+  ])('%s', (_, rest) => {
+    const { before, after } = bothWays(dualStack(rest), [
+      ...LOST_BY_DISTRIBUTION.kubeadm,
+      ...IMAGE,
+      ...(rest.includes('lvscare') ? ONE_FAMILY : []),
+    ]);
+    expect(after).toEqual(before);
+  });
+});
+
 test('none of the secrets that a rendering holds is in what is written or told', () => {
   for (const one of CASES) {
     const { imported } = importRendered(description(one));
