@@ -41,8 +41,9 @@ export interface HostClaim {
   /** Of the name. */
   weight: Weight;
   at: Span;
-  /** Where its name stands, where that is another place. */
+  /** Where name and zone stand, where those are other places. */
   nameAt?: Span | undefined;
+  zoneAt?: Span | undefined;
 }
 
 /** Of where clients reach the API: what of it is a host's own is sorted out when the hosts are known. */

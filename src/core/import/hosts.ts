@@ -87,7 +87,9 @@ function machineOf(claims: readonly HostClaim[], conflicts: Conflict[]): Machine
   const first = claims[0] as HostClaim;
   const title = name.found?.value ?? first.addresses[0] ?? '?';
   if (own.isConflict) conflicts.push({ key: `the name of host ${title}`, values: own.rivals, taken: name.found?.value });
-  const zone = decide(claims.flatMap(({ zone: value, weight, at }) => (value === undefined ? [] : [{ value, weight, at }])));
+  const zone = decide(
+    claims.flatMap(({ zone: value, weight, at, zoneAt = at }) => (value === undefined ? [] : [{ value, weight, at: zoneAt }])),
+  );
   return {
     name: name.found ?? (own.isConflict ? undefined : name.rivals[0]),
     addresses: addressesOf(claims, { title, conflicts }),

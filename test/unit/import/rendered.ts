@@ -38,7 +38,11 @@ export function renderedFacts(cluster: Cluster, description: string): Facts {
 
 export function importRendered(description: string): { before: Cluster; imported: Imported } {
   const before = clusterOf(description);
-  return { before, imported: importCluster(renderedFacts(before, description), { file: 'cluster.yaml' }) };
+  const isNameless = before.distribution === 'k3s' || before.distribution === 'rke2';
+  return {
+    before,
+    imported: importCluster(renderedFacts(before, description), { file: 'cluster.yaml', ...(isNameless && { name: before.name }) }),
+  };
 }
 
 /** Files by path; a folder before /etc says whose they are, as for hale doctor. */

@@ -9,8 +9,8 @@ const NOT_IN_FILES: readonly RegExp[] = [
   // Of hale's own agents, or of its own judgement.
   /^(agent|datapath|nat|proxy|election|lease|thresholds|storageClasses)\b/,
   /^etcd\.snapshots\b/,
-  // Labels of nodes, which stand in the API; racks and switches stand nowhere.
-  /\.(zone|rack|switch)$/,
+  // They stand nowhere.
+  /\.(rack|switch)$/,
 ];
 
 type Leaves = Record<string, unknown>;
@@ -38,9 +38,10 @@ interface Case {
   port?: number;
   section?: string;
   more?: string;
+  cni?: string;
 }
 
-const description = ({ distribution, provider, port = 6443, section = '', more = '' }: Case) => `
+const description = ({ distribution, provider, port = 6443, section = '', more = '', cni = 'none' }: Case) => `
 apiVersion: hale.dev/v1alpha1
 kind: Cluster
 name: prod
@@ -66,18 +67,29 @@ kubernetes:
   podSubnet: 10.245.0.0/16
   dnsDomain: prod.local
   kubeProxy: ipvs
+  cni: ${cni}
 ${section}
 ${more}
 `;
 
+/** A label of nodes, which stands in the API. */
+const ZONE = /\.zone$/;
+
+/** Chosen by k3s and RKE2: releases, the socket, and folders, which come back as what they are. The clusters have no name, and it is given. */
+const RANCHER = [
+  /^kubernetes\.(version|criSocket|cgroupDriver|kubeconfig)$/,
+  /^etcd\.(version|caFile|certFile|keyFile|dataDir)$/,
+  /^apiserver\.caFile$/,
+];
+
 /** Which keys of the matrix no file of a distribution has. */
 const LOST_BY_DISTRIBUTION: Record<Case['distribution'], readonly RegExp[]> = {
   // Chosen by kubeadm, by the release it is of.
-  kubeadm: [/^etcd\.version$/],
+  kubeadm: [/^etcd\.version$/, ZONE],
   // Binaries have no version in their names, kube-proxy and workers are the user's own, and clients of the API get no file.
-  systemd: [/^kubernetes\.(version|kubeProxy|cgroupDriver|criSocket)$/, /^workers\./, /^endpoint\.dnsName$/, /^etcd\.version$/],
-  k3s: [/^etcd\.version$/],
-  rke2: [/^etcd\.version$/],
+  systemd: [/^kubernetes\.(version|kubeProxy|cgroupDriver|criSocket)$/, /^workers\./, /^endpoint\.dnsName$/, /^etcd\.version$/, ZONE],
+  k3s: RANCHER,
+  rke2: RANCHER,
 };
 
 /** Without a number hale chooses one, which then comes back as one that was named. */
@@ -123,6 +135,11 @@ const CASES: readonly (Case & { lost?: readonly RegExp[] })[] = [
   { distribution: 'kubeadm', provider: 'node-local', section: 'nodeLocal: {balancer: nginx}', lost: NO_INTERFACE },
   { distribution: 'kubeadm', provider: 'node-local', section: 'nodeLocal: {balancer: haproxy}', lost: NO_INTERFACE },
   { distribution: 'systemd', provider: 'haproxy-keepalived', port: 8443, section: PACKAGES },
+  { distribution: 'k3s', provider: 'haproxy-keepalived', port: 8443, section: PACKAGES, cni: 'flannel' },
+  { distribution: 'k3s', provider: 'kube-vip', cni: 'flannel' },
+  { distribution: 'k3s', provider: 'kube-vip', section: BGP, lost: NO_INTERFACE, cni: 'flannel' },
+  { distribution: 'rke2', provider: 'kube-vip', cni: 'calico' },
+  { distribution: 'rke2', provider: 'haproxy-keepalived', section: BALANCERS, cni: 'cilium' },
   { distribution: 'systemd', provider: 'haproxy-keepalived', section: BALANCERS, more: 'etcd: {latency: region, dataDir: /srv/etcd}' },
 ];
 
@@ -193,11 +210,12 @@ test('none of the secrets that a rendering holds is in what is written or told',
 const label = fc.stringMatching(/^[a-z][a-z0-9-]{0,8}[a-z0-9]$/);
 const octet = fc.integer({ min: 1, max: 254 });
 const anyPort = fc.integer({ min: 1024, max: 65_535 });
+const DISTRIBUTIONS = ['kubeadm', 'systemd', 'k3s', 'rke2'] as const;
 const PLACEMENTS = ['packages', 'static-pods', 'balancers'] as const;
 
 const anyCluster = fc
   .record({
-    distribution: fc.constantFrom('kubeadm' as const, 'systemd' as const),
+    distribution: fc.constantFrom(...DISTRIBUTIONS),
     placement: fc.constantFrom(...PLACEMENTS),
     names: fc.uniqueArray(label, { minLength: 7, maxLength: 7 }),
     octets: fc.uniqueArray(octet, { minLength: 8, maxLength: 8 }),
@@ -209,7 +227,7 @@ const anyCluster = fc
     kubeProxy: fc.constantFrom('iptables', 'ipvs'),
     minor: fc.integer({ min: 29, max: 36 }),
   })
-  .filter(({ distribution, placement }) => distribution === 'kubeadm' || placement !== 'static-pods');
+  .filter(({ distribution, placement }) => placement !== 'static-pods' || distribution === 'kubeadm' || distribution === 'rke2');
 
 const PORTS_OF_OTHERS = new Set([2379, 2380, 2381, 7701, 10_250, 10_257, 10_259]);
 
@@ -226,7 +244,7 @@ distribution: ${any.distribution}
 endpoint: {provider: haproxy-keepalived, address: ${address(7)}, port: ${endpoint}, interface: bond0.7, dnsName: api.example.com}
 controlPlane: {hosts: [${Array.from({ length: any.hosts }, (_, i) => host(i)).join(', ')}]}
 apiserver: {port: ${apiserver}}
-kubernetes: {version: v1.${any.minor}.1, kubeProxy: ${any.kubeProxy}, serviceSubnet: 10.200.0.0/16, podSubnet: 10.201.0.0/16}
+kubernetes: {version: v1.${any.minor}.1, cni: ${any.distribution === 'k3s' ? 'flannel' : 'none'}, kubeProxy: ${any.kubeProxy}, serviceSubnet: 10.200.0.0/16, podSubnet: 10.201.0.0/16}
 haproxyKeepalived: {${balancers}placement: ${any.placement}, virtualRouterId: ${any.virtualRouterId}, advertisementIntervalMs: ${any.advertisement * 10}, healthPort: ${health}}
 `;
 }

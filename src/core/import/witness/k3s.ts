@@ -39,17 +39,28 @@ function roleOf(program: Program): 'control-plane' | 'worker' | undefined {
 }
 
 function* hostClaims(program: Program, role: 'control-plane' | 'worker'): Generator<Claim> {
-  const name = flagOf(program, 'node-name')?.text ?? hostOf(program);
+  const named = flagOf(program, 'node-name');
+  const name = named?.text ?? hostOf(program);
   const own = ['node-ip', 'advertise-address', 'bind-address']
     .map((flag) => flagsOf(program, flag).filter(({ text }) => !isLocal(text)))
     .find((found) => found.length > 0);
-  const zone = flagsOf(program, 'node-label')
-    .find(({ text }) => text.startsWith(ZONE))
-    ?.text.slice(ZONE.length);
+  const label = flagsOf(program, 'node-label').find(({ text }) => text.startsWith(ZONE));
+  const zone = label?.text.slice(ZONE.length);
   const isFirst = flagOf(program, 'cluster-init')?.text === 'true';
   if (name === undefined && own === undefined) return;
   const at = own?.[0]?.at ?? program.at;
-  yield { kind: 'host', name, addresses: (own ?? []).map(({ text }) => text), role, isFirst, weight: 'says', zone, at };
+  yield {
+    kind: 'host',
+    name,
+    addresses: (own ?? []).map(({ text }) => text),
+    role,
+    isFirst,
+    weight: 'says',
+    zone,
+    at,
+    nameAt: named?.at,
+    zoneAt: label?.at,
+  };
 }
 
 const ZONE = 'topology.kubernetes.io/zone=';

@@ -24,6 +24,8 @@ const WITNESSES: Readonly<Record<string, (document: YamlDocument) => Generator<C
 
 const CONTROL_PLANE = /^node-role\.kubernetes\.io\/(control-plane|master)$/;
 
+const ZONES = ['topology.kubernetes.io/zone', 'failure-domain.beta.kubernetes.io/zone'];
+
 function* nodeClaims(document: YamlDocument): Generator<Claim> {
   const { value, span } = document;
   const labels = mapAt(value, ['metadata', 'labels']);
@@ -32,8 +34,19 @@ function* nodeClaims(document: YamlDocument): Generator<Claim> {
   const inside = found.flatMap((one, i) => (textAt(one, ['type']) === 'InternalIP' ? [{ text: textAt(one, ['address']) ?? '', i }] : []));
   const name = textAt(value, ['metadata', 'name']);
   const at = inside[0] === undefined ? span(['metadata', 'name']) : span(['status', 'addresses', inside[0].i, 'address']);
-  const zone = textAt(labels, ['topology.kubernetes.io/zone']) ?? textAt(labels, ['failure-domain.beta.kubernetes.io/zone']);
-  yield { kind: 'host', name, addresses: inside.map(({ text }) => text), role, zone, weight: 'says', at };
+  const zoneLabel = ZONES.find((label) => Object.hasOwn(labels, label)) ?? '';
+  const zone = textAt(labels, [zoneLabel]);
+  yield {
+    kind: 'host',
+    name,
+    addresses: inside.map(({ text }) => text),
+    role,
+    zone,
+    weight: 'says',
+    at,
+    nameAt: span(['metadata', 'name']),
+    zoneAt: span(['metadata', 'labels', zoneLabel]),
+  };
   const annotations = mapAt(value, ['metadata', 'annotations']);
   for (const key of ['projectcalico.org/IPv4Address', 'projectcalico.org/IPv6Address']) {
     const calico = addressAndLength(textAt(annotations, [key]) ?? '');
