@@ -1,12 +1,14 @@
 import { X509Certificate } from 'node:crypto';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
+import { text as collect } from 'node:stream/consumers';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { findKubernetesProgram, KUBERNETES_VERSION, type KubernetesProgram } from '../../src/lab/kubernetes/programs.ts';
-import { DUAL_STACK, EXTERNAL_ETCD, IPV6, renderAll, textOf } from '../support/rendered.ts';
+import { type ClusterInfoServer, startClusterInfoServer } from '../support/cluster-info.ts';
+import { DUAL_STACK, EXTERNAL_ETCD, IPV6, renderAll, SECRETS, textOf } from '../support/rendered.ts';
 
 const FILE = '/etc/kubernetes/kubeadm.yaml';
 const [kubeadm, apiserver, controllerManager, scheduler, kubelet] = (
@@ -95,6 +97,41 @@ describe.skipIf(missing)(title, () => {
       apiServer: { ...apiServer, extraArgs: sorted(apiServer['extraArgs'] ?? []) },
       etcd: { local: { ...etcd.local, extraArgs: sorted(etcd.local['extraArgs'] ?? []) } },
     });
+  });
+});
+
+describe.skipIf(missing)('who joins', () => {
+  let server: ClusterInfoServer;
+  beforeEach(async () => {
+    server = await startClusterInfoServer(SECRETS.bootstrapToken);
+  });
+  afterEach(() => server.close());
+
+  /** Up to the first thing that kubeadm asks of a cluster that it trusts. */
+  async function joinWith(change: (text: string) => string): Promise<string> {
+    const text = textOf(renderAll(), 'w1', FILE).replace('10.0.0.100:6443', server.address);
+    const config = put('join.yaml', change(`${text}timeouts:\n  discovery: 5s\n  kubernetesAPICall: 5s\n`));
+    const words = ['join', 'phase', 'preflight', '--ignore-preflight-errors=all', '--config', config];
+    const process = spawn(kubeadm as string, words, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 });
+    const output = await Promise.all([collect(process.stdout), collect(process.stderr)]);
+    return output.join('');
+  }
+
+  test('is refused while the hash of the authority is not filled in, and then with a wrong one', async () => {
+    expect(await joinWith((text) => text)).toMatch(/invalid .*FILL_IN_AFTER_KUBEADM_INIT/s);
+    expect(await joinWith((text) => text.replace('FILL_IN_AFTER_KUBEADM_INIT', '0'.repeat(64)))).toContain('pinned');
+    expect(server.asked.filter((path) => !path.endsWith('/cluster-info'))).toEqual([]);
+  });
+
+  test('goes on with the hash that the command of STEPS.md computes', async () => {
+    const authority = put('ca.crt', server.caPem);
+    const command = /ssh root@cp1 '([^']+)'\)/
+      .exec(textOf(renderAll(), '_cluster', 'STEPS.md'))?.[1]
+      ?.replace('/etc/kubernetes/pki/ca.crt', authority);
+    const { stdout: hash } = spawnSync('sh', ['-c', command as string], { encoding: 'utf8' });
+    expect(hash).toMatch(/^[0-9a-f]{64}\n$/);
+    expect(await joinWith((text) => text.replace('FILL_IN_AFTER_KUBEADM_INIT', hash.trim()))).not.toContain('pinned');
+    expect(server.asked.some((path) => path.endsWith('/kube-system/configmaps/kubeadm-config'))).toBe(true);
   });
 });
 
