@@ -6,6 +6,7 @@ import { controllerRules } from './controllers.ts';
 import { etcdFlagRules } from './etcd-flags.ts';
 import { etcdSettingsRules } from './etcd-settings.ts';
 import { etcdRules } from './etcd.ts';
+import { k3sRules } from './k3s.ts';
 import { kubeProxyRules } from './kube-proxy.ts';
 import { kubeVipBgpRules } from './kube-vip-bgp.ts';
 import { kubeVipPodRules } from './kube-vip-pod.ts';
@@ -13,6 +14,8 @@ import { kubeVipRules } from './kube-vip.ts';
 import { kubeadmEndpointRules } from './kubeadm-endpoint.ts';
 import { kubeadmRules } from './kubeadm.ts';
 import { kubeletRules } from './kubelet.ts';
+import { lvscareRules } from './lvscare.ts';
+import { staticPodRules } from './static-pods.ts';
 import { subnetRules } from './subnets.ts';
 
 /** What is known to go wrong in the files of Kubernetes and of programs for it. */
@@ -32,4 +35,7 @@ export const kubernetesRules: readonly Rule[] = [
   ...apiserverLoadRules,
   ...authenticationRules,
   ...controllerRules,
+  ...staticPodRules,
+  ...k3sRules,
+  ...lvscareRules,
 ];

@@ -1,0 +1,143 @@
+import type { Facts } from '../facts.ts';
+import { documentsOf } from '../look/documents.ts';
+import { podSpecPath } from '../read/program-pods.ts';
+import { listAt, mapAt, type Path, textAt, valueAt, type YamlDocument } from '../read/yaml.ts';
+import type { Hit, Rule } from '../rule.ts';
+import { replaceValue } from '../look/flags.ts';
+import { staticPod } from './examples.ts';
+
+/* Pods of the control plane: what keeps them from starting. */
+
+function* containers(facts: Facts): Iterable<{ document: YamlDocument; path: Path; container: unknown; spec: unknown }> {
+  for (const document of facts.documents) {
+    const spec = podSpecPath(document);
+    if (spec === undefined) continue;
+    for (const kind of ['initContainers', 'containers'])
+      for (const [i, container] of listAt(document.value, [...spec, kind]).entries())
+        yield { document, path: [...spec, kind, i], container, spec: valueAt(document.value, spec) };
+  }
+}
+
+function* untexted(facts: Facts): Iterable<Hit> {
+  for (const { document, path, container } of containers(facts)) {
+    for (const [i, variable] of listAt(container, ['env']).entries()) {
+      const value = valueAt(variable, ['value']);
+      if (typeof value !== 'number' && typeof value !== 'boolean') continue;
+      const at = document.span([...path, 'env', i, 'value']);
+      const raw = at.file.text.slice(at.start, at.end);
+      yield {
+        at,
+        message: `the variable ${textAt(variable, ['name']) ?? ''} is ${raw}, not text`,
+        edits: [{ span: at, text: `"${raw}"` }],
+      };
+    }
+    for (const key of ['command', 'args'])
+      for (const [i, word] of listAt(container, [key]).entries())
+        if (typeof word === 'number' || typeof word === 'boolean') {
+          const at = document.span([...path, key, i]);
+          const raw = at.file.text.slice(at.start, at.end);
+          yield { at, message: `an argument is ${raw}, not text`, edits: [{ span: at, text: `"${raw}"` }] };
+        }
+  }
+}
+
+function* joined(facts: Facts): Iterable<Hit> {
+  for (const { document, path, container } of containers(facts))
+    for (const key of ['command', 'args'])
+      for (const [i, word] of listAt(container, [key]).entries())
+        if (typeof word === 'string' && /^--[a-z][\w-]*[ \t]+[^-\s]\S*$/i.test(word))
+          yield { at: document.span([...path, key, i]), message: `${word} is one argument, with a blank inside` };
+}
+
+/** Whether the node's API, or the way to it, depends on the Pod. */
+const CRITICAL = /(?:^|\/)(?:kube-apiserver|kube-controller-manager|kube-scheduler|etcd|kube-vip|haproxy|keepalived|nginx|lvscare)[:@]/;
+
+const API = (lines: string) =>
+  staticPod('kube-apiserver', { image: 'registry.k8s.io/kube-apiserver:v1.36.4', command: ['kube-apiserver'], more: lines });
+
+export const staticPodRules: readonly Rule[] = [
+  {
+    id: 'pod-value-not-text',
+    severity: 'error',
+    title: 'a variable or argument is a number or a boolean, not text',
+    why: 'The API server refuses the object, and the kubelet passes over a static pod with only a line in its log: nothing starts.',
+    fix: 'Put it in quotes.',
+    sources: ['kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1, EnvVar'],
+    examples: {
+      bad: [{ 'pod.yaml': API('    env:\n    - {name: vip_arp, value: true}\n') }],
+      good: [{ 'pod.yaml': API('    env:\n    - {name: vip_arp, value: "true"}\n') }],
+    },
+    check: untexted,
+  },
+  {
+    id: 'pod-argument-blank',
+    severity: 'error',
+    title: 'a flag and its value are one argument',
+    why: 'There is no shell to part them: the program looks for a flag whose name has a blank in it, and stops.',
+    fix: 'Write --flag=value, or two items of the list.',
+    sources: ['kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container'],
+    examples: {
+      bad: [{ 'pod.yaml': staticPod('etcd', { command: ['etcd', '--name cp1'] }) }],
+      good: [{ 'pod.yaml': staticPod('etcd', { command: ['etcd', '--name', 'cp1'] }) }],
+    },
+    check: joined,
+  },
+  {
+    id: 'static-pod-pull-always',
+    severity: 'warning',
+    title: 'the way to the API depends on a registry',
+    why: 'After a restart the node pulls the image again. When the registry is away, or is only reached through the cluster, its API server or its balancer does not come back.',
+    fix: 'Set imagePullPolicy: IfNotPresent, and name a fixed version.',
+    sources: ['kubernetes.io/docs/concepts/containers/images'],
+    examples: {
+      bad: [{ 'pod.yaml': API('    imagePullPolicy: Always\n') }],
+      good: [{ 'pod.yaml': API('    imagePullPolicy: IfNotPresent\n') }],
+    },
+    *check(facts) {
+      for (const { document, path, container, spec } of containers(facts)) {
+        const isCritical = CRITICAL.test(textAt(container, ['image']) ?? '') && textAt(spec, ['hostNetwork']) === 'true';
+        if (!isCritical || textAt(container, ['imagePullPolicy']) !== 'Always') continue;
+        const at = document.span([...path, 'imagePullPolicy']);
+        yield {
+          at,
+          message: `imagePullPolicy is Always for ${textAt(container, ['image']) ?? ''}`,
+          edits: [replaceValue(at, 'IfNotPresent')],
+        };
+      }
+    },
+  },
+  {
+    id: 'control-plane-pod-not-ready',
+    severity: 'error',
+    title: 'a Pod of the control plane is not ready',
+    why: 'It may be shown as Running all the same. One more of its kind that fails, and the API or the quorum is gone.',
+    fix: 'See why with kubectl describe and crictl logs on its node, before anything else is changed.',
+    sources: ['kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle'],
+    examples: {
+      bad: [{ 'pods.yaml': status('False') }],
+      good: [{ 'pods.yaml': status('True') }],
+    },
+    *check(facts) {
+      for (const document of documentsOf(facts, 'v1', 'Pod')) {
+        if (
+          !/^(?:etcd|kube-apiserver|kube-controller-manager|kube-scheduler)$/.test(
+            textAt(document.value, ['metadata', 'labels', 'component']) ?? '',
+          )
+        )
+          continue;
+        const i = listAt(document.value, ['status', 'conditions']).findIndex(
+          (one) => mapAt(one, [])['type'] === 'Ready' && mapAt(one, [])['status'] !== 'True',
+        );
+        if (i !== -1)
+          yield {
+            at: document.span(['status', 'conditions', i]),
+            message: `${textAt(document.value, ['metadata', 'name']) ?? ''} is not ready`,
+          };
+      }
+    },
+  },
+];
+
+function status(ready: string): string {
+  return `apiVersion: v1\nkind: Pod\nmetadata: {name: etcd-cp1, namespace: kube-system, labels: {component: etcd}}\nstatus: {phase: Running, conditions: [{type: Ready, status: "${ready}"}]}\n`;
+}
