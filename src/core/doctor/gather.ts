@@ -6,7 +6,7 @@ import { readKeepalived } from './read/keepalived.ts';
 import { readNginx } from './read/nginx.ts';
 import { readPrograms } from './read/programs.ts';
 import { type FileKind, recognise } from './read/recognise.ts';
-import { readScript } from './read/script.ts';
+import { readScript, type ShellCommand } from './read/script.ts';
 import { readSysctl } from './read/sysctl.ts';
 import type { Trouble } from './read/trouble.ts';
 import { readUnit } from './read/unit.ts';
@@ -89,7 +89,27 @@ function takeScript(facts: Gathered, file: TextFile): boolean {
   const { script, troubles } = readScript(file);
   facts.scripts.push(script);
   facts.troubles.push(...troubles);
+  for (const command of script.commands) takeWritten(facts, { file, command });
   return true;
+}
+
+/** Configuration that a script writes: of guides, it is often all that there is. */
+function takeWritten(facts: Gathered, { file, command }: { file: TextFile; command: ShellCommand }): void {
+  const { text, span, target = '', quoted } = command.heredoc ?? { text: '', span: undefined, quoted: true };
+  // One level is enough, and keeps a hostile file from nesting thousands.
+  if (span === undefined || text.trim() === '' || file.inside !== undefined) return;
+  const kind = recognise({ path: target, text });
+  // What the shell puts in for a variable may be several lines of YAML.
+  if (kind === 'unknown' || kind === 'template' || kind === 'environment' || (kind === 'yaml' && !quoted && text.includes('$'))) return;
+  const lines = file.text.slice(0, span.start).split('\n').length - 1;
+  const inner: TextFile = {
+    path: file.path,
+    text,
+    inside: { lines, columns: 0, name: target },
+    ...(file.host !== undefined && { host: file.host }),
+  };
+  if (kind === 'yaml') takeYaml(facts, inner);
+  else READERS[kind](facts, inner);
 }
 
 function templateSpan(file: TextFile) {

@@ -16,8 +16,10 @@ export interface ShellCommand {
   span: Span;
   /** What stands behind it; empty for a line's end, or a bracket. */
   operator: '' | ';' | '&' | '|' | '&&' | '||';
-  /** Text of a here-document that it reads; `quoted` when the shell leaves it as it is. */
-  heredoc?: { text: string; span: Span; quoted: boolean };
+  /** Text of a here-document that it reads; `quoted` when the shell leaves it as it is; `target` is the file that it is written to. */
+  heredoc?: { text: string; span: Span; quoted: boolean; target: string | undefined };
+  /** The file that its output goes to. */
+  output?: string;
 }
 
 /** Never throws: what cannot be read is among the troubles. */

@@ -110,6 +110,7 @@ export class ShellReader {
     const start = this.at;
     const word = this.readWord();
     const quoted = /["'\\]/.test(this.text.slice(start, this.at));
+    if (found === '>' || found === '>>') list.draft.output = word;
     if (found === '<<' || found === '<<-') this.heredocs.push({ draft: list.draft, word, quoted, hasTabs: found === '<<-' });
   }
 
@@ -265,9 +266,17 @@ export class ShellReader {
         end = start + line.start;
         break;
       }
-      draft.heredoc = { text: this.text.slice(start, end), span: { ...this.range, start, end }, quoted };
+      draft.heredoc = { text: this.text.slice(start, end), span: { ...this.range, start, end }, quoted, target: this.targetOf(draft) };
       this.at = end === this.text.length ? end : this.lineEnd(end);
     }
+  }
+
+  /** `cat > FILE <<EOF`, `tee FILE <<EOF` and `cat <<EOF | tee FILE`. */
+  private targetOf(draft: Draft): string | undefined {
+    const next = draft.operator === '|' ? this.commands.find(({ span }) => span.start > draft.span.start) : undefined;
+    const tee = [draft, next].find((command) => command?.words.includes('tee'));
+    const written = tee?.words.slice(tee.words.indexOf('tee') + 1).find((word) => !word.startsWith('-'));
+    return written ?? (draft.output === '/dev/null' ? undefined : draft.output);
   }
 
   private lineEnd(from = this.at): number {

@@ -57,7 +57,11 @@ export const addressesOf = ({ entry }: VrrpInstance): VirtualAddress[] =>
 export const virtualAddresses = (facts: Pick<Facts, 'keepalived'>): VirtualAddress[] => instancesOf(facts).flatMap(addressesOf);
 
 /** The host’s own address, as its instances say it. */
-export const ownAddress = ({ entry }: VrrpInstance): string | undefined => valueOf(entry, 'unicast_src_ip', 'mcast_src_ip');
+export const ownAddress = ({ entry }: VrrpInstance): string | undefined => {
+  const address = valueOf(entry, 'unicast_src_ip', 'mcast_src_ip');
+  // A variable may be any.
+  return address?.includes('$') === true ? undefined : address;
+};
 export const hostAddresses = (configs: readonly KeepalivedConfig[]): string[] =>
   instancesOf({ keepalived: configs }).flatMap((instance) => ownAddress(instance) ?? []);
 export const peersOf = ({ entry }: VrrpInstance): { text: string; span: Span }[] => listOf(entry, 'unicast_peer');

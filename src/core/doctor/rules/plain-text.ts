@@ -9,6 +9,11 @@ import { keepalivedHostRules } from './keepalived-hosts.ts';
 import { keepalivedCheckRules } from './keepalived-checks.ts';
 import { keepalivedLvsRules } from './keepalived-lvs.ts';
 import { keepalivedKeywordRules } from './keepalived-keywords.ts';
+import { checkScriptRules } from './check-scripts.ts';
+import { scriptRules } from './scripts.ts';
+import { sysctlRules } from './sysctl.ts';
+import { nginxRules } from './nginx.ts';
+import { unitRules } from './units.ts';
 
 /** Rules about plain-text configuration: balancers, VRRP, scripts, the kernel and units. */
 export const plainTextRules: readonly Rule[] = [
@@ -22,4 +27,9 @@ export const plainTextRules: readonly Rule[] = [
   ...keepalivedCheckRules,
   ...keepalivedLvsRules,
   ...keepalivedKeywordRules,
+  ...checkScriptRules,
+  ...scriptRules,
+  ...sysctlRules,
+  ...nginxRules,
+  ...unitRules,
 ];
