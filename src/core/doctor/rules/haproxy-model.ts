@@ -78,7 +78,16 @@ export function isApi(section: HaproxySection): boolean {
   );
 }
 
-export const apiBackends = ({ haproxy }: Facts): HaproxySection[] => haproxy.flatMap((config) => proxiesOf(config).filter(isApi));
+/** Many a rule asks, and some once for each frontend. */
+const apiBackendsOf = new WeakMap<Facts, HaproxySection[]>();
+
+export function apiBackends(facts: Facts): HaproxySection[] {
+  const known = apiBackendsOf.get(facts);
+  if (known !== undefined) return known;
+  const sections = facts.haproxy.flatMap((config) => proxiesOf(config).filter(isApi));
+  apiBackendsOf.set(facts, sections);
+  return sections;
+}
 
 /** Names of backends that a frontend or a `listen` leads to. */
 export const targetsOf = (section: HaproxySection): { name: string; span: Span }[] =>

@@ -6,7 +6,14 @@ export function isSameHost(a: TextFile, b: TextFile): boolean {
   return rootOf(a) === rootOf(b);
 }
 
-function rootOf({ path }: TextFile): string {
-  const system = /^(.*?)(?:^|\/)(?:etc|usr|opt|lib|var)\//.exec(path);
-  return system?.[1] ?? /^(.*)\/[^/]*$/.exec(path)?.[1] ?? '';
+/** Asked for every pair of files. */
+const roots = new WeakMap<TextFile, string>();
+
+function rootOf(file: TextFile): string {
+  const known = roots.get(file);
+  if (known !== undefined) return known;
+  const system = /^(.*?)(?:^|\/)(?:etc|usr|opt|lib|var)\//.exec(file.path);
+  const root = system?.[1] ?? /^(.*)\/[^/]*$/.exec(file.path)?.[1] ?? '';
+  roots.set(file, root);
+  return root;
 }

@@ -60,9 +60,13 @@ function* inside(facts: Facts): Iterable<Hit> {
     by === 'lvscare' ? [] : [{ host, what: `the virtual address of ${by}` }],
   );
   const local = new Set(virtualAddresses(facts).flatMap(({ host, by }) => (by === 'lvscare' ? [host] : [])));
+  // Of each address the first; a thousand files name the same ones again and again.
+  const addresses = new Map<string, string>();
+  for (const { host, what } of [...moving, ...nodes, ...named])
+    if (isAddress(host) && !local.has(host) && !addresses.has(host)) addresses.set(host, what);
   for (const { of, prefix, at } of subnets(facts)) {
-    const clash = [...moving, ...nodes, ...named].find(({ host }) => isAddress(host) && !local.has(host) && prefixContains(prefix, host));
-    if (clash !== undefined) yield { at, message: `${clash.host}, ${clash.what}, lies in the subnet of ${of} ${formatPrefix(prefix)}` };
+    const clash = [...addresses].find(([host]) => prefixContains(prefix, host));
+    if (clash !== undefined) yield { at, message: `${clash[0]}, ${clash[1]}, lies in the subnet of ${of} ${formatPrefix(prefix)}` };
   }
 }
 
