@@ -2,6 +2,8 @@ import type { Rule } from '../rule.ts';
 import { apiserverLoadRules } from './apiserver-load.ts';
 import { apiserverRules } from './apiserver.ts';
 import { authenticationRules } from './authentication.ts';
+import { clientRules } from './clients.ts';
+import { clusterFileRules } from './cluster-file.ts';
 import { controllerRules } from './controllers.ts';
 import { etcdFlagRules } from './etcd-flags.ts';
 import { etcdSettingsRules } from './etcd-settings.ts';
@@ -14,7 +16,9 @@ import { kubeVipRules } from './kube-vip.ts';
 import { kubeadmEndpointRules } from './kubeadm-endpoint.ts';
 import { kubeadmRules } from './kubeadm.ts';
 import { kubeletRules } from './kubelet.ts';
+import { liveRules } from './live.ts';
 import { lvscareRules } from './lvscare.ts';
+import { objectRules } from './objects.ts';
 import { staticPodRules } from './static-pods.ts';
 import { subnetRules } from './subnets.ts';
 
@@ -38,4 +42,8 @@ export const kubernetesRules: readonly Rule[] = [
   ...staticPodRules,
   ...k3sRules,
   ...lvscareRules,
+  ...objectRules,
+  ...liveRules,
+  ...clientRules,
+  ...clusterFileRules,
 ];
