@@ -122,7 +122,8 @@ function* singleServer(facts: Facts): Iterable<Hit> {
     const host = hostAndPort(url?.value ?? '')?.host;
     if (url === undefined || host === undefined || isOpen(host) || isLoopback(host) || moving.has(host)) continue;
     const sans = sansOf(program);
-    const isElsewhere = moving.size > 0 || (sans.length > 0 && !sans.includes(host));
+    // Where a name leads to, no file says.
+    const isElsewhere = (moving.size > 0 && isAddress(host)) || (sans.length > 0 && !sans.includes(host));
     if (nodes.has(host) || isElsewhere)
       yield {
         at: valueAtFlag(url),
