@@ -1,5 +1,6 @@
 import { type Family, familyOf, formatPrefix, type Prefix, parsePrefix, prefixContains, subnetBounds } from '../../base/address.ts';
 import { JITTER_FACTOR } from '../election/timing.ts';
+import { distributionFindings } from './distribution-checks.ts';
 import { hostGroups, mayHold, onWire, type PlacedHost } from './holders.ts';
 import { type Finding, finding, type Path, pathText } from './problems.ts';
 import { providerFindings } from './provider-checks.ts';
@@ -27,6 +28,7 @@ export function clusterFindings(cluster: Cluster, isWritten: (path: Path) => boo
     ...sharedPorts(cluster, isWritten),
     ...etcdEndpoints(cluster),
     ...electionRecord(cluster, isWritten),
+    ...distributionFindings(cluster),
     ...providerFindings(cluster, isWritten),
     ...subnetFindings(cluster, isWritten),
     ...storageFindings(cluster),

@@ -173,6 +173,14 @@ export const wordings = {
     message: `kubernetes.kubeProxy is none, but kubernetes.cni is ${f.cni}, which does not carry connections to Services`,
     remedy: 'Set kubernetes.cni to cilium or calico, or kubernetes.kubeProxy to iptables.',
   }),
+  cluster_rke2_port: (f: { port: number; only: number }) => ({
+    message: `apiserver.port is ${f.port}, but the API server of RKE2 always has port ${f.only}`,
+    remedy: `Write ${f.only}, or choose another distribution.`,
+  }),
+  cluster_nftables_too_new: (f: { version: string; needs: string }) => ({
+    message: `kubernetes.kubeProxy is nftables, which ${f.version} of kubernetes.version has not finished`,
+    remedy: `Set kubernetes.kubeProxy to iptables, or kubernetes.version to ${f.needs} or newer.`,
+  }),
   cluster_storage_class_twice: (f: { name: string }) => ({
     message: `two of storageClasses have the name ${f.name}, and the second would replace the first`,
     remedy: 'Give each a name of its own.',

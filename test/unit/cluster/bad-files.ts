@@ -308,6 +308,18 @@ export const badFiles: Record<string, { text: string; problems: string[] }> = {
       "21:16: host cp2's address 10.0.0.12 lies in kubernetes.podSubnet 10.0.0.0/20, so packets to it would be taken for those of a Pod. Choose another subnet for kubernetes.podSubnet, in which no machine has an address.",
     ],
   },
+  'a port that RKE2 does not take': {
+    text: edited(['distribution: kubeadm', 'distribution: rke2'], ['apiserver:\n  port: 6443', 'apiserver:\n  port: 7443']),
+    problems: [
+      '28:9: apiserver.port is 7443, but the API server of RKE2 always has port 6443. Write 6443, or choose another distribution.',
+    ],
+  },
+  'nftables with a release that is too old for it': {
+    text: rendered('version: v1.32.9', 'kubeProxy: nftables'),
+    problems: [
+      '42:14: kubernetes.kubeProxy is nftables, which v1.32.9 of kubernetes.version has not finished. Set kubernetes.kubeProxy to iptables, or kubernetes.version to v1.33 or newer.',
+    ],
+  },
   'storage classes that contradict each other, and a regional disk in three zones': {
     text: edited([
       'datapath: proxy\n',
