@@ -30,6 +30,7 @@ interface BenchDocument {
 interface Options {
   runs: number;
   minutes: number;
+  only?: string;
   json?: true;
 }
 
@@ -38,7 +39,10 @@ const BENCHES = ['failover', 'steady', 'idle', 'gate'] as const;
 async function main(): Promise<void> {
   const program = new Command('bench').description('measures hale, side by side against peers where there are any');
   program.addCommand(
-    withRuns(bench('failover', 'outage at the client when the holder of the address dies: hale and keepalived', ['failover'])),
+    withRuns(bench('failover', 'outage at the client when the holder of the address dies: hale and keepalived', ['failover'])).option(
+      '--only <text>',
+      'subjects whose name holds this',
+    ),
   );
   program.addCommand(withMinutes(bench('steady', 'changes of holder while every core is busy', ['steady'])));
   program.addCommand(bench('idle', 'memory and CPU time of idle agents', ['idle']));
@@ -201,7 +205,7 @@ async function run(parts: readonly (typeof BENCHES)[number][], options: Options,
   if (document.machine.otherLabs > 0) say(`other labs run on this machine and disturb the numbers: ${document.machine.otherLabs}`);
   // First, because it is the one that refuses without root.
   if (parts.includes('gate')) document.gate = await gate({ say, signal });
-  if (parts.includes('failover')) document.failover = await failover({ runs: options.runs, say, signal });
+  if (parts.includes('failover')) document.failover = await failover({ ...options, say, signal });
   if (parts.includes('steady')) document.steady = await steady({ minutes: options.minutes, say, signal });
   if (parts.includes('idle')) document.idle = await idle({ say, signal });
   return document;

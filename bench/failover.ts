@@ -8,6 +8,7 @@ import type { LabHost } from '../src/lab/host.ts';
 import { STAND_IN } from '../src/lab/kubernetes/programs.ts';
 import { createLab, describeApiserver, type Lab, type LabOptions } from '../src/lab/lab.ts';
 import { startKeepalived, type VrrpSettings } from './keepalived.ts';
+import { type RenderedSettings, startRendered } from './rendered-keepalived.ts';
 import { markdownTable, type Summary, summarize, tenths } from './machine.ts';
 import { OBSERVE_MS, PHASE_MS, type Strike, strike, WARM_UP_MS } from './strike.ts';
 
@@ -33,6 +34,8 @@ const SUBJECTS: readonly Subject[] = [
   keepalivedSubject('keepalived defaults (VRRPv2, 1 s), crash', { version: 2, advertInterval: 1 }),
   keepalivedSubject('keepalived VRRPv3 100 ms, crash', { version: 3, advertInterval: 0.1 }),
   keepalivedSubject('keepalived VRRPv3 10 ms, crash', { version: 3, advertInterval: 0.01 }),
+  renderedSubject('keepalived as hale renders it (500 ms), crash', {}),
+  renderedSubject('keepalived as hale renders it with 100 ms, crash', { advertisementIntervalMs: 100 }),
 ];
 
 function haleSubject(subject: Pick<Subject, 'name' | 'wanted' | 'fault'> & { profile: string }): Subject {
@@ -48,6 +51,10 @@ function keepalivedSubject(name: string, vrrp: VrrpSettings): Subject {
     lab: { services: ['etcd', 'apiserver'], datapath: 'proxy' },
     settle: (lab) => startKeepalived(lab, vrrp),
   };
+}
+
+function renderedSubject(name: string, settings: RenderedSettings): Subject {
+  return { ...keepalivedSubject(name, { version: 3, advertInterval: 0.5 }), settle: (lab) => startRendered(lab, settings) };
 }
 
 interface Run {
@@ -101,12 +108,19 @@ const METHOD = [
     'idle labs would take CPU time from the one that is measured. The runs are interleaved, one of each subject, then the next round.',
   `The fault comes ${(REST_MS + WARM_UP_MS) / 1000} s after steady state plus a random time up to ${PHASE_MS / 1000} s. A run in which a request failed before the fault is discarded and repeated.`,
   'hale: `datapath: auto`, which is `dsr` here. keepalived: Debian package with VRRP only, state BACKUP and nopreempt everywhere, priorities 150, 140 and 130; in front of the API servers HAProxy in TCP mode as in the documentation of kubeadm, with its default checks (every 2 s, down after 3 failures).',
+  'keepalived as hale renders it: both from the files of `hale render` with `endpoint.provider: haproxy-keepalived`, started as their units start them.',
   'Agents, API servers and probe are the built programs.',
 ];
 
-export async function failover(options: { runs: number; say: (line: string) => void; signal: AbortSignal }): Promise<FailoverResult> {
-  const { runs, say, signal } = options;
-  const collected = SUBJECTS.map((subject) => ({ subject, runs: [] as Run[], discarded: 0 }));
+export async function failover(options: {
+  runs: number;
+  /** Those whose name holds this text; all without it. */
+  only?: string;
+  say: (line: string) => void;
+  signal: AbortSignal;
+}): Promise<FailoverResult> {
+  const { runs, only = '', say, signal } = options;
+  const collected = SUBJECTS.filter(({ name }) => name.includes(only)).map((subject) => ({ subject, runs: [] as Run[], discarded: 0 }));
   let apiserver = '';
   for (let round = 1; round <= runs; round++) {
     for (const entry of collected) {

@@ -25,7 +25,7 @@ if ! cmp -s package-lock.json node_modules/.hale-installed 2>/dev/null; then
 fi
 
 # program:package of everything the lab and its tests use
-wanted="etcd:etcd-server etcdctl:etcd-client nft:nftables ip:iproute2 nsenter:util-linux ps:procps conntrack:conntrack faketime:faketime age:age xmllint:libxml2-utils ssh:openssh-client sshd:openssh-server promtool:prometheus $peers"
+wanted="etcd:etcd-server etcdctl:etcd-client nft:nftables ip:iproute2 nsenter:util-linux ps:procps conntrack:conntrack faketime:faketime age:age xmllint:libxml2-utils ssh:openssh-client sshd:openssh-server promtool:prometheus haproxy:haproxy keepalived:keepalived nginx:libnginx-mod-stream curl:curl $peers"
 missing=""
 for pair in $wanted; do
   program=${pair%%:*}

@@ -56,6 +56,8 @@ function globalLines({ global }: HaproxyOptions): string[] {
     ...global.map((line) => `    ${line}`),
     `    # Each takes two open files; without this line it follows from the limit of open files, which differs from host to host.`,
     `    maxconn ${CONNECTIONS.all}`,
+    '    # Where the limit is lower and cannot be raised, start all the same, with a warning.',
+    '    no strict-limits',
     '    # For `set server kubernetes-apiservers/NAME state drain` before maintenance.',
     '    stats socket /run/haproxy/admin.sock mode 600 level admin',
     '    stats timeout 30s',

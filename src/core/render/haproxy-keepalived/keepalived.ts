@@ -13,11 +13,6 @@ export function holders({ controlPlane, haproxyKeepalived: { placement, balancer
   return placement === 'balancers' ? balancers : controlPlane.hosts;
 }
 
-/** Whether keepalived sees HAProxy's process; in a container it sees only its own. */
-function seesProcesses({ haproxyKeepalived }: Cluster): boolean {
-  return haproxyKeepalived.placement !== 'static-pods';
-}
-
 /** keepalived.conf of one host: VRRP version 3, accepted by keepalived 2.2 and newer. */
 export function keepalivedFile(cluster: Cluster, host: ClusterHost): RenderedFile {
   const lines = [
@@ -25,7 +20,6 @@ export function keepalivedFile(cluster: Cluster, host: ClusterHost): RenderedFil
     ...globalLines(host),
     '',
     ...checkLines(),
-    ...(seesProcesses(cluster) ? ['', ...processLines()] : []),
     '',
     ...instanceLines(cluster, host),
   ];
@@ -54,29 +48,18 @@ function globalLines({ name }: ClusterHost): string[] {
 function checkLines(): string[] {
   return [
     '# Fails only where this host is worse than another: see the script. So it can neither keep the address from appearing before the first API server',
-    '# is there, nor take it from all hosts at once when etcd has no majority.',
+    '# is there, nor take it from all hosts at once when etcd has no majority. It notices a dead HAProxy, and one that hangs. track_process would notice the first',
+    '# a second sooner, but keeps the address from every host where the kernel tells nothing of processes: in containers, also those that are whole systems.',
     'vrrp_script api {',
     `    script ${CHECK_SCRIPT}`,
-    '    interval 2',
+    '    # Longer than a restart or reload of HAProxy takes. When API servers die, HAProxy turns to the others first, and the address stays.',
+    '    interval 1',
     '    timeout 5',
-    '    # HAProxy drops a dead API server within 5 s; the address moves later than that, or every connection would break for nothing.',
-    '    fall 2',
+    '    fall 3',
     '    rise 2',
     "    # Weight 0, keepalived's default: the failing host leaves the election. A weight that lowers the priority would change nothing here, because with",
     '    # nopreempt no other host takes the address from one that still advertises.',
     '    weight 0',
-    '}',
-  ];
-}
-
-function processLines(): string[] {
-  return [
-    'vrrp_track_process haproxy {',
-    '    process haproxy',
-    '    # Without HAProxy nothing answers at the address, so this host leaves the election.',
-    '    weight 0',
-    '    # Restarts and reloads are shorter.',
-    '    delay 1',
     '}',
   ];
 }
@@ -103,7 +86,6 @@ function instanceLines(cluster: Cluster, host: ClusterHost): string[] {
     '    track_script {',
     '        api',
     '    }',
-    ...(seesProcesses(cluster) ? ['    track_process {', '        haproxy', '    }'] : []),
     '}',
   ];
 }

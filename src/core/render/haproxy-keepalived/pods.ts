@@ -53,7 +53,7 @@ function haproxyPod(cluster: Cluster): RenderedFile {
 function keepalivedPod(cluster: Cluster): RenderedFile {
   return staticPodFile(cluster, {
     name: 'keepalived',
-    why: 'Which host has the address of the Kubernetes API. The image must have curl, which the check runs. Here HAProxy is watched by the check alone:\nkeepalived does not see processes of other containers.',
+    why: 'Which host has the address of the Kubernetes API. The image must have curl, which the check runs.',
     container: {
       image: cluster.haproxyKeepalived.keepalivedImage,
       imagePullPolicy: 'IfNotPresent',

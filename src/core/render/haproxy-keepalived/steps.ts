@@ -5,7 +5,7 @@ import { CERTIFICATE_NAME, RKE2_REGISTRATION_PORT } from '../haproxy.ts';
 import { authorityFile } from '../authority.ts';
 import { KUBEADM_CONFIG, STATIC_POD_DIR } from '../paths.ts';
 import { holders } from './keepalived.ts';
-import { CA_COPY } from './paths.ts';
+import { CA_COPY, HAPROXY_DIR } from './paths.ts';
 
 /** The configuration is there already, and the package asks whether it may have its own instead. */
 const INSTALL = [
@@ -64,11 +64,11 @@ function authoritySteps(cluster: Cluster): Step[] {
     ...(distribution === 'kubeadm' ? [made] : []),
     {
       moment: 'prepare',
-      where: 'where you sit',
+      where: 'where these files are',
       text: "Give HAProxy its copy of the authority's certificate, which is no secret. Whoever renews the authority copies it again and reloads HAProxy.",
       commands: [
-        `ssh ${first} cat ${authorityFile(cluster)} >ca.crt`,
-        ...targets.map((name) => `ssh ${name} 'install -D -m 0644 /dev/stdin ${CA_COPY}' <ca.crt`),
+        `ssh root@${first} cat ${authorityFile(cluster)} >ca.crt`,
+        ...targets.map((name) => `ssh root@${name} 'umask 022; mkdir -p ${HAPROXY_DIR} && cat >${CA_COPY}' <ca.crt`),
       ],
     },
   ];
