@@ -229,7 +229,9 @@ const anyCluster = fc
   })
   .filter(({ distribution, placement }) => placement !== 'static-pods' || distribution === 'kubeadm' || distribution === 'rke2');
 
-const PORTS_OF_OTHERS = new Set([2379, 2380, 2381, 7701, 10_250, 10_257, 10_259]);
+/** RKE2 takes no other. */
+const RKE2_PORT = 6443;
+const PORTS_OF_OTHERS = new Set([2379, 2380, 2381, RKE2_PORT, 7701, 10_250, 10_257, 10_259]);
 
 function describeAny(any: Parameters<Parameters<typeof anyCluster.map>[0]>[0]): string {
   const address = (i: number) => `10.${any.network[0]}.${any.network[1]}.${any.octets[i]}`;
@@ -243,7 +245,7 @@ name: "${any.names[0]}"
 distribution: ${any.distribution}
 endpoint: {provider: haproxy-keepalived, address: ${address(7)}, port: ${endpoint}, interface: bond0.7, dnsName: api.example.com}
 controlPlane: {hosts: [${Array.from({ length: any.hosts }, (_, i) => host(i)).join(', ')}]}
-apiserver: {port: ${apiserver}}
+apiserver: {port: ${any.distribution === 'rke2' ? RKE2_PORT : apiserver}}
 kubernetes: {version: v1.${any.minor}.1, cni: ${any.distribution === 'k3s' ? 'flannel' : 'none'}, kubeProxy: ${any.kubeProxy}, serviceSubnet: 10.200.0.0/16, podSubnet: 10.201.0.0/16}
 haproxyKeepalived: {${balancers}placement: ${any.placement}, virtualRouterId: ${any.virtualRouterId}, advertisementIntervalMs: ${any.advertisement * 10}, healthPort: ${health}}
 `;
