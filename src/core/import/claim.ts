@@ -56,6 +56,8 @@ export interface EndpointClaim {
   length?: number | undefined;
   weight: Weight;
   at: Span;
+  /** A balancer listens on this very address. */
+  isBind?: boolean;
 }
 
 /** A program that stands between clients and API servers. */

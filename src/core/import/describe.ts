@@ -33,6 +33,7 @@ export function describe(claims: readonly Claim[], { name, provider: wanted }: W
   const provider = providerOf(good, {
     machines,
     ports: { endpoint: endpoint.port?.value, apiserver: values.get('apiserver.port')?.value },
+    isBound: values.has('apiserver.bind'),
     isReached: endpoint.addresses.length > 0 || endpoint.dnsName !== undefined,
   });
   const found = new Map([...values, ...etcd, ...provider.values, ...endpointValues(endpoint)]);

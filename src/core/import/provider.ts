@@ -34,6 +34,8 @@ interface Surroundings {
   machines: readonly Machine[];
   /** Of the endpoint and of the API servers, where they are known. */
   ports: { endpoint: Value | undefined; apiserver: Value | undefined };
+  /** Whether a file says on which addresses the API servers listen. */
+  isBound: boolean;
   /** Whether anything leads to a shared address. */
   isReached: boolean;
 }
@@ -54,7 +56,12 @@ export function providerOf(claims: readonly Claim[], around: Surroundings): Prov
   if (provider.value === 'node-local' && node !== undefined)
     values.set('nodeLocal.balancer', { value: NODE_BALANCER[node.carrier] as string, at: [node.at] });
   const balancers = around.machines.filter(isBalancer);
-  if (provider.value === 'haproxy-keepalived') values.set('haproxyKeepalived.placement', placement(carriers, { ...around, balancers }));
+  if (provider.value === 'haproxy-keepalived') {
+    const placed = placement(carriers, { ...around, balancers });
+    values.set('haproxyKeepalived.placement', placed);
+    const bind = placed.value === 'balancers' ? undefined : bindBeside(claims, around);
+    if (bind !== undefined) values.set('apiserver.bind', bind);
+  }
   return { values, conflicts, notes: [], balancers: values.get('haproxyKeepalived.placement')?.value === 'balancers' ? balancers : [] };
 }
 
@@ -89,6 +96,13 @@ function external(carriers: readonly CarrierClaim[], { isReached }: Surroundings
   const alone = (['lvs', 'haproxy', 'keepalived'] as const).find((one) => carriers.some(({ carrier }) => carrier === one));
   const notes = alone === undefined ? [] : [{ message: ALONE[alone] as string, at }];
   return { ...none, values: new Map([['endpoint.provider', { value: 'external', at, because }]]), notes };
+}
+
+/** HAProxy can have the API server's port of the same host only when each has addresses of its own. */
+function bindBeside(claims: readonly Claim[], { ports, isBound }: Surroundings): Found | undefined {
+  const bound = claimsOf(claims, 'endpoint').find(({ isBind }) => isBind === true);
+  if (isBound || bound === undefined || ports.endpoint === undefined || ports.endpoint !== (ports.apiserver ?? 6443)) return undefined;
+  return { value: 'host', at: [bound.at], because: 'guess: HAProxy listens on the same port of the same hosts' };
 }
 
 function isBalancer({ roles }: Machine): boolean {

@@ -22,7 +22,7 @@ export function clusterOf(text: string): Cluster {
 }
 
 /** What `hale render --out DIR` writes, read as hale doctor reads it. hale's own cluster.yaml is left out: it would be the answer. */
-export function renderedFacts(cluster: Cluster, description: string): Facts {
+function renderedFacts(cluster: Cluster, description: string): Facts {
   const ofHosts = renderedHosts(cluster).flatMap((node) =>
     renderHost({ cluster, description, node, secrets: SECRETS }).map(({ path, text }) => ({
       file: { path: `out/${node.host.name}${path}`, text, host: node.host.name },

@@ -107,6 +107,17 @@ const BGP = `kubeVip:
   bgp: {localAs: 64600, peers: [{address: 10.0.0.1, as: 64512}, {address: 10.9.0.1, as: 64513, multihop: true}]}
 `;
 
+const EXTERNAL_ETCD = `etcd:
+  topology: external
+  endpoints: ['https://10.0.0.51:2379', 'https://10.0.0.52:2379', 'https://10.0.0.53:2379']
+  caFile: /etc/etcd/ca.pem
+  certFile: /etc/etcd/client.pem
+  keyFile: /etc/etcd/client-key.pem
+`;
+
+/** API servers read copies of etcd's client certificate, in places of their own. */
+const COPIES = [/^etcd\.(certFile|keyFile)$/];
+
 /** BGP announces from no interface. */
 const NO_INTERFACE = [/^endpoint\.interface$/];
 
@@ -135,6 +146,21 @@ const CASES: readonly (Case & { lost?: readonly RegExp[] })[] = [
   { distribution: 'kubeadm', provider: 'node-local', section: 'nodeLocal: {balancer: nginx}', lost: NO_INTERFACE },
   { distribution: 'kubeadm', provider: 'node-local', section: 'nodeLocal: {balancer: haproxy}', lost: NO_INTERFACE },
   { distribution: 'systemd', provider: 'haproxy-keepalived', port: 8443, section: PACKAGES },
+  { distribution: 'kubeadm', provider: 'hale', lost: NO_INTERFACE },
+  { distribution: 'kubeadm', provider: 'node-local', section: 'nodeLocal: {balancer: hale}', lost: NO_INTERFACE },
+  { distribution: 'kubeadm', provider: 'external', lost: NO_INTERFACE },
+  { distribution: 'k3s', provider: 'external', lost: NO_INTERFACE, cni: 'flannel' },
+  { distribution: 'kubeadm', provider: 'haproxy-keepalived', port: 8443, section: PACKAGES, more: EXTERNAL_ETCD, lost: COPIES },
+  {
+    distribution: 'systemd',
+    provider: 'haproxy-keepalived',
+    port: 8443,
+    section: PACKAGES,
+    more: EXTERNAL_ETCD,
+    lost: [...COPIES, /^etcd\.caFile$/],
+  },
+  { distribution: 'kubeadm', provider: 'haproxy-keepalived', section: PACKAGES, more: 'apiserver: {bind: host}' },
+  { distribution: 'systemd', provider: 'haproxy-keepalived', section: PACKAGES, more: 'apiserver: {bind: host}' },
   { distribution: 'k3s', provider: 'haproxy-keepalived', port: 8443, section: PACKAGES, cni: 'flannel' },
   { distribution: 'k3s', provider: 'kube-vip', cni: 'flannel' },
   { distribution: 'k3s', provider: 'kube-vip', section: BGP, lost: NO_INTERFACE, cni: 'flannel' },

@@ -66,7 +66,8 @@ function* storeClaims(program: Program): Generator<Claim> {
   }
   yield implies('etcd.endpoints', urls.toSorted(), first.at);
   const ca = flagOf(program, 'etcd-cafile');
-  if (ca !== undefined) yield implies('etcd.caFile', ca.text, ca.at);
+  // A unit may name a copy that systemd makes.
+  if (ca?.text.startsWith('/')) yield implies('etcd.caFile', ca.text, ca.at);
 }
 
 function* controllerManagerClaims(program: Program): Generator<Claim> {

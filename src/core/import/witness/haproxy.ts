@@ -79,7 +79,7 @@ function bindsOf({ words, spans }: HaproxyLine): Bind[] {
 
 function bindClaims({ host, port, at }: Bind): Claim[] {
   const claims: Claim[] = [says('endpoint.port', port, at)];
-  if (addressOf(host) !== undefined && !isLocal(host)) claims.push({ kind: 'endpoint', host, weight: 'implies', at });
+  if (addressOf(host) !== undefined && !isLocal(host)) claims.push({ kind: 'endpoint', host, weight: 'implies', at, isBind: true });
   return claims;
 }
 

@@ -14,9 +14,9 @@ export function* nodeLocalClaims({ programs, nginx, units }: Facts): Generator<C
   for (const config of nginx) yield* nginxClaims(config);
   for (const program of programs.filter((one) => isPod(one) && IMAGE_KEYS[one.name] !== undefined)) yield* podClaims(program);
   for (const { file, settings } of units) {
-    const start = settings.find(({ key, value }) => key === 'ExecStart' && /(^|\/)hale agent( |$)/.test(value));
+    const start = settings.find(({ key, value }) => key === 'ExecStart' && /(^|\/)hale\s+agent(\s|$)/.test(value));
     if (start === undefined) continue;
-    const carrier = /(^| )--node( |$)/.test(start.value) ? 'hale-node' : 'hale';
+    const carrier = /\s--node(\s|$)/.test(start.value) ? 'hale-node' : 'hale';
     yield { kind: 'carrier', carrier, host: file.host, at: start.valueSpan };
   }
 }
