@@ -95,17 +95,17 @@ function takeScript(facts: Gathered, file: TextFile): boolean {
 
 /** Configuration that a script writes: of guides, it is often all that there is. */
 function takeWritten(facts: Gathered, { file, command }: { file: TextFile; command: ShellCommand }): void {
-  const { text, span, target = '', quoted } = command.heredoc ?? { text: '', span: undefined, quoted: true };
+  const { text, span, target, quoted } = command.heredoc ?? { text: '', span: undefined, target: undefined, quoted: true };
   // One level is enough, and keeps a hostile file from nesting thousands.
   if (span === undefined || text.trim() === '' || file.inside !== undefined) return;
-  const kind = recognise({ path: target, text });
+  const kind = recognise({ path: target?.path ?? '', text });
   // What the shell puts in for a variable may be several lines of YAML.
   if (kind === 'unknown' || kind === 'template' || kind === 'environment' || (kind === 'yaml' && !quoted && text.includes('$'))) return;
   const lines = file.text.slice(0, span.start).split('\n').length - 1;
   const inner: TextFile = {
     path: file.path,
     text,
-    inside: { lines, columns: 0, name: target },
+    inside: { lines, columns: 0, name: target?.path ?? '', isPart: target?.isAdded === true },
     ...(file.host !== undefined && { host: file.host }),
   };
   if (kind === 'yaml') takeYaml(facts, inner);

@@ -6,7 +6,12 @@ export interface TextFile {
   /** Whose it is, where that is known: from a host's folder in a rendering, or the host it was read from. */
   host?: string;
   /** For a text inside another file (a value of a ConfigMap): how far its first line is from the beginning of that file, in lines and columns. */
-  inside?: { lines: number; columns: number /** What it is called there, where it has a name. */; name?: string };
+  inside?: {
+    lines: number;
+    columns: number /** What it is called there, where it has a name. */;
+    name?: string /** It is added to a file whose other parts are not known. */;
+    isPart?: boolean;
+  };
 }
 
 /** Part of a file, in UTF-16 code units from its beginning; `end` is behind it. */

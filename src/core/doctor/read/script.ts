@@ -17,9 +17,9 @@ export interface ShellCommand {
   /** What stands behind it; empty for a line's end, or a bracket. */
   operator: '' | ';' | '&' | '|' | '&&' | '||';
   /** Text of a here-document that it reads; `quoted` when the shell leaves it as it is; `target` is the file that it is written to. */
-  heredoc?: { text: string; span: Span; quoted: boolean; target: string | undefined };
-  /** The file that its output goes to. */
-  output?: string;
+  heredoc?: { text: string; span: Span; quoted: boolean; target: ShellCommand['output'] };
+  /** The file that its output goes to, or is added to. */
+  output?: { path: string; isAdded: boolean };
 }
 
 /** Never throws: what cannot be read is among the troubles. */

@@ -110,7 +110,7 @@ export class ShellReader {
     const start = this.at;
     const word = this.readWord();
     const quoted = /["'\\]/.test(this.text.slice(start, this.at));
-    if (found === '>' || found === '>>') list.draft.output = word;
+    if (found === '>' || found === '>>') list.draft.output = { path: word, isAdded: found === '>>' };
     if (found === '<<' || found === '<<-') this.heredocs.push({ draft: list.draft, word, quoted, hasTabs: found === '<<-' });
   }
 
@@ -272,11 +272,12 @@ export class ShellReader {
   }
 
   /** `cat > FILE <<EOF`, `tee FILE <<EOF` and `cat <<EOF | tee FILE`. */
-  private targetOf(draft: Draft): string | undefined {
+  private targetOf(draft: Draft): ShellCommand['output'] {
     const next = draft.operator === '|' ? this.commands.find(({ span }) => span.start > draft.span.start) : undefined;
     const tee = [draft, next].find((command) => command?.words.includes('tee'));
     const written = tee?.words.slice(tee.words.indexOf('tee') + 1).find((word) => !word.startsWith('-'));
-    return written ?? (draft.output === '/dev/null' ? undefined : draft.output);
+    if (written !== undefined) return { path: written, isAdded: tee?.words.includes('-a') === true };
+    return draft.output?.path === '/dev/null' ? undefined : draft.output;
   }
 
   private lineEnd(from = this.at): number {

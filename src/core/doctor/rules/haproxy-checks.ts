@@ -81,7 +81,7 @@ export const haproxyCheckRules: readonly Rule[] = [
   {
     id: 'haproxy-check-tcp-only',
     severity: 'warning',
-    title: 'API servers are checked by a TCP connection only',
+    title: 'API servers are checked by a connection only',
     why: 'An API server that has lost etcd, is not ready yet or is shutting down still accepts connections, so HAProxy keeps it and its clients get errors.',
     fix: 'Ask for readiness: option httpchk GET /readyz, http-check expect status 200, and check-ssl with a ca-file (or verify none) on the servers.',
     sources: ['HAProxy configuration manual, option tcp-check and option httpchk', 'talos #8112'],
@@ -99,7 +99,7 @@ export const haproxyCheckRules: readonly Rule[] = [
         const option = settingOf(section, 'option', 'tcp-check');
         yield {
           at: (option ?? section.head).span,
-          message: `${section.name} takes an API server for healthy as soon as it accepts a TCP connection`,
+          message: `${section.name} takes an API server for healthy as soon as it accepts a connection`,
         };
       }
     },

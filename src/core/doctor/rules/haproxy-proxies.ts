@@ -107,15 +107,15 @@ export const haproxyProxyRules: readonly Rule[] = [
   {
     id: 'haproxy-mode-mismatch',
     severity: 'error',
-    title: 'a frontend and its backend are in different modes',
-    why: 'HAProxy refuses to start: a frontend in mode http cannot use a backend in mode tcp, nor the other way round.',
+    title: 'a frontend in mode http has a backend in mode tcp',
+    why: 'HAProxy refuses to start: a frontend in mode http cannot use a backend in mode tcp.',
     fix: 'Write the same mode into both.',
     sources: ['HAProxy configuration manual, mode'],
     examples: {
       bad: [
         {
           'haproxy.cfg':
-            'frontend web\n  mode tcp\n  bind :80\n  default_backend pages\nbackend pages\n  mode http\n  server a 10.0.0.21:80\n',
+            'frontend web\n  mode http\n  bind :80\n  default_backend pages\nbackend pages\n  mode tcp\n  server a 10.0.0.21:80\n',
         },
       ],
       good,
@@ -128,8 +128,8 @@ export const haproxyProxyRules: readonly Rule[] = [
           for (const { name, span } of targetsOf(front)) {
             const backend = backends.get(name);
             // Of the API's, haproxy-http-mode says which one is wrong.
-            if (backend === undefined || modeOf(front) === modeOf(backend) || api.has(backend)) continue;
-            yield { at: span, message: `${front.name} is in mode ${modeOf(front)}, but its backend ${name} in mode ${modeOf(backend)}` };
+            if (backend === undefined || modeOf(front) !== 'http' || modeOf(backend) !== 'tcp' || api.has(backend)) continue;
+            yield { at: span, message: `${front.name} is in mode http, but its backend ${name} in mode tcp` };
           }
         }
       }

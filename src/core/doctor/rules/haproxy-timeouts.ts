@@ -31,6 +31,7 @@ export const haproxyTimeoutRules: readonly Rule[] = [
       const wanted = (section: HaproxySection) =>
         section.kind === 'listen' ? ['connect', 'client', 'server'] : section.kind === 'frontend' ? ['client'] : ['connect', 'server'];
       for (const section of new Set([...apiFronts(facts), ...apiBackends(facts)])) {
+        if (section.head.span.file.inside?.isPart === true) continue;
         const missing = wanted(section).filter((name) => timeoutOf(section, name) === undefined);
         if (missing.length > 0) yield { at: section.head.span, message: `${section.name} has no timeout ${missing.join(', ')}` };
       }
@@ -110,7 +111,7 @@ export const haproxyTimeoutRules: readonly Rule[] = [
     examples: { bad: good, good: [{ 'haproxy.cfg': `${DEFAULTS}  option redispatch\n${PROXIES}` }] },
     *check(facts) {
       for (const section of apiBackends(facts)) {
-        if (settingOf(section, 'option', 'redispatch') === undefined)
+        if (settingOf(section, 'option', 'redispatch') === undefined && section.head.span.file.inside?.isPart !== true)
           yield { at: section.head.span, message: `${section.name} has no option redispatch` };
       }
     },
@@ -160,7 +161,7 @@ export const haproxyTimeoutRules: readonly Rule[] = [
       for (const { file, sections } of facts.haproxy) {
         const section = files.get(file);
         const isSet = sections.some((candidate) => candidate.kind === 'global' && linesOf(candidate, 'maxconn').length > 0);
-        if (section !== undefined && !isSet)
+        if (section !== undefined && !isSet && file.inside?.isPart !== true)
           yield { at: (sections.find(({ kind }) => kind === 'global') ?? section).head.span, message: 'global sets no maxconn' };
       }
     },

@@ -6,7 +6,7 @@ import { isSameHost } from './same-host.ts';
 
 const unit = (exec: string, more = 'Restart=always\n') => `[Service]\nExecStart=${exec}\n${more}\n[Install]\nWantedBy=multi-user.target\n`;
 const PROGRAMS =
-  /(?:^|\/)(haproxy|keepalived|nginx|etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kube-proxy|kubelet|kube-vip|lvscare|kube-lb|k3s|rke2|hale)(?:\s|$)/;
+  /(?:^|\/)(haproxy|keepalived|etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kube-proxy|kubelet|kube-vip|lvscare|kube-lb|k3s|rke2|hale)(?:\s|$)/;
 
 const ofService = ({ settings }: UnitFile, key: string): UnitSetting[] =>
   settings.filter((setting) => setting.section === 'Service' && setting.key === key);
@@ -103,7 +103,9 @@ export const unitRules: readonly Rule[] = [
             ),
         );
         const exec = execOf(from);
-        if (uses && !makes && exec !== undefined)
+        // Packages bring a file in tmpfiles.d.
+        const isPackaged = execOf(from)?.value.includes('/usr/sbin/haproxy') === true;
+        if (uses && !makes && !isPackaged && exec !== undefined)
           yield { at: exec.span, message: 'the unit has no RuntimeDirectory=haproxy, but haproxy.cfg has a socket in /run/haproxy' };
       }
     },
