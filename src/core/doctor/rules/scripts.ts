@@ -326,24 +326,6 @@ export const scriptRules: readonly Rule[] = [
     },
   },
   {
-    id: 'k3s-token-weak',
-    severity: 'error',
-    title: 'the cluster’s token can be guessed',
-    why: 'Whoever has it may join a server and read every Secret; it also encrypts the cluster’s keys.',
-    fix: 'Make one with openssl rand -hex 32, and keep it with the backups: a restore needs it.',
-    sources: ['docs.k3s.io, token', 'k3s #2337'],
-    examples: {
-      bad: [script('curl -sfL https://get.k3s.io | K3S_TOKEN=SECRET sh -s - server --cluster-init')],
-      good: [script('curl -sfL https://get.k3s.io | K3S_TOKEN=$(cat token) sh -s - server --cluster-init')],
-    },
-    *check(facts) {
-      for (const name of ['K3S_TOKEN', 'RKE2_TOKEN', 'K3S_CLUSTER_SECRET'])
-        for (const found of assignments(facts, name))
-          if (!/[$`<{]/.test(found.value) && found.value !== '' && found.value.length < 16)
-            yield { at: found.span, message: `${name} has only ${found.value.length} characters` };
-    },
-  },
-  {
     id: 'script-run-directory',
     severity: 'info',
     title: 'a folder under /run is made by hand',
