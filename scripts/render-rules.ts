@@ -3,35 +3,31 @@ import { SEVERITIES } from '../src/core/doctor/finding.ts';
 import type { Rule } from '../src/core/doctor/rule.ts';
 import { cell } from './markdown.ts';
 
-/** Programs whose names are not simply written with a capital. */
-const TITLES: Readonly<Record<string, string>> = {
-  haproxy: 'HAProxy',
-  keepalived: 'keepalived',
-  kubevip: 'kube-vip',
-  kube: 'Kubernetes',
-  kubeadm: 'kubeadm',
-  kubelet: 'kubelet',
-  nginx: 'nginx',
-  lvscare: 'lvscare',
-  etcd: 'etcd',
-  k3s: 'k3s',
-  rke2: 'RKE2',
-  yaml: 'YAML',
-  ipvs: 'IPVS',
-  bgp: 'BGP',
-  cni: 'CNI',
-};
+/** The first that fits the id decides where a rule is listed. */
+const AREAS: readonly (readonly [title: string, ids: RegExp])[] = [
+  ['HAProxy', /^haproxy-/],
+  ['keepalived and its check scripts', /^(?:keepalived|check)-/],
+  ['nginx', /^nginx-/],
+  ['kube-vip', /^kube-vip-/],
+  ['kube-proxy and lvscare', /^(?:kube-proxy|lvscare)-/],
+  ['kubeadm', /^kubeadm-/],
+  ['kubelet', /^kubelet-/],
+  ['API server', /^(?:apiserver|authentication)-/],
+  ['etcd', /^etcd/],
+  ['k3s and RKE2', /^(?:k3s|rke2)-/],
+  ['Kernel and units', /^(?:sysctl|unit)-/],
+  ['Shell scripts', /^(?:script|kubectl)-/],
+  ['Files that were not checked', /^(?:file|yaml|host)-/],
+  ['The cluster as a whole', /-/],
+];
 
-/** The page docs/reference/rules.md: every rule under its id, by the first word of that. */
+/** The page docs/reference/rules.md: every rule under its id. */
 export function renderRules(rules: readonly Rule[]): string {
   const sorted = rules.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-  const wordOf = ({ id }: Rule): string => id.split('-')[0] as string;
-  const words = [...new Set(sorted.map(wordOf))];
   const counts = SEVERITIES.map((severity) => `${rules.filter((rule) => rule.severity === severity).length} of severity ${severity}`);
-  const sections = words.map((word) => {
-    const own = sorted.filter((rule) => wordOf(rule) === word);
-    const title = TITLES[word] ?? word.charAt(0).toUpperCase() + word.slice(1);
-    return `## ${title}\n\n${list(own)}\n${own.map(section).join('\n')}`;
+  const sections = AREAS.flatMap(([title]) => {
+    const own = sorted.filter(({ id }) => AREAS.find(([, ids]) => ids.test(id))?.[0] === title);
+    return own.length === 0 ? [] : [`## ${title}\n\n${list(own)}\n${own.map(section).join('\n')}`];
   });
   return `<!-- Made by scripts/reference.ts from the rules. Change a rule in src/core/doctor/rules/ and run the script. -->
 
