@@ -1,8 +1,8 @@
 /** Configuration as people have it from guides and other tools: what is taken from it, and what is told. */
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { importJson, importRemarks } from '../../../src/core/import/report.ts';
 import { importFiles } from './rendered.ts';
+import { GUIDE, HAPROXY, keepalived, KUBEADM, kubeVip } from './samples.ts';
 
 interface Told {
   cluster: Record<string, unknown>;
@@ -15,75 +15,6 @@ interface Told {
 
 const told = (...args: Parameters<typeof importFiles>): Told => JSON.parse(importJson(importFiles(...args))) as Told;
 const keysOf = (list: readonly { key: string }[]) => list.map(({ key }) => key);
-
-const HAPROXY = `frontend kubernetes-api
-    bind *:8443
-    mode tcp
-    default_backend kube-masters
-backend kube-masters
-    balance roundrobin
-    server master1 192.168.1.101:6443 check fall 3 rise 2
-    server master2 192.168.1.102:6443 check fall 3 rise 2
-    server master3 192.168.1.103:6443 check fall 3 rise 2
-`;
-const keepalived = (own: number) => `global_defs { router_id master${own} }
-vrrp_instance VI_1 {
-    state BACKUP
-    interface ens18
-    virtual_router_id 51
-    priority ${101 - own}
-    advert_int 1
-    authentication {
-        auth_type PASS
-        auth_pass hunter42
-    }
-    unicast_src_ip 192.168.1.10${own}
-    unicast_peer {
-${[1, 2, 3]
-  .filter((i) => i !== own)
-  .map((i) => `        192.168.1.10${i}\n`)
-  .join('')}    }
-    virtual_ipaddress {
-        192.168.1.100/24
-    }
-}
-`;
-const KUBEADM = `apiVersion: kubeadm.k8s.io/v1beta3
-kind: InitConfiguration
-bootstrapTokens:
-- token: abcdef.0123456789abcdef
-  ttl: 24h0m0s
-certificateKey: ${'4a'.repeat(32)}
-localAPIEndpoint:
-  advertiseAddress: 192.168.1.101
-  bindPort: 6443
-nodeRegistration:
-  name: node-a
-  criSocket: /run/containerd/containerd.sock
----
-apiVersion: kubeadm.k8s.io/v1beta3
-kind: ClusterConfiguration
-clusterName: homelab
-kubernetesVersion: 1.31.4
-controlPlaneEndpoint: k8s.lab.example:8443
-networking:
-  podSubnet: 10.244.0.0/16
----
-apiVersion: kubeproxy.config.k8s.io/v1alpha1
-kind: KubeProxyConfiguration
-mode: ipvs
----
-apiVersion: kubelet.config.k8s.io/v1beta1
-kind: KubeletConfiguration
-cgroupDriver: systemd
-`;
-const GUIDE = {
-  'm1/etc/haproxy/haproxy.cfg': HAPROXY,
-  'm1/etc/keepalived/keepalived.conf': keepalived(1),
-  'm2/etc/keepalived/keepalived.conf': keepalived(2),
-  'm3/etc/keepalived/keepalived.conf': keepalived(3),
-  'kubeadm.yaml': KUBEADM,
-};
 
 describe('HAProxy and keepalived on kubeadm hosts', () => {
   test('every fact is there, and validate agrees', () => {
@@ -203,28 +134,6 @@ describe('what is missing or contradicts itself', () => {
     expect(told(files, { provider: 'hale' }).missing).toEqual([]);
   });
 });
-
-const kubeVip = (kind: 'Pod' | 'DaemonSet') => {
-  const spec = `hostNetwork: true
-  containers:
-  - name: kube-vip
-    image: ghcr.io/kube-vip/kube-vip:v0.8.9
-    args: [manager]
-    env:
-    - {name: vip_arp, value: "true"}
-    - {name: port, value: "6443"}
-    - {name: vip_interface, value: ens3}
-    - {name: vip_cidr, value: "32"}
-    - {name: cp_enable, value: "true"}
-    - {name: vip_leaderelection, value: "true"}
-    - {name: vip_leaseduration, value: "5"}
-    - {name: vip_renewdeadline, value: "3"}
-    - {name: vip_retryperiod, value: "1"}
-    - {name: address, value: 10.0.0.5}
-`;
-  if (kind === 'Pod') return `apiVersion: v1\nkind: Pod\nmetadata: {name: kube-vip, namespace: kube-system}\nspec:\n  ${spec}`;
-  return `apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: kube-vip-ds}\nspec:\n  template:\n    spec:\n      ${spec.replaceAll('\n', '\n    ')}`;
-};
 
 describe('k3s with kube-vip', () => {
   const files = {
@@ -382,45 +291,4 @@ test('file names and values cannot break the YAML, nor add keys to it', () => {
   });
   expect(cluster).not.toHaveProperty('name');
   expect(cluster['controlPlane']).toMatchObject({ hosts: [{ name: 'node-a' }, { address: '192.168.1.102/24' }, { name: 'master3' }] });
-});
-
-const K3S = 'cluster-init: true\ntls-san: [10.0.0.5, api.k3s.example]\nnode-ip: 10.0.0.11\ndatastore-endpoint: https://10.0.0.9:2379\n';
-const FILES = Object.entries({
-  ...GUIDE,
-  'k1/etc/rancher/k3s/config.yaml': K3S,
-  'pod.yaml': kubeVip('Pod'),
-  'ds.yaml': kubeVip('DaemonSet'),
-});
-
-/** One file with a piece of it replaced by anything. */
-const damage = fc.record({
-  file: fc.nat(FILES.length - 1),
-  from: fc.double({ min: 0, max: 1, noNaN: true }),
-  length: fc.nat(30),
-  by: fc.oneof(
-    fc.string({ maxLength: 12, unit: 'grapheme' }),
-    fc.constantFrom('\n', '{', '}', ': ', '"', '- ', '#', '[', '*a', '\t', '\u0000', 'null', '-1', '1e99'),
-  ),
-});
-
-test('whatever the files hold: never a crash, and never a description that is not YAML of known keys with fitting values', () => {
-  fc.assert(
-    fc.property(fc.array(damage, { minLength: 1, maxLength: 4 }), (damages) => {
-      const files = new Map(FILES);
-      for (const { file, from, length, by } of damages) {
-        const [path] = FILES[file] as [string, string];
-        const text = files.get(path) as string;
-        const at = Math.floor(from * text.length);
-        files.set(path, text.slice(0, at) + by + text.slice(at + length));
-      }
-      const imported = importFiles(Object.fromEntries(files));
-      importJson(imported);
-      importRemarks(imported, []);
-      const isMissing = imported.description.missing.length > 0;
-      const wrong = imported.problems.filter(({ code }) => /^cluster_(yaml|unknown|wrong|duplicate_key|empty)/.test(code));
-      expect(wrong, imported.text).toEqual([]);
-      if (!isMissing) expect(imported.problems.filter(({ code }) => code === 'cluster_missing_key')).toEqual([]);
-    }),
-    { numRuns: 200 },
-  );
 });
