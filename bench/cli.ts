@@ -1,4 +1,4 @@
-/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|faults|datapath|datapath-loss|kubernetes|etcd-status|etcd-defrag|etcd-snapshot|doctor|doctor-cases|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
+/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|faults|datapath|datapath-loss|kubernetes|etcd-status|etcd-defrag|etcd-snapshot|doctor|doctor-cases|render|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { EXIT_FINDING, EXIT_USAGE, HaleError } from '../src/base/error.ts';
 import { interruptible } from '../src/cli/interrupt.ts';
@@ -17,6 +17,7 @@ import { gate, type GateResult, renderGate } from './gate.ts';
 import { idle, type IdleResult, renderIdle } from './idle.ts';
 import { kubernetes, renderKubernetes } from './kubernetes.ts';
 import { type MachineFacts, machineFacts, renderMachine } from './machine.ts';
+import { render as renderCluster, renderRender } from './render.ts';
 import { renderSteady, steady, type SteadyResult } from './steady.ts';
 
 interface BenchDocument {
@@ -56,6 +57,7 @@ async function main(): Promise<void> {
   program.addCommand(etcdSnapshotCommand());
   program.addCommand(doctorCommand());
   program.addCommand(doctorCasesCommand());
+  program.addCommand(renderCommand());
   program.addCommand(withMinutes(withRuns(bench('all', 'failover, steady, idle and gate, one after another', BENCHES))));
   for (const command of [program, ...program.commands]) command.exitOverride();
   await program.parseAsync();
@@ -197,6 +199,19 @@ function doctorCasesCommand(): Command {
     .action(({ cases, json }: { cases: string; json?: true }) => {
       const result = doctorCases(cases);
       process.stdout.write(json ? `${JSON.stringify(result)}\n` : renderDoctorCases(result));
+    });
+}
+
+function renderCommand(): Command {
+  return new Command('render')
+    .description('how long `hale render` takes for seven control-plane hosts and a thousand workers')
+    .option('--runs <n>', 'runs of each', whole, 10)
+    .option('--json', 'print one JSON document')
+    .action(async (options: { runs: number; json?: true }) => {
+      const machine = await machineFacts();
+      const result = renderCluster({ runs: options.runs, say });
+      const text = `${renderMachine(machine)}\n${renderRender(result)}`;
+      process.stdout.write(options.json ? `${JSON.stringify({ ...result, machine })}\n` : text);
     });
 }
 

@@ -19,17 +19,27 @@ export function stateOf({ target, text, mode }: Placed): State {
   }
 }
 
-/** A new file: one that is there keeps its mode, and would be open to others for a moment. */
-export function replaceFile({ target, text, mode }: Placed, state: State): void {
+/** Writes what is not there as it should be. */
+export function replaceFiles(files: readonly (Placed & { state: State })[]): void {
+  const folders = new Set(files.filter(({ state }) => state === 'missing').map(({ target }) => dirname(target)));
+  for (const folder of folders) attempt(folder, () => mkdirSync(folder, { recursive: true }));
+  const mask = process.umask(0);
   try {
-    if (state === 'missing') mkdirSync(dirname(target), { recursive: true });
-    else rmSync(target, { force: true });
-    const mask = process.umask(0);
-    try {
-      writeFileSync(target, text, { mode, flag: 'wx' });
-    } finally {
-      process.umask(mask);
-    }
+    for (const file of files) if (file.state !== 'same') attempt(file.target, () => replaceFile(file));
+  } finally {
+    process.umask(mask);
+  }
+}
+
+/** A new file: one that is there keeps its mode, and would be open to others for a moment. */
+function replaceFile({ target, text, mode, state }: Placed & { state: State }): void {
+  if (state === 'differs') rmSync(target, { force: true });
+  writeFileSync(target, text, { mode, flag: 'wx' });
+}
+
+function attempt(target: string, work: () => void): void {
+  try {
+    work();
   } catch (error) {
     throw unwritable(target, error as Error);
   }

@@ -11,7 +11,7 @@ import type { ClusterSecrets } from '../core/render/secrets.ts';
 import { PLACEHOLDER_SECRETS, readOrMakeSecrets } from './cluster-secrets.ts';
 import { DEFAULT_CONFIG, readClusterFile } from './read-cluster.ts';
 import { differencesText } from './render-diff.ts';
-import { type Placed, replaceFile, type State, stateOf } from './render-tree.ts';
+import { type Placed, replaceFiles, type State, stateOf } from './render-tree.ts';
 import { table } from './table.ts';
 
 interface RenderOptions {
@@ -98,6 +98,8 @@ function list(trees: readonly Tree[], { diff: wantsDiff }: RenderOptions): strin
   return table(['HOST', 'MODE', 'OWNER', 'FILE'], rows);
 }
 
+type PlacedFile = Placed & { state: State };
+type PlacedTree = { name: string; files: PlacedFile[] };
 type TreeMaker = (secrets: ClusterSecrets) => Tree[];
 type OutOptions = RenderOptions & { out: string };
 
@@ -105,11 +107,11 @@ function write(trees: TreeMaker, { out, force, secrets: named }: OutOptions): st
   // Beside the folder, which is copied to the hosts.
   const secretsFile = named ?? `${resolve(out)}.secrets.json`;
   const { secrets, made } = readOrMakeSecrets(secretsFile);
-  const placed = trees(secrets).map((tree) => ({ name: tree.name, files: placedIn(out, tree) }));
-  const differing = placed.flatMap(({ files }) => files.filter(({ state }) => state === 'differs')).map(({ target }) => target);
+  const found = placedIn(out, trees(secrets));
+  const differing = found.flatMap(({ files }) => files.filter(({ state }) => state === 'differs')).map(({ target }) => target);
   if (differing.length > 0 && !force) throw differs(differing);
-  for (const { files } of placed) for (const file of files) if (file.state !== 'same') replaceFile(file, file.state);
-  const rows = placed.map(({ name, files }) => {
+  replaceFiles(found.flatMap(({ files }) => files));
+  const rows = found.map(({ name, files }) => {
     const same = files.filter(({ state }) => state === 'same').length;
     return [name, `${files.length - same}`, `${same}`];
   });
@@ -119,33 +121,42 @@ function write(trees: TreeMaker, { out, force, secrets: named }: OutOptions): st
 
 function diff(trees: TreeMaker, { out, secrets: named }: OutOptions): void {
   const { secrets } = readOrMakeSecrets(named ?? `${resolve(out)}.secrets.json`, { make: false });
-  const changed = trees(secrets)
-    .flatMap((tree) => placedIn(out, tree))
+  const changed = placedIn(out, trees(secrets))
+    .flatMap(({ files }) => files)
     .filter(({ state, path }) => state !== 'same' && path !== MANIFEST);
   process.stdout.write(changed.length === 0 ? `${out}: nothing differs\n` : changed.map(differencesText).join(''));
   if (changed.length > 0) process.exitCode = EXIT_FINDING;
 }
 
-function placedIn(out: string, { name, files }: Tree): (Placed & { state: State })[] {
-  const all = name === CLUSTER_FOLDER ? files : withManifest(files);
-  return all.map((file) => {
-    const placed = { ...file, target: join(out, name, file.path) };
-    return { ...placed, state: stateOf(placed) };
+function placedIn(out: string, trees: readonly Tree[]): PlacedTree[] {
+  const digests = new Map<string, string>();
+  return trees.map(({ name, files }) => {
+    const all = name === CLUSTER_FOLDER ? files : withManifest(files, digests);
+    return { name, files: all.map((file) => placed({ ...file, target: join(out, name, file.path) })) };
   });
 }
+
+const placed = (file: Placed): PlacedFile => ({ ...file, state: stateOf(file) });
 
 const MANIFEST = 'manifest.json';
 const ROOT = 'root:root';
 
 /** What belongs onto the host, and nothing else that an earlier rendering may have left. */
-function withManifest(files: readonly RenderedFile[]): RenderedFile[] {
+function withManifest(files: readonly RenderedFile[], digests: Map<string, string>): RenderedFile[] {
   const entries = files.map(({ path, mode, owner, text }) => ({
     path,
     mode: octal(mode),
     owner: owner ?? ROOT,
-    sha256: createHash('sha256').update(text).digest('hex'),
+    sha256: digestOf(text, digests),
   }));
   return [...files, { path: MANIFEST, text: `${JSON.stringify({ files: entries }, null, 2)}\n`, mode: 0o644 }];
+}
+
+/** Many hosts have the same files. */
+function digestOf(text: string, digests: Map<string, string>): string {
+  const digest = digests.get(text) ?? createHash('sha256').update(text).digest('hex');
+  digests.set(text, digest);
+  return digest;
 }
 
 function differs(paths: readonly string[]): HaleError {

@@ -14,7 +14,7 @@ function hostFiles(input: HostInput): RenderedFile[] {
   const { cluster, node } = input;
   if (node.role === 'balancer') return [];
   if (cluster.nodeLocal.balancer === 'hale') return node.role === 'worker' ? workerFiles(input) : controlPlaneFiles(input);
-  return [...hostsFiles(cluster, node), ...(node.role === 'worker' ? BALANCERS[cluster.nodeLocal.balancer](cluster) : [])];
+  return [...hostsFiles(cluster, node), ...(node.role === 'worker' ? balancerFiles(cluster) : [])];
 }
 
 const BALANCERS: Record<Exclude<Cluster['nodeLocal']['balancer'], 'hale'>, (cluster: Cluster) => RenderedFile[]> = {
@@ -22,3 +22,13 @@ const BALANCERS: Record<Exclude<Cluster['nodeLocal']['balancer'], 'hale'>, (clus
   nginx: nginxFiles,
   haproxy: haproxyFiles,
 };
+
+const madeFor = new WeakMap<Cluster, RenderedFile[]>();
+
+/** The same on every worker, so made once: there may be thousands. */
+function balancerFiles(cluster: Cluster): RenderedFile[] {
+  const { balancer } = cluster.nodeLocal;
+  const files = madeFor.get(cluster) ?? (balancer === 'hale' ? [] : BALANCERS[balancer](cluster));
+  madeFor.set(cluster, files);
+  return files;
+}
