@@ -83,10 +83,13 @@ export const checkScriptRules: readonly Rule[] = [
     why: 'An API server that accepts connections and does not answer holds it: keepalived starts no other until it ends, and the address stays.',
     fix: 'Add --connect-timeout 1 --max-time 2.',
     sources: ['curl(1), --max-time', 'keepalived.conf(5), vrrp_script, timeout'],
-    examples: { bad: [script(CURL.replace('--connect-timeout 1 --max-time 2 ', ''))], good },
+    examples: {
+      bad: [script(CURL.replace('--connect-timeout 1 --max-time 2 ', ''))],
+      good: [...good, inline('/usr/bin/timeout 0.9 /usr/bin/curl -fk https://localhost:6443/readyz')],
+    },
     *check(facts) {
       for (const { command } of curls(facts))
-        if (!hasCurlFlag(command, 'm', 'max-time', 'speed-time') && !command.words.includes('timeout'))
+        if (!hasCurlFlag(command, 'm', 'max-time', 'speed-time') && !runs(command, 'timeout'))
           yield { at: command.span, message: 'curl has no --max-time' };
     },
   },

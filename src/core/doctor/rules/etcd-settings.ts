@@ -126,14 +126,16 @@ function* unauthenticated(facts: Facts): Iterable<Hit> {
   for (const program of programsNamed(facts, 'etcd')) {
     if (!program.complete || program.origin === 'script') continue;
     const pairs = [
-      { cert: 'cert-file', auth: 'client-cert-auth', who: 'any client' },
-      { cert: 'peer-cert-file', auth: 'peer-client-cert-auth', who: 'any host that calls itself a peer' },
+      { cert: 'cert-file', auth: 'client-cert-auth', ca: 'trusted-ca-file', who: 'any client' },
+      { cert: 'peer-cert-file', auth: 'peer-client-cert-auth', ca: 'peer-trusted-ca-file', who: 'any host that calls itself a peer' },
     ];
-    for (const { cert, auth, who } of pairs) {
+    for (const { cert, auth, ca, who } of pairs) {
       const flag = flagNamed(program, auth);
       const own = flagNamed(program, cert);
       // `client-transport-security` of etcd's own file says the same in another way.
-      if (own !== undefined && !isOn(flag)) yield { at: flag?.span ?? own.span, message: `${auth} is not on, so ${who} is let in` };
+      // An authority alone makes etcd ask for certificates of it (transport.TLSInfo).
+      const isAsked = isOn(flag) || flagNamed(program, ca) !== undefined;
+      if (own !== undefined && !isAsked) yield { at: flag?.span ?? own.span, message: `${auth} is not on, so ${who} is let in` };
     }
   }
 }
@@ -286,7 +288,10 @@ export const etcdSettingsRules: readonly Rule[] = [
     sources: ['etcd.io/docs/latest/op-guide/security'],
     examples: {
       bad: [{ 'etcd.yaml': ETCD('--cert-file=/etc/etcd/server.crt', '--client-cert-auth=false') }],
-      good: [{ 'etcd.yaml': ETCD('--cert-file=/etc/etcd/server.crt', '--client-cert-auth=true') }],
+      good: [
+        { 'etcd.yaml': ETCD('--cert-file=/etc/etcd/server.crt', '--client-cert-auth=true') },
+        { 'etcd.yaml': ETCD('--cert-file=/etc/etcd/server.crt', '--trusted-ca-file=/etc/etcd/ca.crt') },
+      ],
     },
     check: unauthenticated,
   },

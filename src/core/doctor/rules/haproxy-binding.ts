@@ -15,7 +15,7 @@ import {
   settingOf,
   targetsOf,
 } from './haproxy-model.ts';
-import { isSameHost } from './same-host.ts';
+import { hostNameOf, isSameHost } from './same-host.ts';
 import { hostAddresses, virtualAddresses } from './keepalived-model.ts';
 
 /* Where HAProxy listens for the API, in which mode, and what it is to others on its host. */
@@ -97,8 +97,9 @@ export const haproxyBindingRules: readonly Rule[] = [
       bad: [
         { 'haproxy.cfg': proxies('*:6443'), 'keepalived.conf': KEEPALIVED },
         { 'haproxy.cfg': proxies('*:6443').replace('10.0.0.11', '127.0.0.1') },
+        { 'cp1/etc/haproxy/haproxy.cfg': proxies('*:6443') },
       ],
-      good: [...good, { 'haproxy.cfg': proxies('*:6443') }, { 'haproxy.cfg': proxies('127.0.0.1:6443') }],
+      good: [...good, { 'lb1/etc/haproxy/haproxy.cfg': proxies('*:6443') }, { 'haproxy.cfg': proxies('127.0.0.1:6443') }],
     },
     *check(facts) {
       for (const front of apiFronts(facts)) {
@@ -110,9 +111,11 @@ export const haproxyBindingRules: readonly Rule[] = [
         const own = new Set(hostAddresses(facts.keepalived.filter((config) => isSameHost(config.file, file))));
         for (const bind of bindsOf(front)) {
           const clash = servers.find(
-            ({ host, port }) =>
+            ({ host, port, name }) =>
               port === bind.port &&
-              (isLoopback(host) ? isWildcard(bind.host) || bind.host === host : own.has(host) && isWildcard(bind.host)),
+              (isLoopback(host)
+                ? isWildcard(bind.host) || bind.host === host
+                : (own.has(host) || name === hostNameOf(file)) && isWildcard(bind.host)),
           );
           if (clash !== undefined && bind.port !== '')
             yield {
@@ -255,6 +258,8 @@ export const haproxyBindingRules: readonly Rule[] = [
       for (const section of apiBackends(facts)) {
         const seen = new Map<string, string>();
         for (const { name, host, port, line } of serversOf(section)) {
+          // A place to fill in.
+          if (/[<${]/.test(host)) continue;
           const first = seen.get(`${host}:${port}`);
           if (first !== undefined && !line.words.includes('backup'))
             yield { at: line.spans[2] as Span, message: `${name} and ${first} are the same server, ${host}:${port}` };

@@ -3,6 +3,7 @@ import type { Rule } from '../rule.ts';
 import type { Span } from '../text-file.ts';
 import {
   apiBackends,
+  checkMethodOf,
   detectionMs,
   durationMs,
   isChecked,
@@ -11,7 +12,6 @@ import {
   optionsOf,
   secondsText,
   serversOf,
-  settingOf,
 } from './haproxy-model.ts';
 
 /* Health checks of API servers: what HAProxy asks them, and how soon it notices. */
@@ -21,7 +21,7 @@ const backend = (servers: string, checks = 'option httpchk GET /readyz\n  http-c
 const CHECKED = 'server cp1 10.0.0.11:6443 check check-ssl verify none on-marked-down shutdown-sessions';
 const good = [{ 'haproxy.cfg': backend(CHECKED) }];
 
-const hasHttpCheck = (section: HaproxySection): boolean => settingOf(section, 'option', 'httpchk') !== undefined;
+const hasHttpCheck = (section: HaproxySection): boolean => checkMethodOf(section)?.words[1] === 'httpchk';
 /** `tcp-check send`, `tcp-check expect` and `external-check` ask more than a connection. */
 const hasOwnCheck = (section: HaproxySection): boolean =>
   [section, section.defaults].some((from) =>
@@ -45,8 +45,8 @@ interface HttpCheck {
 
 /** What `option httpchk` and `http-check send` ask for; `OPTIONS /` when they say nothing. */
 function httpChecks(section: HaproxySection): HttpCheck[] {
-  const option = settingOf(section, 'option', 'httpchk');
-  if (option === undefined) return [];
+  const option = checkMethodOf(section);
+  if (option?.words[1] !== 'httpchk') return [];
   for (const line of [section, section.defaults].flatMap((from) => (from === undefined ? [] : linesOf(from, 'http-check', 'send')))) {
     const at = line.words.indexOf('uri');
     if (at !== -1 && line.words[at + 1] !== undefined)
@@ -94,9 +94,9 @@ export const haproxyCheckRules: readonly Rule[] = [
     },
     *check(facts) {
       for (const section of apiBackends(facts)) {
-        const isPlain = !hasHttpCheck(section) && !hasOwnCheck(section) && settingOf(section, 'option', 'ssl-hello-chk') === undefined;
+        const option = checkMethodOf(section);
+        const isPlain = (option === undefined || option.words[1] === 'tcp-check') && !hasOwnCheck(section);
         if (!isPlain || !serversOf(section).some(isChecked)) continue;
-        const option = settingOf(section, 'option', 'tcp-check');
         yield {
           at: (option ?? section.head).span,
           message: `${section.name} takes an API server for healthy as soon as it accepts a connection`,
@@ -111,7 +111,14 @@ export const haproxyCheckRules: readonly Rule[] = [
     why: 'They answer it with 400, so HAProxy marks every one of them down and the API is unreachable.',
     fix: 'Add check-ssl verify none (better: check-ssl ca-file …) to the server lines, or use http-check connect ssl.',
     sources: ['HAProxy configuration manual, check-ssl'],
-    examples: { bad: [{ 'haproxy.cfg': backend('server cp1 10.0.0.11:6443 check') }], good },
+    examples: {
+      bad: [{ 'haproxy.cfg': backend('server cp1 10.0.0.11:6443 check') }],
+      // Of several methods the last one counts.
+      good: [
+        ...good,
+        { 'haproxy.cfg': backend('server cp1 10.0.0.11:6443 check', 'option httpchk GET /healthz\n  option ssl-hello-chk\n  ') },
+      ],
+    },
     *check(facts) {
       for (const section of apiBackends(facts).filter((candidate) => hasHttpCheck(candidate) && !overTls(candidate))) {
         for (const server of ownPort(section).filter(isChecked)) {
@@ -129,7 +136,18 @@ export const haproxyCheckRules: readonly Rule[] = [
     why: 'HAProxy refuses to start: verification is on by default, and it has no CA file.',
     fix: 'Give ca-file with the cluster’s CA (/etc/kubernetes/pki/ca.crt), or verify none.',
     sources: ['HAProxy configuration manual, verify'],
-    examples: { bad: [{ 'haproxy.cfg': backend('server cp1 10.0.0.11:6443 check check-ssl') }], good },
+    examples: {
+      bad: [
+        { 'haproxy.cfg': backend('server cp1 10.0.0.11:6443 check check-ssl') },
+        {
+          'haproxy.cfg': backend(
+            'server cp1 10.0.0.11:6443 check',
+            'option httpchk\n  http-check connect ssl\n  http-check send meth GET uri /readyz\n  ',
+          ),
+        },
+      ],
+      good,
+    },
     *check(facts) {
       for (const { sections } of facts.haproxy) {
         const isOff = sections.some(
@@ -137,7 +155,7 @@ export const haproxyCheckRules: readonly Rule[] = [
         );
         for (const server of isOff ? [] : sections.filter(({ kind }) => kind === 'backend' || kind === 'listen').flatMap(serversOf)) {
           const words = optionsOf(server);
-          const isTls = words.includes('check-ssl') || words.includes('ssl');
+          const isTls = words.includes('check-ssl') || words.includes('ssl') || (overTls(server.section) && isChecked(server));
           if (!isTls || words.includes('ca-file') || optionOf(server, 'verify') === 'none' || words.includes('crt')) continue;
           yield { at: server.line.span, message: `the server ${server.name} is reached over TLS, with neither ca-file nor verify none` };
         }
@@ -217,7 +235,7 @@ export const haproxyCheckRules: readonly Rule[] = [
   },
   {
     id: 'haproxy-check-slow',
-    severity: 'warning',
+    severity: 'info',
     title: 'HAProxy takes more than 10 s to see that an API server is dead',
     why: 'For that long it goes on sending new connections there: a share of all kubectl calls, of kubelet heartbeats and of leases times out.',
     fix: 'Use inter 3s fall 3, with fastinter 1s.',
@@ -317,11 +335,17 @@ export const haproxyCheckRules: readonly Rule[] = [
     why: 'Any TLS program answers it, if only with a refusal: an API server that has lost etcd or is shutting down passes, and each check is an error in its log.',
     fix: 'Replace option ssl-hello-chk by option httpchk GET /readyz with http-check expect status 200, and add check-ssl to the servers.',
     sources: ['HAProxy configuration manual, option ssl-hello-chk'],
-    examples: { bad: [{ 'haproxy.cfg': backend('server cp1 10.0.0.11:6443 check', 'option ssl-hello-chk\n  ') }], good },
+    examples: {
+      bad: [
+        { 'haproxy.cfg': backend('server cp1 10.0.0.11:6443 check', 'option ssl-hello-chk\n  ') },
+        { 'haproxy.cfg': backend('server cp1 10.0.0.11:6443 check', 'option httpchk GET /healthz\n  option ssl-hello-chk\n  ') },
+      ],
+      good,
+    },
     *check(facts) {
       for (const section of apiBackends(facts)) {
-        const option = settingOf(section, 'option', 'ssl-hello-chk');
-        if (option !== undefined && !hasHttpCheck(section))
+        const option = checkMethodOf(section);
+        if (option?.words[1] === 'ssl-hello-chk')
           yield { at: option.span, message: `${section.name} is checked with option ssl-hello-chk` };
       }
     },

@@ -38,6 +38,14 @@ export function settingOf(section: HaproxySection, ...keyword: readonly string[]
   return section.defaults === undefined ? undefined : settingOf(section.defaults, ...keyword);
 }
 
+const CHECK_METHODS = /^(?:httpchk|tcp-check|ssl-hello-chk|external-check|(?:ldap|mysql|pgsql|redis|smtp|spop)-check|smtpchk)$/;
+
+/** The `option` that says how servers are checked: the last one counts, of the section or else of its defaults. */
+export function checkMethodOf(section: HaproxySection): HaproxyLine | undefined {
+  const own = section.lines.findLast(({ words }) => words[0] === 'option' && CHECK_METHODS.test(words[1] ?? ''));
+  return own ?? (section.defaults === undefined ? undefined : checkMethodOf(section.defaults));
+}
+
 export const modeOf = (section: HaproxySection): string => settingOf(section, 'mode')?.words[1] ?? 'tcp';
 
 export const proxiesOf = ({ sections }: HaproxyConfig): readonly HaproxySection[] => sections.filter(({ kind }) => PROXIES.has(kind));

@@ -14,9 +14,14 @@ const all = (configs: readonly HaproxyConfig[]): HaproxyLine[] => configs.flatMa
 /** Names that are made at run time. */
 const isDynamic = (name: string): boolean => /[%$]/.test(name);
 
+/** Passwords that stand in guides, and that whoever looks for open pages tries first. */
+const GUESSED = /^(?:admin|administrator|haproxy|password|passwd|pass|root|stats|test|changeme|123456|1234|12345678|admin123|secret)$/i;
+const isGuessed = (section: HaproxySection): boolean =>
+  linesOf(section, 'stats', 'auth').some(({ words }) => GUESSED.test((words[2] ?? '').replace(/^[^:]*:/, '')));
+
 /** Whether a page or command is for some clients only. */
 const isGuarded = (section: HaproxySection): boolean =>
-  settingOf(section, 'stats', 'auth') !== undefined ||
+  (settingOf(section, 'stats', 'auth') !== undefined && !isGuessed(section)) ||
   settingOf(section, 'stats', 'http-request') !== undefined ||
   section.lines.some(
     ({ words }) =>
@@ -238,14 +243,20 @@ export const haproxyProxyRules: readonly Rule[] = [
     fix: 'Add stats auth USER:PASSWORD, or bind the page to 127.0.0.1, or drop stats admin.',
     sources: ['HAProxy configuration manual, stats admin'],
     examples: {
-      bad: [{ 'haproxy.cfg': `listen stats\n  bind *:9000\n  mode http\n  stats enable\n  stats admin if TRUE\n` }],
+      bad: [
+        { 'haproxy.cfg': `listen stats\n  bind *:9000\n  mode http\n  stats enable\n  stats admin if TRUE\n` },
+        { 'haproxy.cfg': `listen stats\n  bind *:9000\n  mode http\n  stats auth admin:admin\n  stats admin if TRUE\n` },
+      ],
       good: [{ 'haproxy.cfg': `listen stats\n  bind *:9000\n  mode http\n  stats enable\n  stats admin if LOCALHOST\n` }],
     },
     *check({ haproxy }) {
       for (const section of haproxy.flatMap(proxiesOf)) {
         const line = linesOf(section, 'stats', 'admin').find(({ words }) => words.slice(2).join(' ') === 'if TRUE');
         if (line !== undefined && !isGuarded(section))
-          yield { at: line.span, message: 'the statistics page takes commands from everybody' };
+          yield {
+            at: line.span,
+            message: `the statistics page takes commands from everybody${isGuessed(section) ? ' who tries the usual passwords' : ''}`,
+          };
       }
     },
   },
@@ -257,14 +268,24 @@ export const haproxyProxyRules: readonly Rule[] = [
     fix: 'Add stats auth USER:PASSWORD, or bind the page to 127.0.0.1.',
     sources: ['HAProxy configuration manual, stats auth'],
     examples: {
-      bad: [{ 'haproxy.cfg': 'listen stats\n  bind *:9000\n  mode http\n  stats enable\n  stats uri /stats\n' }],
+      bad: [
+        { 'haproxy.cfg': 'listen stats\n  bind *:9000\n  mode http\n  stats enable\n  stats uri /stats\n' },
+        { 'haproxy.cfg': 'listen stats\n  bind *:9000\n  mode http\n  stats auth admin:123456\n' },
+      ],
       good: [{ 'haproxy.cfg': 'listen stats\n  bind 127.0.0.1:9000\n  mode http\n  stats enable\n  stats uri /stats\n' }],
     },
     *check({ haproxy }) {
       for (const section of haproxy.flatMap(proxiesOf)) {
-        const line = linesOf(section, 'stats', 'enable')[0] ?? linesOf(section, 'stats', 'uri')[0];
+        const auth = linesOf(section, 'stats', 'auth')[0];
+        const line = auth ?? linesOf(section, 'stats', 'enable')[0] ?? linesOf(section, 'stats', 'uri')[0];
         if (line !== undefined && bindsOf(section).length > 0 && !isGuarded(section))
-          yield { at: line.span, message: 'the statistics page asks for no password' };
+          yield {
+            at: line.span,
+            message:
+              auth === undefined
+                ? 'the statistics page asks for no password'
+                : 'the password of the statistics page is one that everybody tries',
+          };
       }
     },
   },

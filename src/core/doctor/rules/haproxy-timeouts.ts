@@ -1,6 +1,6 @@
 import type { HaproxySection } from '../read/haproxy.ts';
 import type { Rule } from '../rule.ts';
-import type { Span } from '../text-file.ts';
+import type { Span, TextFile } from '../text-file.ts';
 import { apiBackends, apiFronts, durationMs, linesOf, optionOf, optionsOf, secondsText, serversOf, settingOf } from './haproxy-model.ts';
 
 /* How long connections to the API last, wait and hang. */
@@ -49,20 +49,31 @@ export const haproxyTimeoutRules: readonly Rule[] = [
         { 'haproxy.cfg': DEFAULTS.replace(/ {2}timeout tunnel.*\n/, '').replaceAll('10m', '50s') + PROXIES },
         { 'haproxy.cfg': DEFAULTS.replace('4h', '1m') + PROXIES },
       ],
-      good: [...good, { 'haproxy.cfg': DEFAULTS.replaceAll('10m', '50s') + PROXIES }],
+      good: [
+        ...good,
+        { 'haproxy.cfg': DEFAULTS.replaceAll('10m', '50s') + PROXIES },
+        {
+          'haproxy.cfg': (DEFAULTS.replace(/ {2}timeout tunnel.*\n/, '').replaceAll('10m', '50s') + PROXIES).replace(
+            /(frontend api\n)([^]*backend masters\n)/,
+            '$1  timeout client 4h\n$2  timeout server 4h\n',
+          ),
+        },
+      ],
     },
     *check(facts) {
-      const seen = new Set<Span>();
+      const seen = new Set<TextFile>();
       for (const section of new Set([...apiFronts(facts), ...apiBackends(facts)])) {
         // The tunnel's time-out belongs to the side of the servers.
         const server = section.kind === 'frontend' ? backendOf(facts, section) : section;
         const tunnel = timeoutOf(server ?? section, 'tunnel') ?? timeoutOf(section, 'tunnel');
-        const lines = tunnel !== undefined ? [tunnel] : ['client', 'server'].flatMap((name) => timeoutOf(section, name) ?? []);
+        const sides = { frontend: ['client'], backend: ['server'] }[section.kind] ?? ['client', 'server'];
+        const lines = tunnel !== undefined ? [tunnel] : sides.flatMap((name) => timeoutOf(section, name) ?? []);
         const short = lines
           .map((line) => ({ line, ms: durationMs(line.words[2]) }))
           .find(({ ms }) => ms !== undefined && ms > 0 && ms < IDLE_MS_MIN);
-        if (short === undefined || seen.has(short.line.span)) continue;
-        seen.add(short.line.span);
+        // Both sides of one connection are told of once.
+        if (short === undefined || seen.has(section.head.span.file)) continue;
+        seen.add(section.head.span.file);
         yield {
           at: short.line.span,
           message: `connections to the API on which nothing happens are cut after ${secondsText(short.ms as number)}`,
@@ -72,7 +83,7 @@ export const haproxyTimeoutRules: readonly Rule[] = [
   },
   {
     id: 'haproxy-connect-timeout',
-    severity: 'warning',
+    severity: 'info',
     title: 'HAProxy waits long for an API server to accept a connection',
     why: 'Clients give up their TLS handshake after 10 s: while a master is cut off but not yet marked down, the connections that are sent there all fail.',
     fix: 'Set timeout connect 5s or less, with option redispatch.',
@@ -88,7 +99,7 @@ export const haproxyTimeoutRules: readonly Rule[] = [
   },
   {
     id: 'haproxy-sessions-kept',
-    severity: 'warning',
+    severity: 'info',
     title: 'connections to a dead API server are kept',
     why: 'Clients stay wedged on a master that was cut off or hangs, until their own time-outs: kubelets of a whole cluster were NotReady for many minutes by that.',
     fix: 'Add on-marked-down shutdown-sessions to default-server: their clients connect anew, to another master.',
@@ -123,8 +134,16 @@ export const haproxyTimeoutRules: readonly Rule[] = [
     why: 'All clients behind one address (a NAT, another balancer, a host’s pods) burden one master, and after a failure they do not spread again.',
     fix: 'Use balance leastconn: connections to the API last for hours.',
     sources: ['HAProxy configuration manual, balance', 'kubernetes #48610'],
-    examples: { bad: [{ 'haproxy.cfg': (DEFAULTS + PROXIES).replace('leastconn', 'source') }], good },
+    examples: {
+      bad: [
+        { 'haproxy.cfg': (DEFAULTS + PROXIES).replace('leastconn', 'source') },
+        { 'haproxy.cfg': `${DEFAULTS}${PROXIES}  stick-table type ip size 200k expire 30m\n  stick on src\n` },
+      ],
+      good,
+    },
     *check(facts) {
+      for (const line of apiBackends(facts).flatMap((section) => linesOf(section, 'stick', 'on', 'src')))
+        yield { at: line.span, message: 'stick on src ties each client’s address to one API server' };
       for (const line of new Set(apiBackends(facts).flatMap((section) => settingOf(section, 'balance') ?? []))) {
         if (line.words[1] !== 'source') continue;
         const span = line.spans[1] as Span;

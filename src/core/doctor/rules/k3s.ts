@@ -91,7 +91,10 @@ function* weakTokens(facts: Facts): Iterable<Hit> {
 function* missingNames(facts: Facts): Iterable<Hit> {
   const moving = virtualAddresses(facts).flatMap(({ host, by }) => (isAddress(host) && by !== 'lvscare' ? [host] : []));
   const all = surely(facts);
-  const joined = all.flatMap((program) => hostAndPort(joinUrl(program)?.value ?? '')?.host ?? []);
+  // The own address of the first server is in its certificate by itself; what several name is of all.
+  const joined = all
+    .flatMap((program) => hostAndPort(joinUrl(program)?.value ?? '')?.host ?? [])
+    .filter((host) => all.filter((program) => sansOf(program).includes(host)).length > 1);
   const own = new Set(
     all.flatMap((program) =>
       [flagText(program, 'node-ip'), flagText(program, 'advertise-address'), flagText(program, 'node-external-ip')].flatMap(
@@ -107,8 +110,6 @@ function* missingNames(facts: Facts): Iterable<Hit> {
     );
     if (missing.length > 0)
       yield { at: tlsSan?.span ?? program.at, message: `tls-san does not hold ${list(missing)}, by which servers are reached` };
-    else if (sans.length === 0 && isOn(flagNamed(program, 'cluster-init')))
-      yield { at: flagNamed(program, 'cluster-init')?.span ?? program.at, message: 'there is no tls-san, in a cluster of several servers' };
   }
 }
 
@@ -232,13 +233,30 @@ export const k3sRules: readonly Rule[] = [
     fix: 'Add the virtual address and its name to tls-san on every server; on a running one then k3s certificate rotate, one server at a time.',
     sources: ['k3s #4149', 'docs.k3s.io/cli/server'],
     examples: {
-      bad: [
-        { [K3S]: `cluster-init: true\ntls-san: [api.example.com]\n${TOKEN}`, 'kube-vip.yaml': kubeVip() },
-        { [K3S]: `cluster-init: true\n${TOKEN}` },
-      ],
+      bad: [{ [K3S]: `cluster-init: true\ntls-san: [api.example.com]\n${TOKEN}`, 'kube-vip.yaml': kubeVip() }],
       good: [{ [K3S]: `cluster-init: true\ntls-san: [10.0.0.100]\n${TOKEN}`, 'kube-vip.yaml': kubeVip() }],
     },
     check: missingNames,
+  },
+  {
+    id: 'k3s-tls-san-missing',
+    severity: 'info',
+    title: 'a cluster of several servers has no common address in its certificates',
+    why: 'Clients can be given the address of one server only: with that server goes their API, and a balancer or virtual address that comes later is refused until the certificates are made anew.',
+    fix: 'Add the name or address that all clients are to use to tls-san on every server.',
+    sources: ['docs.k3s.io/datastore/ha-embedded'],
+    examples: {
+      bad: [{ [K3S]: `cluster-init: true\n${TOKEN}` }],
+      good: [{ [K3S]: `cluster-init: true\ntls-san: [api.example.com]\n${TOKEN}` }],
+    },
+    *check(facts) {
+      const moving = virtualAddresses(facts).length > 0;
+      for (const program of moving ? [] : surely(facts)) {
+        const init = flagNamed(program, 'cluster-init');
+        if (init !== undefined && isOn(init) && sansOf(program).length === 0)
+          yield { at: init.span, message: 'cluster-init stands without any tls-san' };
+      }
+    },
   },
   {
     id: 'k3s-server-single',

@@ -265,7 +265,10 @@ export const kubeVipPodRules: readonly Rule[] = [
         if (host !== undefined && moving.has((host.value ?? '').replace(/^https:\/\/|:\d+$/g, '')))
           yield { at: valueAtFlag(host), message: `kube-vip reaches the API at ${host.value}, its own address` };
         const config = kubeconfigOf(pod);
-        const hasAlias = listAt(spec, ['hostAliases']).some((alias) => listAt(alias, ['hostnames']).includes('kubernetes'));
+        // The host's own /etc/hosts may have the name as well.
+        const hasAlias =
+          listAt(spec, ['hostAliases']).some((alias) => listAt(alias, ['hostnames']).includes('kubernetes')) ||
+          listAt(spec, ['volumes']).some((volume) => textAt(volume, ['hostPath', 'path']) === '/etc/hosts');
         const isKubeadm = config !== undefined && /\/(?:super-)?admin\.conf$/.test(config.path);
         if (
           isKubeadm &&
@@ -282,7 +285,7 @@ export const kubeVipPodRules: readonly Rule[] = [
   },
   {
     id: 'kube-vip-in-cluster',
-    severity: 'warning',
+    severity: 'info',
     title: 'the address stays on a node whose API server is dead',
     why: 'A DaemonSet renews its Lease through the Service kubernetes, so at any API server. When that of its own host dies, it keeps the address, and every connection to it is refused.',
     fix: 'Use a static pod that asks its own API server, set lb_enable to "true" with a kube-proxy that leaves its IPVS rules alone, or use an address that steps down with its API server.',

@@ -198,7 +198,7 @@ export const kubeVipRules: readonly Rule[] = [
   },
   {
     id: 'kube-vip-lease-tight',
-    severity: 'warning',
+    severity: 'info',
     title: 'a short stall of etcd or the API server makes the address move',
     why: 'The leader must renew its Lease in the API. With a deadline of 3 s, a slow disk, a restart or a leader change in etcd costs the address, which then moves in the middle of the trouble and breaks every connection.',
     fix: 'Use 15, 10 and 2 (vip_leaseduration, vip_renewdeadline, vip_retryperiod), at the price of up to 17 s after a crash; or an election that does not need etcd.',

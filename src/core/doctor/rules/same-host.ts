@@ -6,6 +6,9 @@ export function isSameHost(a: TextFile, b: TextFile): boolean {
   return rootOf(a) === rootOf(b);
 }
 
+/** The folder that stands for the root of a host, as in `cp1/etc/haproxy/haproxy.cfg`; empty where there is none. */
+export const hostNameOf = (file: TextFile): string => file.host ?? rootOf(file).replace(/^.*\//, '');
+
 /** Asked for every pair of files. */
 const roots = new WeakMap<TextFile, string>();
 

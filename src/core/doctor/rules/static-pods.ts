@@ -84,7 +84,7 @@ export const staticPodRules: readonly Rule[] = [
   },
   {
     id: 'static-pod-pull-always',
-    severity: 'warning',
+    severity: 'info',
     title: 'the way to the API depends on a registry',
     why: 'After a restart the node pulls the image again. When the registry is away, or is only reached through the cluster, its API server or its balancer does not come back.',
     fix: 'Set imagePullPolicy: IfNotPresent, and name a fixed version.',
