@@ -1,9 +1,11 @@
 import { formatPrefix, hostPort } from '../../../base/address.ts';
 import { endpointHost, endpointUrl } from '../../cluster/names.ts';
 import type { Cluster } from '../../cluster/schema.ts';
+import { externalEtcdSteps, untilThird } from '../etcd-steps.ts';
 import { runsAgent } from '../hale/part.ts';
 import type { Step } from '../part.ts';
 import { KUBEADM_CONFIG, PKI_DIR } from '../paths.ts';
+import { kubernetesMinor } from '../release.ts';
 import { CA_HASH_PLACEHOLDER } from './join.ts';
 
 /** Setting a cluster up with kubeadm, in order; the address answers before (facts of the provider's own steps). */
@@ -19,18 +21,16 @@ export function kubeadmSteps(cluster: Cluster): Step[] {
   ];
 }
 
+/** The first releases with `kubeadm config validate`, and with a super-admin.conf beside admin.conf. */
+const VALIDATE_MINOR = 26;
+const SUPER_ADMIN_MINOR = 29;
+
 const FIRST = ({ controlPlane }: Cluster): string => controlPlane.hosts[0]?.name as string;
 
 function prepare(cluster: Cluster): Step[] {
-  const { kubernetes, etcd } = cluster;
-  const external: Step = {
-    moment: 'prepare',
-    where: 'each control-plane host',
-    text: 'External etcd: put its authority and a client certificate that it accepts where kubeadm.yaml says. kubeadm does not make them.',
-    commands: [`ls -l ${etcd.caFile} ${PKI_DIR}/apiserver-etcd-client.crt ${PKI_DIR}/apiserver-etcd-client.key`],
-  };
+  const { kubernetes } = cluster;
   return [
-    ...(etcd.topology === 'external' ? [external] : []),
+    ...externalEtcdSteps(cluster, 'kubeadm.yaml'),
     {
       moment: 'prepare',
       where: 'each control-plane host and worker',
@@ -38,7 +38,7 @@ function prepare(cluster: Cluster): Step[] {
       commands: [
         'swapoff -a',
         'kubeadm version -o short',
-        `kubeadm config validate --config ${KUBEADM_CONFIG}`,
+        ...(kubernetesMinor(cluster) < VALIDATE_MINOR ? [] : [`kubeadm config validate --config ${KUBEADM_CONFIG}`]),
         'timedatectl show -p NTPSynchronized',
       ],
     },
@@ -69,7 +69,7 @@ function first(cluster: Cluster): Step[] {
       moment: 'first',
       where: FIRST(cluster),
       text: 'The API answers at the endpoint. Go on when it does.',
-      commands: [`curl --cacert ${PKI_DIR}/ca.crt ${endpointUrl(cluster)}/readyz`],
+      commands: [`curl -fsS --cacert ${PKI_DIR}/ca.crt ${endpointUrl(cluster)}/readyz`],
     },
     ...(kubernetes.cni === 'none'
       ? [
@@ -92,7 +92,7 @@ function fillInHash(cluster: Cluster): Step[] {
   return [
     {
       moment: 'first',
-      where: 'where these files are',
+      where: 'the folder that holds this one',
       text: `Fill in the hash of the new authority, by which those that join know the cluster, on their hosts; kubeadm refuses to join without.`,
       commands: [
         `HASH=$(ssh root@${FIRST(cluster)} '${hash}')`,
@@ -114,13 +114,13 @@ function join(cluster: Cluster, names: readonly string[]): Step[] {
     {
       moment: 'join',
       where,
-      text: 'Join, and see that the host is ready before the next one begins: between the first and the third member etcd has no majority to lose.',
+      text: `Join, and see that the host is ready before the next one begins${untilThird(cluster)}.`,
       commands: [
         `kubeadm join --config ${KUBEADM_CONFIG}`,
         ...(cluster.etcd.topology === 'external'
           ? []
           : ['hale etcd status   # or: etcdctl endpoint health --cluster, with the certificates of /etc/kubernetes/pki/etcd']),
-        `curl --cacert ${PKI_DIR}/ca.crt https://${hostPort(ownAddress(cluster), cluster.apiserver.port)}/readyz`,
+        `curl -fsS --cacert ${PKI_DIR}/ca.crt https://${hostPort(ownAddress(cluster), cluster.apiserver.port)}/readyz`,
       ],
     },
   ];
@@ -145,13 +145,14 @@ function joinWorkers(cluster: Cluster, names: readonly string[]): Step[] {
 }
 
 function finish(cluster: Cluster): Step[] {
+  const superAdmin: Step = {
+    moment: 'finish',
+    where: FIRST(cluster),
+    text: 'super-admin.conf belongs to system:masters, from whom nothing can be taken: move it off the host and lock it away. admin.conf does for daily work.',
+    commands: ['mv /etc/kubernetes/super-admin.conf /root/   # then off this host'],
+  };
   return [
-    {
-      moment: 'finish',
-      where: FIRST(cluster),
-      text: 'super-admin.conf belongs to system:masters, from whom nothing can be taken: move it off the host and lock it away. admin.conf does for daily work.',
-      commands: ['mv /etc/kubernetes/super-admin.conf /root/   # then off this host'],
-    },
+    ...(kubernetesMinor(cluster) < SUPER_ADMIN_MINOR ? [] : [superAdmin]),
     {
       moment: 'finish',
       where: 'each control-plane host and worker',

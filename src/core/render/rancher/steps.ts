@@ -1,7 +1,7 @@
 import { endpointUrl } from '../../cluster/names.ts';
 import type { Cluster } from '../../cluster/schema.ts';
+import { externalEtcdSteps, untilThird } from '../etcd-steps.ts';
 import type { Step } from '../part.ts';
-import { PKI_DIR } from '../paths.ts';
 import type { Flavour } from './flavour.ts';
 
 /** Setting a cluster of k3s or RKE2 up, in order. */
@@ -38,16 +38,11 @@ function prepare(cluster: Cluster, flavour: Flavour): Step[] {
     text: 'The same for agents.',
     commands: [installation(cluster, flavour, 'agent')],
   };
-  const external: Step = {
-    moment: 'prepare',
-    where: 'each control-plane host',
-    text: 'External etcd: put its authority and a client certificate that it accepts where config.yaml says.',
-    commands: [`ls -l ${etcd.caFile} ${PKI_DIR}/apiserver-etcd-client.crt ${PKI_DIR}/apiserver-etcd-client.key`],
-  };
   return [
     servers,
     ...(workers.hosts.length === 0 ? [] : [agents]),
-    ...(etcd.topology === 'external' ? [external] : s3Credentials(cluster, flavour)),
+    ...externalEtcdSteps(cluster, 'config.yaml'),
+    ...(etcd.topology === 'external' ? [] : s3Credentials(cluster, flavour)),
   ];
 }
 
@@ -82,7 +77,7 @@ function start(cluster: Cluster, flavour: Flavour, first: string): Step {
     commands: [
       `systemctl enable --now ${flavour.units.server}`,
       `${kubectl(flavour)} get --raw /readyz`,
-      `curl --cacert ${flavour.dataDir}/server/tls/server-ca.crt ${endpointUrl(cluster)}/readyz`,
+      `curl -fsS --cacert ${flavour.dataDir}/server/tls/server-ca.crt ${endpointUrl(cluster)}/readyz`,
     ],
   };
 }
@@ -95,7 +90,7 @@ function join(cluster: Cluster, flavour: Flavour, others: readonly string[]): St
   return {
     moment: 'join',
     where: `${others.join(', then ')}, never two at a time`,
-    text: `They join through the endpoint${ports}, so none of them depends on the first server from then on. See that each is ready before the next one begins: between the first and the third member etcd has no majority to lose.`,
+    text: `They join through the endpoint${ports}, so none of them depends on the first server from then on. See that each is ready before the next one begins${untilThird(cluster)}.`,
     commands: [`systemctl enable --now ${flavour.units.server}`, `${kubectl(flavour)} get --raw /readyz`, `${kubectl(flavour)} get nodes`],
   };
 }
@@ -125,7 +120,7 @@ function finish(cluster: Cluster, flavour: Flavour): Step[] {
     ...(others ? [rejoin] : []),
     {
       moment: 'finish',
-      where: 'where these files are',
+      where: 'the folder that holds this one',
       text: `Keep the token with the backups: it is in ${folder}/config.yaml and in the secrets file of \`hale render\`, and a snapshot cannot be restored on new hosts without it.`,
       commands: [],
     },

@@ -21,13 +21,7 @@ export interface SystemdHost {
 }
 
 export function renderSystemdHost(cluster: Cluster, host: ClusterHost, secrets: SystemdSecrets): SystemdHost {
-  const services = [
-    ...(cluster.etcd.topology === 'stacked' ? [etcdService({ cluster, host, token: secrets.etcdToken })] : []),
-    apiserverService(cluster, host),
-    controllerManagerService(cluster),
-    schedulerService(),
-    ...(runsAgent(cluster) ? [agentService(cluster)] : []),
-  ];
+  const services = systemdServices(cluster, { host, etcdToken: secrets.etcdToken });
   return {
     services,
     files: [
@@ -38,4 +32,15 @@ export function renderSystemdHost(cluster: Cluster, host: ClusterHost, secrets: 
       ...services.map((service) => unitFile(service, cluster.kubernetes.binDir)),
     ],
   };
+}
+
+/** In the order in which they start. */
+export function systemdServices(cluster: Cluster, { host, etcdToken }: { host: ClusterHost; etcdToken: string }): Service[] {
+  return [
+    ...(cluster.etcd.topology === 'stacked' ? [etcdService({ cluster, host, token: etcdToken })] : []),
+    apiserverService(cluster, host),
+    controllerManagerService(cluster),
+    schedulerService(),
+    ...(runsAgent(cluster) ? [agentService(cluster)] : []),
+  ];
 }
