@@ -8,7 +8,8 @@ import { createKubernetesClient } from '../../../src/drivers/kubernetes/client.t
 import { findKubernetesProgram } from '../../../src/lab/kubernetes/programs.ts';
 import type { Kubernetes } from '../../../src/ports/kubernetes.ts';
 import { type KubernetesCluster, kubernetesProblem, startKubernetes } from '../../support/kubernetes.ts';
-import { clusterWith, descriptionOf, DISTRIBUTIONS, matrix, PROVIDERS, SECRETS } from '../../support/render-clusters.ts';
+import { DISTRIBUTIONS, matrix, PROVIDERS } from '../../support/render-matrix.ts';
+import { clusterFrom, description, SECRETS } from '../../support/rendered.ts';
 
 /*
  * Every Kubernetes object of every rendering is one that a real API server takes, with no field that it does not know. What is not the API server's is
@@ -92,10 +93,8 @@ function renderedObjects(): Rendered[] {
 }
 
 function filesOf(keys: Record<string, unknown>): { path: string; text: string }[] {
-  const cluster = clusterWith(keys);
-  const ofHosts = renderedHosts(cluster).flatMap((node) =>
-    renderHost({ cluster, description: descriptionOf(keys), node, secrets: SECRETS }),
-  );
+  const cluster = clusterFrom(keys);
+  const ofHosts = renderedHosts(cluster).flatMap((node) => renderHost({ cluster, description: description(keys), node, secrets: SECRETS }));
   return [...ofHosts, ...renderClusterFiles(cluster, SECRETS)].filter(({ path }) => /\.ya?ml$/.test(path));
 }
 

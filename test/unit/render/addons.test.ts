@@ -2,15 +2,15 @@ import { describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { addonsPart } from '../../../src/core/render/addons/part.ts';
 import { renderedHosts } from '../../../src/core/render/cluster.ts';
-import { clusterWith, SECRETS } from '../../support/render-clusters.ts';
+import { clusterFrom, SECRETS } from '../../support/rendered.ts';
 
 const BUDGETS = 'addons/disruption-budgets.yaml';
 const SPREAD = 'addons/coredns-spread.yaml';
 const STORAGE = 'addons/storage-classes.yaml';
 
-const filesOf = (keys: Record<string, unknown> = {}) => addonsPart.clusterFiles?.({ cluster: clusterWith(keys), secrets: SECRETS }) ?? [];
+const filesOf = (keys: Record<string, unknown> = {}) => addonsPart.clusterFiles?.({ cluster: clusterFrom(keys), secrets: SECRETS }) ?? [];
 const pathsOf = (keys: Record<string, unknown> = {}) => filesOf(keys).map(({ path }) => path);
-const commandsOf = (keys: Record<string, unknown> = {}) => addonsPart.steps?.(clusterWith(keys)).flatMap(({ commands }) => commands) ?? [];
+const commandsOf = (keys: Record<string, unknown> = {}) => addonsPart.steps?.(clusterFrom(keys)).flatMap(({ commands }) => commands) ?? [];
 
 function objectsOf(keys: Record<string, unknown>, path: string) {
   const text = filesOf(keys).find((file) => file.path === path)?.text as string;
@@ -65,7 +65,7 @@ describe('CoreDNS', () => {
   });
 
   test('RKE2 takes it as values of its chart, on servers', () => {
-    const cluster = clusterWith({ distribution: 'rke2' });
+    const cluster = clusterFrom({ distribution: 'rke2' });
     expect(pathsOf({ distribution: 'rke2' })).toEqual([BUDGETS]);
     const files = renderedHosts(cluster).map((node) => addonsPart.hostFiles?.({ cluster, description: '', node, secrets: SECRETS }) ?? []);
     expect(files.map((of) => of.length)).toEqual([1, 1, 1, 0, 0]);
@@ -122,6 +122,6 @@ describe('StorageClasses', () => {
 describe('steps', () => {
   test('name every file', () => {
     const keys = { storageClasses: [{ name: 'fast', provisioner: 'csi.example.com' }] };
-    for (const path of pathsOf(keys)) expect(commandsOf(keys).join('\n')).toContain(path);
+    for (const path of pathsOf(keys)) expect(commandsOf(keys).join('\n')).toContain(` _cluster/${path}`);
   });
 });

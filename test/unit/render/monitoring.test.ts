@@ -6,7 +6,8 @@ import { parse, stringify } from 'yaml';
 import type { Cluster } from '../../../src/core/cluster/schema.ts';
 import { monitoringPart } from '../../../src/core/render/monitoring/part.ts';
 import { promtool, promtoolProblem } from '../../support/promtool.ts';
-import { clusterWith, matrix, SECRETS } from '../../support/render-clusters.ts';
+import { matrix } from '../../support/render-matrix.ts';
+import { clusterFrom, SECRETS } from '../../support/rendered.ts';
 import { ALERT_CASES } from './alert-cases.ts';
 
 let dir: string;
@@ -97,7 +98,7 @@ const EVERYTHING = {
 
 describe('what Prometheus scrapes', () => {
   test('every API server and member of etcd by its own address, under the name of its host', () => {
-    const cluster = clusterWith({ apiserver: { port: 7443 }, datapath: 'proxy' });
+    const cluster = clusterFrom({ apiserver: { port: 7443 }, datapath: 'proxy' });
     expect(targetsOf(cluster, 'kube-apiserver')).toEqual([
       ['10.0.0.11:7443', 'cp1'],
       ['10.0.0.12:7443', 'cp2'],
@@ -108,22 +109,22 @@ describe('what Prometheus scrapes', () => {
   });
 
   test.each(['k3s', 'rke2'])('etcd of %s at the port that its configuration opens, without a certificate', (distribution) => {
-    const cluster = clusterWith({ distribution });
+    const cluster = clusterFrom({ distribution });
     expect(targetsOf(cluster, 'etcd')?.[0]).toEqual(['10.0.0.11:2381', 'cp1']);
     expect(textOf(cluster, 'prometheus.yml')).not.toContain('etcd-client');
   });
 
   test('external etcd where it is', () => {
-    const cluster = clusterWith({ etcd: { topology: 'external', endpoints: ['https://etcd1:2379', 'https://[fd00::1]:2379'] } });
+    const cluster = clusterFrom({ etcd: { topology: 'external', endpoints: ['https://etcd1:2379', 'https://[fd00::1]:2379'] } });
     expect(targetsOf(cluster, 'etcd')?.map(([target]) => target)).toEqual(['etcd1:2379', '[fd00::1]:2379']);
   });
 
   test('no agent that listens on loopback, and what must change for it', () => {
-    expect(targetsOf(clusterWith(), 'hale')).toBeUndefined();
-    expect(textOf(clusterWith(), 'prometheus.yml')).toMatch(
+    expect(targetsOf(clusterFrom(), 'hale')).toBeUndefined();
+    expect(textOf(clusterFrom(), 'prometheus.yml')).toMatch(
       /^# Not scraped\. The agents of hale listen on 127\.0\.0\.1:7701 only\. Set agent\.metricsAddress/m,
     );
-    const open = clusterWith({ agent: { metricsAddress: '0.0.0.0:7801' } });
+    const open = clusterFrom({ agent: { metricsAddress: '0.0.0.0:7801' } });
     expect(targetsOf(open, 'hale')?.[1]).toEqual(['10.0.0.12:7801', 'cp2']);
     expect(textOf(open, 'prometheus.yml')).not.toContain('agents of hale listen on');
   });
@@ -138,7 +139,7 @@ describe('what Prometheus scrapes', () => {
     ['systemd', { distribution: 'systemd' }, /prometheus-node-exporter/],
     ['k3s', { distribution: 'k3s' }, /k3s is one program/],
   ])('%s: what is elsewhere is said', (_, keys, says) => {
-    expect(textOf(clusterWith(keys), 'prometheus.yml')).toMatch(says);
+    expect(textOf(clusterFrom(keys), 'prometheus.yml')).toMatch(says);
   });
 });
 
@@ -148,20 +149,20 @@ describe.skipIf(problem !== undefined)(`as promtool reads it${problem === undefi
   test.each([...matrix(), ...Object.entries(EVERYTHING).map(([name, keys]) => ({ name, keys }))])(
     '$name: configuration and rules',
     ({ keys }) => {
-      write(clusterWith(keys));
+      write(clusterFrom(keys));
       const { ok, says } = promtool('check', 'config', join(dir, 'prometheus.yml'));
       expect([ok, says]).toEqual([true, expect.stringMatching(/SUCCESS: \d+ rules found/)]);
     },
   );
 
   test('a mistake is found', () => {
-    write(clusterWith());
-    writeFileSync(join(dir, 'rules.yml'), textOf(clusterWith(), 'rules.yml').replace('sum(up', 'sun(up'));
+    write(clusterFrom());
+    writeFileSync(join(dir, 'rules.yml'), textOf(clusterFrom(), 'rules.yml').replace('sum(up', 'sun(up'));
     expect(promtool('check', 'config', join(dir, 'prometheus.yml'))).toMatchObject({ ok: false });
   });
 
   test.each(Object.entries(EVERYTHING))('%s: every alert fires when it should, and not a little earlier', (_, keys) => {
-    const cluster = clusterWith(keys);
+    const cluster = clusterFrom(keys);
     // Each by itself: promtool evaluates every rule of a file in every test.
     const files = rulesOf(cluster).map((rule) => {
       const [rules, tests] = [`${rule.alert}.rules.yml`, join(dir, `${rule.alert}.test.yml`)];
@@ -177,7 +178,7 @@ describe.skipIf(problem !== undefined)(`as promtool reads it${problem === undefi
   });
 
   test.each(Object.entries(EVERYTHING))('%s: every query of the dashboard is PromQL', (_, keys) => {
-    const queries = dashboardOf(clusterWith(keys)).panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+    const queries = dashboardOf(clusterFrom(keys)).panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
     expect(queries.length).toBeGreaterThan(20);
     const rules = queries.map((expr, i) => ({ record: `query:${i}`, expr }));
     writeFileSync(join(dir, 'queries.yml'), stringify({ groups: [{ name: 'queries', rules }] }));
@@ -203,7 +204,7 @@ function ruleTest(alert: string, { series, fires }: { series: Record<string, str
 describe('rules', () => {
   test('every alert says how bad, what, what to do, and where hale explains it', () => {
     for (const keys of Object.values(EVERYTHING))
-      for (const { alert, labels, annotations } of rulesOf(clusterWith(keys))) {
+      for (const { alert, labels, annotations } of rulesOf(clusterFrom(keys))) {
         expect(labels['severity'], alert).toMatch(/^(critical|warning)$/);
         expect(annotations['summary'], alert).not.toMatch(/undefined|\n/);
         expect(annotations['description'], alert).toMatch(/\.$/);
@@ -212,7 +213,7 @@ describe('rules', () => {
   });
 
   test('names are there once, and every case belongs to an alert', () => {
-    const all = Object.values(EVERYTHING).map((keys) => rulesOf(clusterWith(keys)).map(({ alert }) => alert));
+    const all = Object.values(EVERYTHING).map((keys) => rulesOf(clusterFrom(keys)).map(({ alert }) => alert));
     for (const names of all) expect(new Set(names).size).toBe(names.length);
     expect(new Set(all.flat())).toEqual(new Set(Object.keys(ALERT_CASES)));
   });
@@ -224,14 +225,14 @@ describe('rules', () => {
       { endpoint: { provider: 'node-local', address: '10.0.0.100', dnsName: 'a.example.com' }, nodeLocal: { balancer: 'nginx' } },
     ],
   ])('%s: none of what is not there', (_, keys) => {
-    const names = rulesOf(clusterWith(keys)).map(({ alert }) => alert);
+    const names = rulesOf(clusterFrom(keys)).map(({ alert }) => alert);
     expect(names.filter((name) => /^(Hale|Haproxy|KubeVip)/.test(name))).toEqual([]);
   });
 });
 
 describe('dashboard', () => {
   test.each(matrix())('$name: panels have ids of their own and do not overlap', ({ keys }) => {
-    const { panels, templating } = dashboardOf(clusterWith(keys));
+    const { panels, templating } = dashboardOf(clusterFrom(keys));
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
     const taken = new Map<string, string>();
     for (const { title, gridPos } of panels) {
@@ -247,7 +248,7 @@ describe('dashboard', () => {
   });
 
   test('red lines are the thresholds of cluster.yaml', () => {
-    const { panels } = dashboardOf(clusterWith(EVERYTHING['other thresholds']));
+    const { panels } = dashboardOf(clusterFrom(EVERYTHING['other thresholds']));
     const red = (wanted: string) =>
       panels.find(({ title }) => title === wanted)?.fieldConfig?.defaults.thresholds.steps.find(({ color }) => color === 'red')?.value;
     expect(['p99 of requests', 'p99 of requests to etcd', 'Seats taken'].map(red)).toEqual([0.3, 0.04, 50]);
@@ -257,6 +258,6 @@ describe('dashboard', () => {
   });
 
   test('a name that is too long for Grafana is cut', () => {
-    expect(dashboardOf(clusterWith({ name: 'a'.repeat(63) })).uid).toMatch(/^hale-a{35}$/);
+    expect(dashboardOf(clusterFrom({ name: 'a'.repeat(63) })).uid).toMatch(/^hale-a{35}$/);
   });
 });

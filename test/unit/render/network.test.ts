@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { renderedHosts } from '../../../src/core/render/cluster.ts';
 import { networkPart } from '../../../src/core/render/network/part.ts';
-import { clusterWith, descriptionOf, DISTRIBUTIONS, SECRETS } from '../../support/render-clusters.ts';
+import { DISTRIBUTIONS } from '../../support/render-matrix.ts';
+import { clusterFrom, description, SECRETS } from '../../support/rendered.ts';
 
 const DUAL = {
   endpoint: { address: ['10.0.0.100', 'fd00::100'] },
@@ -11,7 +12,7 @@ const DUAL = {
 };
 const DUAL_SUBNETS = { serviceSubnet: ['10.96.0.0/16', 'fd00:96::/112'], podSubnet: ['10.244.0.0/16', 'fd00:244::/56'] };
 
-const filesOf = (keys: Record<string, unknown>) => networkPart.clusterFiles?.({ cluster: clusterWith(keys), secrets: SECRETS }) ?? [];
+const filesOf = (keys: Record<string, unknown>) => networkPart.clusterFiles?.({ cluster: clusterFrom(keys), secrets: SECRETS }) ?? [];
 
 function textOf(keys: Record<string, unknown>, name: string): string {
   return filesOf(keys).find(({ path }) => path === `network/${name}`)?.text as string;
@@ -21,10 +22,10 @@ const valuesOf = (keys: Record<string, unknown>, name: string) => parse(textOf(k
 
 /** The files of the first host. */
 function hostFilesOf(keys: Record<string, unknown>) {
-  const cluster = clusterWith(keys);
+  const cluster = clusterFrom(keys);
   const [node] = renderedHosts(cluster);
   if (node === undefined) throw new Error('no host');
-  return networkPart.hostFiles?.({ cluster, description: descriptionOf(keys), node, secrets: SECRETS }) ?? [];
+  return networkPart.hostFiles?.({ cluster, description: description(keys), node, secrets: SECRETS }) ?? [];
 }
 
 const cni = (name: string, more: Record<string, unknown> = {}) => ({ kubernetes: { cni: name, ...more } });
@@ -47,7 +48,7 @@ describe('values of Flannel', () => {
 
   test('k3s brings it itself', () => {
     expect(filesOf({ distribution: 'k3s', ...cni('flannel') })).toEqual([]);
-    expect(networkPart.steps?.(clusterWith({ distribution: 'k3s', ...cni('flannel') }))).toEqual([]);
+    expect(networkPart.steps?.(clusterFrom({ distribution: 'k3s', ...cni('flannel') }))).toEqual([]);
   });
 });
 
@@ -98,7 +99,7 @@ describe('values of Cilium', () => {
       k8sServiceHost: host,
       k8sServicePort: port,
     });
-    const own = clusterWith({ ...keys, ...without }).controlPlane.hosts.map(({ addresses }) => addresses[0]?.address);
+    const own = clusterFrom({ ...keys, ...without }).controlPlane.hosts.map(({ addresses }) => addresses[0]?.address);
     expect(own).not.toContain(host);
   });
 
@@ -129,13 +130,13 @@ describe('RKE2, which installs the charts itself', () => {
   test.each(['flannel', 'calico', 'cilium'])('%s: values in its manifests, on servers alone', (plugin) => {
     const keys = { distribution: 'rke2', ...cni(plugin) };
     expect(filesOf(keys)).toEqual([]);
-    expect(networkPart.steps?.(clusterWith(keys))).toEqual([]);
+    expect(networkPart.steps?.(clusterFrom(keys))).toEqual([]);
     const [file] = hostFilesOf(keys);
     expect(file?.path).toBe(`/var/lib/rancher/rke2/server/manifests/rke2-${plugin}-config.yaml`);
     const config = parse(file?.text as string);
     expect(config).toMatchObject({ kind: 'HelmChartConfig', metadata: { name: `rke2-${plugin}`, namespace: 'kube-system' } });
     expect(JSON.stringify(parse(config.spec.valuesContent))).toContain(plugin === 'cilium' ? '"mode":"kubernetes"' : '10.244.0.0/16');
-    const cluster = clusterWith(keys);
+    const cluster = clusterFrom(keys);
     const worker = renderedHosts(cluster).find(({ role }) => role === 'worker');
     if (worker === undefined) throw new Error('no worker');
     expect(networkPart.hostFiles?.({ cluster, description: '', node: worker, secrets: SECRETS })).toEqual([]);
@@ -161,8 +162,8 @@ test('every file says who made it, and every step names files that are there', (
     const keys = cni(plugin, plugin === 'flannel' ? {} : { kubeProxy: 'none' });
     const files = filesOf(keys);
     for (const { text } of files) expect(text).toMatch(/^# Made by hale from cluster\.yaml\. /);
-    const commands = networkPart.steps?.(clusterWith(keys)).flatMap((step) => step.commands) ?? [];
-    const named = commands.flatMap((command) => command.match(/network\/\S+/g) ?? []);
+    const commands = networkPart.steps?.(clusterFrom(keys)).flatMap((step) => step.commands) ?? [];
+    const named = commands.flatMap((command) => [...command.matchAll(/ _cluster\/(network\/\S+)/g)].map(([, path]) => path));
     expect(new Set(named)).toEqual(new Set(files.map(({ path }) => path)));
   }
 });

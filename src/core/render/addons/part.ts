@@ -1,6 +1,7 @@
 import type { Cluster } from '../../cluster/schema.ts';
 import type { RenderedFile } from '../file.ts';
 import type { ClusterFile, Part, Step } from '../part.ts';
+import { RKE2_MANIFESTS_DIR } from '../paths.ts';
 import { comment, yamlDocuments, yamlText } from '../yaml.ts';
 import { budgetComment, disruptionBudgets } from './budgets.ts';
 import { hasZones, isPatched, spreadConstraints, spreadPatch } from './coredns.ts';
@@ -27,7 +28,7 @@ function files(cluster: Cluster): ClusterFile[] {
 
 const SPREAD_REASON = `Two of CoreDNS on one host, or in one zone, fail together, and with them every name in the cluster.
 Hosts must differ (DoNotSchedule), zones should (ScheduleAnyway): while a zone is gone its share runs in the others.`;
-const SPREAD_COMMENT = `Made by hale from cluster.yaml. A patch: kubectl -n kube-system patch deployment coredns --patch-file ${SPREAD}
+const SPREAD_COMMENT = `Made by hale from cluster.yaml. A patch: kubectl -n kube-system patch deployment coredns --patch-file _cluster/${SPREAD}
 ${SPREAD_REASON}
 kubeadm upgrade keeps it; where something installs CoreDNS anew, patch again.`;
 
@@ -40,17 +41,24 @@ function rke2CoreDns(): RenderedFile {
     spec: { valuesContent: yamlText({ topologySpreadConstraints: spreadConstraints() }) },
   };
   const head = comment(`Made by hale from cluster.yaml. Values of the chart rke2-coredns, the same on every server.\n${SPREAD_REASON}`);
-  return { path: '/var/lib/rancher/rke2/server/manifests/rke2-coredns-config.yaml', text: head + yamlText(config), mode: 0o600 };
+  return { path: `${RKE2_MANIFESTS_DIR}/rke2-coredns-config.yaml`, text: head + yamlText(config), mode: 0o600 };
 }
 
-const ADMIN = "an administrator's machine";
-
 function steps(cluster: Cluster): Step[] {
-  const finish = (text: string, commands: readonly string[]): Step => ({ moment: 'finish', where: ADMIN, text, commands });
+  const finish = (text: string, commands: readonly string[]): Step => ({
+    moment: 'finish',
+    where: 'where these files are',
+    text,
+    commands,
+  });
   return [
-    finish('Let drains take add-ons away one at a time.', [`kubectl apply -f ${BUDGETS}`]),
+    finish('Let drains take add-ons away one at a time.', [`kubectl apply -f _cluster/${BUDGETS}`]),
     ...(isPatched(cluster)
-      ? [finish('Spread CoreDNS over hosts and zones.', [`kubectl -n kube-system patch deployment coredns --patch-file ${SPREAD}`])]
+      ? [
+          finish('Spread CoreDNS over hosts and zones.', [
+            `kubectl -n kube-system patch deployment coredns --patch-file _cluster/${SPREAD}`,
+          ]),
+        ]
       : []),
     // k3s itself spreads them over hosts, and starts one.
     ...(cluster.distribution === 'k3s' && cluster.controlPlane.hosts.length + cluster.workers.hosts.length > 1
@@ -60,6 +68,6 @@ function steps(cluster: Cluster): Step[] {
           ]),
         ]
       : []),
-    ...(cluster.storageClasses.length > 0 ? [finish('Make the StorageClasses.', [`kubectl apply -f ${STORAGE}`])] : []),
+    ...(cluster.storageClasses.length > 0 ? [finish('Make the StorageClasses.', [`kubectl apply -f _cluster/${STORAGE}`])] : []),
   ];
 }

@@ -26,12 +26,12 @@ function steps(cluster: Cluster): Step[] {
   return [
     {
       moment: 'finish',
-      where: 'the machine of Prometheus',
-      text: 'Give Prometheus its configuration and what it shows to be let in; import monitoring/dashboard.json into Grafana.',
+      where: 'the machine of Prometheus, with these files',
+      text: 'Give Prometheus its configuration and what it shows to be let in; import _cluster/monitoring/dashboard.json into Grafana.',
       commands: [
-        'kubectl apply -f monitoring/access.yaml',
+        'kubectl apply -f _cluster/monitoring/access.yaml',
         'install -d -m 0750 -g prometheus /etc/prometheus/credentials',
-        'install -m 0644 monitoring/prometheus.yml monitoring/rules.yml /etc/prometheus/',
+        'install -m 0644 _cluster/monitoring/prometheus.yml _cluster/monitoring/rules.yml /etc/prometheus/',
         `cd /etc/prometheus/credentials && umask 027`,
         `${secret('token')} >token`,
         `${secret('ca\\.crt')} >ca.crt`,

@@ -7,7 +7,7 @@ import { holderAlerts } from './holder-alerts.ts';
 import { JOB } from './jobs.ts';
 import { controllerLeaders } from './queries.ts';
 
-export function alertGroups(cluster: Cluster): AlertGroup[] {
+function alertGroups(cluster: Cluster): AlertGroup[] {
   return [
     ...apiAlerts(cluster),
     ...etcdAlerts(cluster),

@@ -80,7 +80,6 @@ Without kube-proxy Calico carries the Services, so it cannot find the API by one
 ${apiAddress(cluster).why}`;
 }
 
-const ADMIN = "an administrator's machine";
 const READY = 'kubectl get nodes   # Ready on each node that has joined';
 
 const STEPS: Record<Plugin, (cluster: Cluster) => Step[]> = {
@@ -88,7 +87,7 @@ const STEPS: Record<Plugin, (cluster: Cluster) => Step[]> = {
     step("Install Flannel: until there is a Pods' network, nodes are not Ready.", [
       'kubectl create namespace kube-flannel',
       'kubectl label namespace kube-flannel pod-security.kubernetes.io/enforce=privileged',
-      'helm install flannel flannel --repo https://flannel-io.github.io/flannel/ --namespace kube-flannel --values network/flannel-values.yaml',
+      'helm install flannel flannel --repo https://flannel-io.github.io/flannel/ --namespace kube-flannel --values _cluster/network/flannel-values.yaml',
       READY,
     ]),
   calico: ({ kubernetes: { kubeProxy } }) =>
@@ -96,22 +95,22 @@ const STEPS: Record<Plugin, (cluster: Cluster) => Step[]> = {
       ...(kubeProxy === 'none'
         ? [
             'kubectl create namespace tigera-operator   # the operator reads the address when it starts',
-            'kubectl apply -f network/calico-endpoint.yaml',
+            'kubectl apply -f _cluster/network/calico-endpoint.yaml',
           ]
         : []),
       'for file in v1_crd_projectcalico_org tigera-operator; do kubectl apply --server-side -f https://raw.githubusercontent.com/projectcalico/calico/v3.32.2/manifests/$file.yaml; done',
-      'kubectl apply -f network/calico-installation.yaml',
+      'kubectl apply -f _cluster/network/calico-installation.yaml',
       READY,
     ]),
   cilium: () =>
     step("Install Cilium: until there is a Pods' network, nodes are not Ready.", [
-      'helm install cilium cilium --repo https://helm.cilium.io/ --namespace kube-system --values network/cilium-values.yaml',
+      'helm install cilium cilium --repo https://helm.cilium.io/ --namespace kube-system --values _cluster/network/cilium-values.yaml',
       READY,
     ]),
 };
 
 function step(text: string, commands: readonly string[]): Step[] {
-  return [{ moment: 'first', where: ADMIN, text, commands }];
+  return [{ moment: 'first', where: 'where these files are', text, commands }];
 }
 
 /** In a folder where RKE2 looks when it starts; the same on every server (docs.rke2.io, "Basic Network Options"). */

@@ -1,38 +1,6 @@
-/** Descriptions of clusters for tests of rendering. */
-import { stringify } from 'yaml';
-import { formatProblem } from '../../src/core/cluster/problems.ts';
+/** The clusters that every rendering is tried for. */
 import { readCluster } from '../../src/core/cluster/read.ts';
-import type { Cluster } from '../../src/core/cluster/schema.ts';
-import type { ClusterSecrets } from '../../src/core/render/secrets.ts';
-
-export const SECRETS: ClusterSecrets = {
-  encryptionKeys: [{ name: 'key1', secret: Buffer.alloc(32, 1).toString('base64') }],
-  etcdToken: '0123456789abcdef0123456789abcdef',
-  certificateKey: 'ab'.repeat(32),
-  bootstrapToken: 'abcdef.0123456789abcdef',
-  joinToken: 'cd'.repeat(32),
-};
-
-const ZONES = ['a', 'b', 'c'];
-
-/** Three control-plane hosts in three zones and two workers; `keys` of cluster.yaml are added, or stand instead. */
-export function descriptionOf(keys: Record<string, unknown> = {}): string {
-  return stringify({
-    apiVersion: 'hale.dev/v1alpha1',
-    kind: 'Cluster',
-    name: 'prod',
-    endpoint: { address: '10.0.0.100', interface: 'eth0' },
-    controlPlane: { hosts: ZONES.map((zone, i) => ({ name: `cp${i + 1}`, address: `10.0.0.${11 + i}/24`, zone })) },
-    workers: { hosts: [1, 2].map((i) => ({ name: `w${i}`, address: `10.0.0.${20 + i}/24`, zone: ZONES[i] })) },
-    ...keys,
-  });
-}
-
-export function clusterWith(keys: Record<string, unknown> = {}): Cluster {
-  const read = readCluster(descriptionOf(keys), 'cluster.yaml');
-  if (!read.ok) throw new Error(read.problems.map(formatProblem).join('\n'));
-  return read.cluster;
-}
+import { description } from './rendered.ts';
 
 const HA_PORT = 8443;
 
@@ -78,6 +46,6 @@ export function matrix(): { name: string; distribution: string; provider: string
   return DISTRIBUTIONS.flatMap((distribution) =>
     Object.entries(PROVIDERS)
       .map(([provider, its]) => ({ name: `${distribution}, ${provider}`, distribution, provider, keys: { distribution, ...its } }))
-      .filter(({ keys }) => readCluster(descriptionOf(keys), 'cluster.yaml').ok),
+      .filter(({ keys }) => readCluster(description(keys), 'cluster.yaml').ok),
   );
 }
