@@ -256,8 +256,34 @@ export const checkScriptRules: readonly Rule[] = [
         const { words } = command;
         const isStop =
           (runs(command, 'systemctl', 'service') && words.some((word) => /^(?:stop|restart|disable)$/.test(word))) ||
-          (runs(command, 'killall', 'pkill') && !words.includes('-0'));
-        if (isStop && words.some((word) => /^keepalived(?:\.service)?$/.test(word))) yield { at: command.span, message: words.join(' ') };
+          (runs(command, 'killall', 'pkill') && !words.includes('-0')) ||
+          (runs(command, 'keepalived') && words.includes('stop'));
+        if (isStop && words.some((word) => /(?:^|\/)keepalived(?:\.service)?$/.test(word)))
+          yield { at: command.span, message: words.join(' ') };
+      }
+    },
+  },
+  {
+    id: 'check-sleeps',
+    severity: 'warning',
+    title: 'the check sleeps for longer than it may take',
+    why: 'keepalived starts no other check until it ends, or ends it itself and counts that as a failure: the address moves late, or for no reason.',
+    fix: 'Probe once, and let keepalived repeat it: interval 2, fall 3.',
+    sources: ['keepalived.conf(5), vrrp_script, timeout'],
+    examples: { bad: [script('for k in $(seq 1 12); do pidof kube-apiserver && exit 0; sleep 5; done', 'exit 1')], good },
+    *check(facts) {
+      for (const { commands } of checksOf(facts)) {
+        for (const [i, command] of commands.entries()) {
+          const loop = commands.slice(0, i).findLast(({ words }) => words[0] === 'for');
+          const rounds = Number(
+            /\$\(seq (?:1 )?(\d+)\)|\{1\.\.(\d+)\}/
+              .exec(loop?.words.join(' ') ?? '')
+              ?.slice(1)
+              .find((count) => count !== undefined) ?? 1,
+          );
+          const seconds = command.words[0] === 'sleep' ? Number(command.words[1]) * rounds : 0;
+          if (seconds > 10) yield { at: command.span, message: `this check sleeps for up to ${seconds} s` };
+        }
       }
     },
   },

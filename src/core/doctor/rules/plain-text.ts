@@ -14,6 +14,8 @@ import { scriptRules } from './scripts.ts';
 import { sysctlRules } from './sysctl.ts';
 import { nginxRules } from './nginx.ts';
 import { unitRules } from './units.ts';
+import { haproxyLineRules } from './haproxy-lines.ts';
+import { keepalivedValueRules } from './keepalived-values.ts';
 
 /** Rules about plain-text configuration: balancers, VRRP, scripts, the kernel and units. */
 export const plainTextRules: readonly Rule[] = [
@@ -32,4 +34,6 @@ export const plainTextRules: readonly Rule[] = [
   ...sysctlRules,
   ...nginxRules,
   ...unitRules,
+  ...haproxyLineRules,
+  ...keepalivedValueRules,
 ];

@@ -36,6 +36,19 @@ export const scriptRules: readonly Rule[] = [
     },
   },
   {
+    id: 'etcdctl-snapshot-status',
+    severity: 'error',
+    title: 'etcdctl cannot look into a snapshot any more',
+    why: 'The command is gone in etcd 3.6: a backup script that ends with it reports a failure, or checks nothing.',
+    fix: 'Use etcdutl snapshot status.',
+    sources: ['etcd 3.6 changelog, etcdctl'],
+    examples: { bad: [script('etcdctl snapshot status db')], good: [script('etcdutl snapshot status db')] },
+    *check(facts) {
+      for (const { command } of calls(facts, ['etcdctl'], 'snapshot', 'status'))
+        yield { at: command.span, message: 'etcdctl snapshot status is gone since etcd 3.6' };
+    },
+  },
+  {
     id: 'etcd-restore-revision',
     severity: 'warning',
     title: 'a restore lets revisions go back',
