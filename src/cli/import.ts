@@ -1,11 +1,11 @@
-import { existsSync, writeFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { EXIT_FINDING, HaleError } from '../base/error.ts';
+import { EXIT_FINDING } from '../base/error.ts';
 import { PROVIDERS } from '../core/cluster/providers.ts';
 import { gather } from '../core/doctor/gather.ts';
 import { type Imported, importCluster } from '../core/import/import.ts';
 import { importJson, importRemarks } from '../core/import/report.ts';
 import { readFiles } from '../drivers/doctor/files.ts';
+import { writeNewFile } from './write-new-file.ts';
 
 interface ImportOptions {
   out?: string;
@@ -30,11 +30,10 @@ export function importCommand(): Command {
     .option('--force', 'overwrite the file that is there')
     .option('--json', 'print one document: the description, where each value was found, what is missing, what contradicts itself')
     .action((files: string[], options: ImportOptions) => {
-      refuseOverwriting(options);
       const found = readFiles(files);
       const facts = gather(found.files, found.troubles);
       const imported = importCluster(facts, { file: options.out ?? 'cluster.yaml', name: options.name, provider: options.provider });
-      if (options.out !== undefined) writeFileSync(options.out, imported.text);
+      if (options.out !== undefined) writeNewFile(options.out, { text: imported.text, force: options.force });
       if (options.json) process.stdout.write(importJson(imported));
       else if (options.out === undefined) process.stdout.write(imported.text);
       process.stderr.write(importRemarks(imported, facts.troubles));
@@ -44,14 +43,4 @@ export function importCommand(): Command {
 
 function isGood({ description, problems }: Imported): boolean {
   return description.missing.length === 0 && problems.length === 0;
-}
-
-function refuseOverwriting({ out, force }: ImportOptions): void {
-  if (out === undefined || force || !existsSync(out)) return;
-  throw new HaleError({
-    code: 'import_file_exists',
-    kind: 'usage',
-    message: `${out} is there already, and nothing was written`,
-    remedy: 'choose another name with --out, or overwrite it with --force',
-  });
 }

@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
 import { EXIT_FINDING, HaleError } from '../base/error.ts';
@@ -7,6 +6,7 @@ import { formatProblem, type Problem } from '../core/cluster/problems.ts';
 import { readCluster } from '../core/cluster/read.ts';
 import { withValue } from '../core/init/answers.ts';
 import { type Answers, type Question, questions } from '../core/init/questions.ts';
+import { writeNewFile } from './write-new-file.ts';
 
 /** Shows a prompt and reads one line. */
 type Answer = (prompt: string) => Promise<string>;
@@ -32,7 +32,7 @@ export function initCommand(): Command {
       const asks = process.stdin.isTTY && !options.yes;
       const answers = asks ? await askAll(given) : takeAll(given);
       const text = composeDescription({ apiVersion: 'hale.dev/v1alpha1', kind: 'Cluster', ...answers });
-      write(file, { text, force: options.force });
+      writeNewFile(file, { text, force: options.force });
       const read = readCluster(text, file);
       process.stdout.write(read.ok ? `${file} was written.\n${next(file)}` : unfinished(file, read.problems));
       if (!read.ok) process.exitCode = EXIT_FINDING;
@@ -130,21 +130,6 @@ function abandoned(): HaleError {
     kind: 'usage',
     message: 'the questions were not answered to the end, and nothing was written',
   });
-}
-
-function write(file: string, { text, force }: { text: string; force: true | undefined }): void {
-  try {
-    writeFileSync(file, text, { flag: force ? 'w' : 'wx' });
-  } catch (error) {
-    const exists = (error as NodeJS.ErrnoException).code === 'EEXIST';
-    throw new HaleError({
-      code: 'init_unwritable',
-      kind: 'usage',
-      message: `${file}: ${exists ? 'is there already' : `cannot be written: ${(error as Error).message}`}`,
-      remedy: exists ? 'name another file, or overwrite it with --force' : 'name another file',
-      cause: error,
-    });
-  }
 }
 
 function next(file: string): string {

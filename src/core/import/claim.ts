@@ -64,8 +64,6 @@ export interface EndpointClaim {
 export interface CarrierClaim {
   kind: 'carrier';
   carrier: 'haproxy' | 'keepalived' | 'lvs' | 'kube-vip' | 'lvscare' | 'nginx-node' | 'haproxy-node' | 'hale' | 'hale-node';
-  /** Its host, where that is known. */
-  host?: string | undefined;
   isPod?: boolean | undefined;
   at: Span;
 }

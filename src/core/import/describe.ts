@@ -87,7 +87,7 @@ function plainValues(claims: readonly Claim[]): { values: Map<string, Found>; co
   return { values, conflicts };
 }
 
-/** Flags of API servers name the members of stacked etcd too, where they are control-plane hosts. */
+/** Flags of API servers name the members of stacked etcd too. It is taken for stacked where any member is a control-plane host: of the others no file may be there. */
 function etcdTopology(values: Map<string, Found>, machines: readonly Machine[]): Map<string, Found> {
   const endpoints = values.get('etcd.endpoints');
   const topology = values.get('etcd.topology');
@@ -96,7 +96,7 @@ function etcdTopology(values: Map<string, Found>, machines: readonly Machine[]):
   const own = machines
     .filter(({ roles }) => roles.has('control-plane'))
     .flatMap(({ name, addresses }) => [name?.value, ...addresses.map(({ value }) => value)]);
-  const isStacked = [endpoints.value].flat().every((url) => own.includes(hostAndPort(String(url))?.host));
+  const isStacked = [endpoints.value].flat().some((url) => own.includes(hostAndPort(String(url))?.host));
   values.delete('etcd.endpoints');
   if (!isStacked)
     return new Map([

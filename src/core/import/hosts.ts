@@ -2,7 +2,7 @@
 import { familyOf } from '../../base/address.ts';
 import type { Span } from '../doctor/text-file.ts';
 import type { HostClaim, HostRole } from './claim.ts';
-import { type Conflict, decide, type Found } from './decide.ts';
+import { type Conflict, decide, type Found, type Vote } from './decide.ts';
 import { addressOf } from './values.ts';
 
 export interface Machine {
@@ -25,11 +25,22 @@ export interface Machines {
 /** In the order in which they were met, but the one that started the cluster first. */
 export function machinesOf(claims: readonly HostClaim[]): Machines {
   const conflicts: Conflict[] = [];
-  const groups = byName(byAddress(claims.filter(({ name, addresses }) => name !== undefined || addresses.length > 0)));
+  const known = claims.filter(({ name, addresses }) => name !== undefined || addresses.length > 0);
+  const groups = byName(byAddress(withoutTrustInOneFolder(known)));
   const machines = groups.map((group) => machineOf(group, conflicts));
   const isFirst = (group: readonly HostClaim[]) => Number(group.some((claim) => claim.isFirst === true));
   const order = groups.map((group, i) => ({ first: isFirst(group), i })).sort((a, b) => b.first - a.first || a.i - b.i);
   return { machines: order.map(({ i }) => machines[i] as Machine), conflicts };
+}
+
+/** Whether the name is that of the folder which stands for the host's root. */
+const isOfFolder = ({ name, nameAt, at }: HostClaim): boolean => nameAt === undefined && name === at.file.host;
+
+/** Several folders are named like hosts; a single one may as well be called backup. */
+function withoutTrustInOneFolder(claims: readonly HostClaim[]): readonly HostClaim[] {
+  const folders = new Set(claims.filter(isOfFolder).map(({ name }) => name));
+  if (folders.size !== 1) return claims;
+  return claims.map((claim) => (isOfFolder(claim) ? { ...claim, weight: 'hints' } : claim));
 }
 
 /** Claims that share an address, directly or through others, are of one machine. Those without address stay alone. */
@@ -51,8 +62,12 @@ function byAddress(claims: readonly HostClaim[]): HostClaim[][] {
   return [...groups];
 }
 
-const nameVotes = (claims: readonly HostClaim[]) =>
-  claims.flatMap(({ name, weight, at, nameAt = at }) => (name === undefined ? [] : [{ value: name, weight, at: nameAt }]));
+function nameVotes(claims: readonly HostClaim[]): Vote<string>[] {
+  const named = claims.filter((claim): claim is HostClaim & { name: string } => claim.name !== undefined);
+  const trusted = named.filter((claim) => claim.weight !== 'hints' || !isOfFolder(claim));
+  if (trusted.length > 0) return trusted.map(({ name, weight, at, nameAt = at }) => ({ value: name, weight, at: nameAt }));
+  return named.map(({ name, weight, at }) => ({ value: name, weight, at, because: 'guess: the name of its folder' }));
+}
 
 /** IPv4 and IPv6 addresses that are called alike; and what is known of a name alone. */
 function byName(groups: readonly HostClaim[][]): HostClaim[][] {

@@ -66,6 +66,11 @@ interface Guess {
 /** Alike ones of many hosts once. */
 function guessesOf({ values, hosts }: Description): Guess[] {
   const guesses = [...values].flatMap(([key, { because }]) => (because?.startsWith('guess: ') ? [{ key, because: because.slice(7) }] : []));
+  const names = HOST_LISTS.flatMap((list) =>
+    hosts[list].flatMap(({ name }, i) =>
+      name?.because === undefined ? [] : [{ key: `${list}[${i}].name`, because: name.because.slice(7) }],
+    ),
+  );
   const lengths = HOST_LISTS.flatMap((list) =>
     hosts[list].flatMap(({ addresses }) =>
       addresses.flatMap(({ length }) =>
@@ -74,7 +79,7 @@ function guessesOf({ values, hosts }: Description): Guess[] {
     ),
   );
   const each = new Map(lengths.map((guess) => [JSON.stringify(guess), guess]));
-  return [...guesses, ...each.values()];
+  return [...guesses, ...names, ...each.values()];
 }
 
 function plainPlace(span: Span): { file: string; line: number; column: number } {

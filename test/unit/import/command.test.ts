@@ -54,7 +54,7 @@ describe('hale import', () => {
     put('cluster.yaml', 'mine\n');
     expect(hale('import', 'tree', '--out', 'cluster.yaml')).toMatchObject({
       status: 2,
-      stderr: expect.stringMatching(/cluster\.yaml is there already.*\[import_file_exists\]/) as string,
+      stderr: expect.stringMatching(/cluster\.yaml: is there already.*\[output_unwritable\]/) as string,
     });
     expect(readFileSync(join(dir, 'cluster.yaml'), 'utf8')).toBe('mine\n');
     expect(hale('import', 'tree', '--out', 'cluster.yaml', '--force').status).toBe(0);

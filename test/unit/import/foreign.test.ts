@@ -284,6 +284,25 @@ test('kube-vip with BGP: peers come, their password does not', () => {
   });
 });
 
+test('one folder around /etc may be called anything; members of stacked etcd are hosts without a file', () => {
+  const unit = `[Service]
+ExecStart=/opt/kube/bin/kube-apiserver --advertise-address=10.4.0.1 --etcd-servers=https://10.4.0.1:2379,https://10.4.0.2:2379,https://10.4.0.3:2379
+`;
+  const backup = { 'backup/etc/systemd/system/kube-apiserver.service': unit };
+  const { cluster, missing, guesses } = told(backup);
+  expect(cluster['controlPlane']).toMatchObject({ hosts: [{ name: 'backup' }, { address: '10.4.0.2/24' }, { address: '10.4.0.3/24' }] });
+  expect(cluster['etcd']).toMatchObject({ topology: 'stacked' });
+  expect(keysOf(missing)).toEqual(expect.arrayContaining(['controlPlane.hosts[1].name', 'controlPlane.hosts[2].name']));
+  expect(guesses).toContainEqual({ key: 'controlPlane.hosts[0].name', because: 'the name of its folder' });
+
+  const members = 'backup/etc/etcd.yml';
+  const etcd =
+    'name: n1\ndata-dir: /var/lib/etcd\ninitial-cluster: n1=https://10.4.0.1:2380,n2=https://10.4.0.2:2380,n3=https://10.4.0.3:2380\n';
+  expect(told({ ...backup, [members]: etcd }).cluster['controlPlane']).toMatchObject({
+    hosts: [{ name: 'n1' }, { name: 'n2' }, { name: 'n3' }],
+  });
+});
+
 test('file names and values cannot break the YAML, nor add keys to it', () => {
   const { cluster } = told({
     'a\nname: evil.yaml': KUBEADM.replace('homelab', '"x\\nname: evil"'),

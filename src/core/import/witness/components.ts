@@ -65,6 +65,11 @@ function* storeClaims(program: Program): Generator<Claim> {
     return;
   }
   yield implies('etcd.endpoints', urls.toSorted(), first.at);
+  // Members of stacked etcd are control-plane hosts of which there may be no other file.
+  for (const { text, at } of servers) {
+    const host = addressOf(hostAndPort(text)?.host ?? '');
+    if (host !== undefined) yield { kind: 'host', addresses: [host], role: 'etcd-member', weight: 'hints', at };
+  }
   const ca = flagOf(program, 'etcd-cafile');
   // A unit may name a copy that systemd makes.
   if (ca?.text.startsWith('/')) yield implies('etcd.caFile', ca.text, ca.at);
@@ -92,10 +97,11 @@ function* kubeletClaims(program: Program): Generator<Claim> {
   const driver = flagOf(program, 'cgroup-driver');
   if (driver !== undefined) yield says('kubernetes.cgroupDriver', driver.text, driver.at);
   const addresses = flagsOf(program, 'node-ip').filter(({ text }) => !isLocal(text));
-  const name = flagOf(program, 'hostname-override')?.text ?? hostOf(program);
+  const named = flagOf(program, 'hostname-override');
+  const name = named?.text ?? hostOf(program);
   const [first] = addresses;
   if (first !== undefined && name !== undefined)
-    yield { kind: 'host', name, addresses: addresses.map(({ text }) => text), weight: 'says', at: first.at };
+    yield { kind: 'host', name, addresses: addresses.map(({ text }) => text), weight: 'says', at: first.at, nameAt: named?.at };
 }
 
 function* etcdClaims(program: Program): Generator<Claim> {

@@ -18,7 +18,7 @@ export function* haproxyClaims({ haproxy, programs }: Facts): Generator<Claim> {
     if (fronts.length > 0) yield* healthClaims(config);
     for (const { section, binds } of fronts) {
       const isOnNode = binds.length > 0 && binds.every(({ host }) => /^(127\.|::1$)/.test(host));
-      yield { kind: 'carrier', carrier: isOnNode ? 'haproxy-node' : 'haproxy', host: config.file.host, at: section.head.span };
+      yield { kind: 'carrier', carrier: isOnNode ? 'haproxy-node' : 'haproxy', at: section.head.span };
     }
   }
 }

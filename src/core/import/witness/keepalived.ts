@@ -12,7 +12,7 @@ export function* keepalivedClaims({ keepalived }: Facts): Generator<Claim> {
     const instances = config.entries.filter(({ words }) => words[0] === 'vrrp_instance');
     for (const instance of instances) yield* instanceClaims(instance, config);
     const [first] = instances;
-    if (first !== undefined) yield { kind: 'carrier', carrier: 'keepalived', host, at: first.span };
+    if (first !== undefined) yield { kind: 'carrier', carrier: 'keepalived', at: first.span };
     // One copy of a host's files may lie in a folder of any name.
     if (first !== undefined && hosts.size > 1)
       yield { kind: 'host', name: host, addresses: [], role: 'speaker', weight: 'implies', at: first.span };
@@ -91,7 +91,7 @@ function* lvsClaims(server: KeepalivedEntry): Generator<Claim> {
   yield { kind: 'endpoint', host, weight: 'says', at };
   const number = numberOf(port);
   if (number !== undefined) yield says('endpoint.port', number, server.spans[2] as Span);
-  yield { kind: 'carrier', carrier: 'lvs', host: server.span.file.host, at: server.span };
+  yield { kind: 'carrier', carrier: 'lvs', at: server.span };
   for (const { words, spans } of targets) {
     const address = addressOf(words[1] ?? '');
     if (address === undefined) continue;

@@ -3,11 +3,11 @@ import type { Facts } from '../../doctor/facts.ts';
 import type { Program } from '../../doctor/read/program.ts';
 import { type Claim, says, type Value } from '../claim.ts';
 import { addressAndLength, hostAndPort, numberOf, secondsOf } from '../values.ts';
-import { flagOf, hostOf, isDaemonSet, isPod, type Said, variableOf } from './flags.ts';
+import { flagOf, isDaemonSet, isPod, type Said, variableOf } from './flags.ts';
 
 export function* kubeVipClaims({ programs }: Facts): Generator<Claim> {
   for (const program of programs.filter((one) => one.name === 'kube-vip' && isForControlPlane(one))) {
-    yield { kind: 'carrier', carrier: 'kube-vip', host: hostOf(program), isPod: true, at: program.at };
+    yield { kind: 'carrier', carrier: 'kube-vip', isPod: true, at: program.at };
     yield* addressClaims(program);
     yield* modeClaims(program);
     yield* settingClaims(program);

@@ -97,7 +97,7 @@ function* nodeClaims(document: YamlDocument, { endpoint, role }: Node): Generato
   const nodeIp = kubeletArgument(document, 'node-ip');
   const addresses = [...new Set([...listed(advertised), ...listed(nodeIp?.text)])];
   const at = advertised === undefined ? (nodeIp?.at ?? span(['nodeRegistration'])) : span([...endpoint, 'advertiseAddress']);
-  const nameAt = span(['nodeRegistration', 'name']);
+  const nameAt = registered === undefined ? undefined : span(['nodeRegistration', 'name']);
   const weight = registered === undefined ? 'implies' : 'says';
   const isFirst = kind === 'InitConfiguration';
   if (name !== undefined || addresses.length > 0) yield { kind: 'host', name, addresses, role, isFirst, weight, at, nameAt };

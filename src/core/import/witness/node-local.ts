@@ -5,7 +5,7 @@ import type { Program } from '../../doctor/read/program.ts';
 import type { Span } from '../../doctor/text-file.ts';
 import { type Claim, implies, says } from '../claim.ts';
 import { addressOf, hostAndPort, isLocal } from '../values.ts';
-import { flagOf, flagsOf, hostOf, isPod } from './flags.ts';
+import { flagOf, flagsOf, isPod } from './flags.ts';
 
 type Entry = NginxConfig['entries'][number];
 
@@ -13,18 +13,18 @@ export function* nodeLocalClaims({ programs, nginx, units }: Facts): Generator<C
   for (const program of programs.filter(({ name }) => name === 'lvscare')) yield* lvscareClaims(program);
   for (const config of nginx) yield* nginxClaims(config);
   for (const program of programs.filter((one) => isPod(one) && IMAGE_KEYS[one.name] !== undefined)) yield* podClaims(program);
-  for (const { file, settings } of units) {
+  for (const { settings } of units) {
     const start = settings.find(({ key, value }) => key === 'ExecStart' && /(^|\/)hale\s+agent(\s|$)/.test(value));
     if (start === undefined) continue;
     const carrier = /\s--node(\s|$)/.test(start.value) ? 'hale-node' : 'hale';
-    yield { kind: 'carrier', carrier, host: file.host, at: start.valueSpan };
+    yield { kind: 'carrier', carrier, at: start.valueSpan };
   }
 }
 
 function* lvscareClaims(program: Program): Generator<Claim> {
   const service = flagOf(program, 'vs');
   if (service === undefined) return;
-  yield { kind: 'carrier', carrier: 'lvscare', host: hostOf(program), isPod: isPod(program), at: program.at };
+  yield { kind: 'carrier', carrier: 'lvscare', isPod: isPod(program), at: program.at };
   const target = hostAndPort(service.text);
   if (target !== undefined) yield { kind: 'endpoint', ...target, weight: 'says', at: service.at };
   for (const { text, at } of flagsOf(program, 'rs')) yield* targetClaims(text, at);
@@ -41,7 +41,7 @@ function* targetClaims(text: string, at: Span): Generator<Claim> {
 }
 
 /** `stream` with an upstream of API servers, behind a server that listens on this host alone. */
-function* nginxClaims({ file, entries }: NginxConfig): Generator<Claim> {
+function* nginxClaims({ entries }: NginxConfig): Generator<Claim> {
   for (const stream of entries.filter(({ words }) => words[0] === 'stream')) {
     for (const server of under(stream, 'server')) {
       const [pass] = under(server, 'proxy_pass');
@@ -52,7 +52,7 @@ function* nginxClaims({ file, entries }: NginxConfig): Generator<Claim> {
       const listens = under(server, 'listen').map(({ words, spans }) => ({ on: hostAndPort(words[1] ?? ''), at: spans[1] as Span }));
       for (const { on, at } of listens) if (on?.port !== undefined) yield says('endpoint.port', on.port, at);
       if (listens.some(({ on }) => on !== undefined && /^(127\.|::1$)/.test(on.host)))
-        yield { kind: 'carrier', carrier: 'nginx-node', host: file.host, at: stream.span };
+        yield { kind: 'carrier', carrier: 'nginx-node', at: stream.span };
     }
   }
 }
@@ -78,5 +78,5 @@ function* podClaims(program: Program): Generator<Claim> {
   // An ingress controller or a web server is no Pod of the host's network.
   if (!/hostNetwork: *true|"hostNetwork": *true/.test(program.file.text)) return;
   if (image !== undefined) yield* (IMAGE_KEYS[name] ?? []).map((key) => says(key, image.text, image.span));
-  if (name !== 'nginx') yield { kind: 'carrier', carrier: name as 'haproxy' | 'keepalived', host: hostOf(program), isPod: true, at };
+  if (name !== 'nginx') yield { kind: 'carrier', carrier: name as 'haproxy' | 'keepalived', isPod: true, at };
 }
