@@ -47,7 +47,6 @@ const CLUSTERS: Record<string, Record<string, unknown>> = {
   'external etcd': EXTERNAL_ETCD,
   'a name, other ports': { endpoint: { address: '10.0.0.100', dnsName: 'api.example.com', port: 8443 }, apiserver: { port: 7443 } },
   'kube-proxy by IPVS': { endpoint: { address: '10.0.0.100', provider: 'kube-vip' }, kubernetes: { kubeProxy: 'ipvs' } },
-  'kube-proxy by nftables': { kubernetes: { kubeProxy: 'nftables' } },
   'no kube-proxy': { kubernetes: { kubeProxy: 'none', cni: 'cilium' } },
   'slow and far': { etcd: { latency: 'region', disk: 'slow' } },
 };
@@ -70,6 +69,11 @@ describe.skipIf(missing)(title, () => {
         expect([host, status, output]).toEqual([host, 0, expect.stringMatching(api === 'v1beta4' ? /^ok\n$/ : /\bok\n$/)]);
       }
     });
+  });
+
+  test('kube-proxy by nftables, which the releases of v1beta3 do not have', () => {
+    const file = put('cp1.yaml', textOf(renderAll({ kubernetes: { kubeProxy: 'nftables' } }), 'cp1', FILE));
+    expect(run(kubeadm, 'config', 'validate', '--config', file)).toEqual({ status: 0, output: 'ok\n' });
   });
 
   test('a key too many is refused, so the above means something', () => {
