@@ -39,7 +39,7 @@ if [ -n "$missing" ]; then
     say "installing Debian packages:$missing"
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $missing; } >&2
     # Debian starts these as services; on this machine only the lab's own copies are wanted.
-    for service in ssh:openssh-server etcd:etcd-server keepalived:keepalived haproxy:haproxy iperf3:iperf3 nginx:nginx-light prometheus:prometheus prometheus-node-exporter:prometheus; do
+    for service in ssh:openssh-server etcd:etcd-server keepalived:keepalived haproxy:haproxy iperf3:iperf3 nginx:nginx-light nginx:libnginx-mod-stream prometheus:prometheus prometheus-node-exporter:prometheus; do
       case "$missing " in *" ${service##*:} "*) [ ! -d /run/systemd/system ] || systemctl disable --quiet --now "${service%%:*}" >&2 || true ;; esac
     done
   else

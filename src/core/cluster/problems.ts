@@ -153,6 +153,10 @@ export const wordings = {
     message: `on control-plane hosts the name of the endpoint leads to the API server itself, which listens on port ${f.port}, not on port ${f.endpointPort} of the endpoint`,
     remedy: 'Set endpoint.port and apiserver.port to one number, or choose nodeLocal.balancer: hale.',
   }),
+  cluster_lvscare_address: (f: { address: string; host: string }) => ({
+    message: `with nodeLocal.balancer lvscare every node has ${f.address} on an interface of its own, but it lies in the subnet of host ${f.host}, where all of them would answer for it`,
+    remedy: 'Choose an address that is on no wire, such as 10.103.97.2, outside the subnets of hosts, Services and Pods.',
+  }),
   cluster_kubelet_missing: (f: { value: string; instead: string }) => ({
     message: `${f.value} runs as a Pod, but with distribution systemd no kubelet runs on the hosts`,
     remedy: `Set ${f.instead}, or choose another distribution.`,

@@ -1,4 +1,6 @@
+import { prefixContains } from '../../base/address.ts';
 import { JITTER_FACTOR } from '../election/timing.ts';
+import { hostGroups } from './holders.ts';
 import { type Finding, finding, type Path } from './problems.ts';
 import type { Cluster } from './schema.ts';
 
@@ -14,6 +16,7 @@ export function providerFindings(cluster: Cluster, isWritten: IsWritten): Findin
     ...kubeVipPort(cluster, isWritten),
     ...nodeLocal(cluster),
     ...nodeLocalPort(cluster, isWritten),
+    ...lvscareAddress(cluster),
     ...kubelet(cluster),
     ...carrierInterface(cluster),
     ...serviceCarrier(cluster, isWritten),
@@ -71,7 +74,7 @@ function leaseOrder(settings: Cluster['kubeVip'], isWritten: IsWritten): Finding
     findings.push(finding('cluster_kube_vip_lease', at('leaseDurationSeconds', 'renewDeadlineSeconds'), facts));
   }
   if (deadline <= retry * JITTER_FACTOR) {
-    const atLeast = `${retry * JITTER_FACTOR}`;
+    const atLeast = `${Number((retry * JITTER_FACTOR).toFixed(1))}`;
     const facts = { key: 'renewDeadlineSeconds', value: deadline, otherKey: 'retryPeriodSeconds', other: retry, atLeast };
     findings.push(finding('cluster_kube_vip_lease', at('renewDeadlineSeconds', 'retryPeriodSeconds'), facts));
   }
@@ -108,6 +111,20 @@ function nodeLocalPort({ endpoint, apiserver, nodeLocal: { balancer } }: Cluster
   if (endpoint.provider !== 'node-local' || balancer === 'hale' || endpoint.port === apiserver.port) return [];
   const path = servedPath((key) => key[1] === 'port' && isWritten(key));
   return [finding('cluster_node_local_port', { path, at: 'value' }, { endpointPort: endpoint.port, port: apiserver.port })];
+}
+
+/** Every node would answer ARP for it. */
+function lvscareAddress(cluster: Cluster): Finding[] {
+  const { endpoint, nodeLocal: settings } = cluster;
+  if (endpoint.provider !== 'node-local' || settings.balancer !== 'lvscare') return [];
+  const hosts = hostGroups(cluster)
+    .flat()
+    .map(({ host }) => host);
+  return endpoint.addresses.flatMap((address, i) => {
+    const beside = hosts.find(({ addresses }) => addresses.some((prefix) => prefixContains(prefix, address)));
+    if (beside === undefined) return [];
+    return [finding('cluster_lvscare_address', { path: ['endpoint', 'address', i], at: 'value' }, { address, host: beside.name })];
+  });
 }
 
 /** What is run as a Pod needs a kubelet, and hale brings none with plain programs under systemd. */
