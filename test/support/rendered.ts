@@ -15,7 +15,7 @@ export const SECRETS: ClusterSecrets = {
 };
 
 /** Three hosts in three zones, an address among them, two workers; `keys` are those of cluster.yaml. */
-function description(keys: Record<string, unknown> = {}): string {
+export function description(keys: Record<string, unknown> = {}): string {
   return stringify({
     apiVersion: 'hale.dev/v1alpha1',
     kind: 'Cluster',
@@ -57,7 +57,7 @@ export const EXTERNAL_ETCD = {
   etcd: { topology: 'external', endpoints: ['https://10.0.0.31:2379', 'https://10.0.0.32:2379', 'https://10.0.0.33:2379'] },
 };
 
-function clusterFrom(keys: Record<string, unknown> = {}): Cluster {
+export function clusterFrom(keys: Record<string, unknown> = {}): Cluster {
   const read = readCluster(description(keys), 'cluster.yaml');
   if (!read.ok) throw new Error(JSON.stringify(read.problems, null, 2));
   return read.cluster;

@@ -4,7 +4,7 @@ import { K3S_STATIC_POD_DIR, RKE2_STATIC_POD_DIR, STATIC_POD_DIR } from './paths
 import { explainedYaml } from './yaml.ts';
 
 /** Folder whose Pods a node's kubelet runs by itself, without an API. */
-export const STATIC_POD_DIRS: Record<Cluster['distribution'], string> = {
+const STATIC_POD_DIRS: Record<Cluster['distribution'], string> = {
   kubeadm: STATIC_POD_DIR,
   k3s: K3S_STATIC_POD_DIR,
   rke2: RKE2_STATIC_POD_DIR,

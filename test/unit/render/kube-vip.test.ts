@@ -32,7 +32,7 @@ describe('the static Pod', () => {
     const switched = textOf(rendered, 'cp1', POD).replace(new RegExp(`${from}$`, 'm'), to);
     expect(parse(switched).spec).toEqual(parse(textOf(rendered, 'cp2', POD)).spec);
     expect(textOf(renderAll({ endpoint: endpoint(), kubernetes: { version: 'v1.37.0' } }), '_cluster', 'STEPS.md')).not.toContain(
-      'super-admin',
+      'take super-admin.conf from kube-vip',
     );
   });
 
