@@ -1,12 +1,12 @@
 /** From all claims to one description: what is best supported, what is missing, and what contradicts itself. */
 import { type Claim, claimsOf, type EndpointClaim, type Value, type ValueClaim } from './claim.ts';
 import { type Conflict, decide, type Found } from './decide.ts';
-import { belongs, type DescribedHost, type Description, FILL, HOST_LISTS, type HostList, KEYS, type Missing } from './description.ts';
+import { belongs, type DescribedHost, type Description, HOST_LISTS, UNANIMOUS } from './description.ts';
 import { type Endpoint, endpointOf } from './endpoint.ts';
 import { fits } from './fits.ts';
 import { type Machine, machinesOf } from './hosts.ts';
 import { migrationNotes } from './migrate.ts';
-import { placesUnder } from './places.ts';
+import { missingOf } from './missing.ts';
 import { lengthGuesser } from './prefix.ts';
 import { providerOf } from './provider.ts';
 import { hostAndPort } from './values.ts';
@@ -17,12 +17,6 @@ export interface Wishes {
   /** Who is to answer for the address from now on. */
   provider?: string | undefined;
 }
-
-/** With their whole names. */
-const PLACES = placesUnder('');
-
-/** Keys that differ between hosts for good reasons: one value for all is taken only where all agree. */
-const UNANIMOUS: ReadonlySet<string> = new Set(['endpoint.interface']);
 
 export function describe(claims: readonly Claim[], { name, provider: wanted }: Wishes): Description {
   const { good, notes } = sorted(claims);
@@ -53,10 +47,14 @@ export function describe(claims: readonly Claim[], { name, provider: wanted }: W
     values: kept,
     hosts: { ...hosts, 'haproxyKeepalived.balancers': belongs('haproxyKeepalived', chosen) ? hosts['haproxyKeepalived.balancers'] : [] },
   };
+  const settled = new Set([...(name === undefined ? [] : ['name']), ...(wanted === undefined ? [] : ['endpoint.provider'])]);
+  const told = [...conflicts, ...valueConflicts, ...endpoint.conflicts, ...provider.conflicts].filter(
+    ({ key }) => belongs(key, chosen) && !settled.has(key),
+  );
   return {
     ...described,
-    missing: missingOf(described, endpoint),
-    conflicts: [...conflicts, ...valueConflicts, ...endpoint.conflicts, ...provider.conflicts].filter(({ key }) => belongs(key, chosen)),
+    missing: missingOf({ ...described, conflicts: told }, endpoint),
+    conflicts: told,
     notes: [...notes, ...provider.notes, ...leftOut(machines, hosts), ...migrationNotes(found, wanted)],
   };
 }
@@ -159,39 +157,4 @@ function leftOut(machines: readonly Machine[], hosts: Description['hosts']): Des
       message: `${[name?.value, addresses[0]?.value].filter(Boolean).join(', ')}: ${roles.has('etcd-member') ? 'a member of external etcd' : 'what this host is for is not known'}, so it is in no list of hosts`,
       at: [at],
     }));
-}
-
-function missingOf({ values, hosts }: Pick<Description, 'values' | 'hosts'>, { candidates, ofHosts }: Endpoint): Missing[] {
-  const needed = ['name', 'endpoint.provider', 'endpoint.address'];
-  if (values.get('endpoint.provider')?.value === 'haproxy-keepalived') needed.push('endpoint.interface');
-  if (values.get('kubeVip.mode')?.value === 'bgp') needed.push('kubeVip.bgp.peers');
-  if (values.get('etcd.topology')?.value === 'external') needed.push('etcd.endpoints');
-  const missing = needed.filter((key) => !values.has(key)).map((key) => ({ key, fill: FILL[key] as string }));
-  const address = missing.find(({ key }) => key === 'endpoint.address');
-  if (address !== undefined) address.fill += reason(candidates, ofHosts);
-  const lists: HostList[] = ['controlPlane.hosts'];
-  if (values.get('haproxyKeepalived.placement')?.value === 'balancers') lists.push('haproxyKeepalived.balancers');
-  for (const list of lists) if (hosts[list].length === 0) missing.push({ key: list, fill: FILL[list] as string });
-  for (const list of HOST_LISTS) missing.push(...hosts[list].flatMap((host, i) => missingOfHost(host, `${list}[${i}]`)));
-  return missing.sort((a, b) => orderOf(a.key) - orderOf(b.key));
-}
-
-const orderOf = (key: string): number => KEYS.indexOf(key.replace(/\[.*/, ''));
-
-/** What was found instead of a shared address. */
-function reason(candidates: readonly Found[], ofHosts: readonly EndpointClaim[]): string {
-  if (candidates.length > 0) return `; perhaps one of ${candidates.map(({ value, at }) => `${String(value)} (${PLACES(at)})`).join(', ')}`;
-  const [one] = ofHosts;
-  return one === undefined ? '' : `; ${one.host} (${PLACES([one.at])}) is that of one host`;
-}
-
-function missingOfHost({ name, addresses }: DescribedHost, key: string): Missing[] {
-  const called = name?.value ?? addresses[0]?.value ?? 'this host';
-  const missing: Missing[] = [];
-  if (name === undefined) missing.push({ key: `${key}.name`, fill: `the name of the node ${called}` });
-  if (addresses.length === 0)
-    missing.push({ key: `${key}.address`, fill: `the address of ${called} with its prefix length, such as 10.0.0.11/24` });
-  for (const { value, length } of addresses)
-    if (length === undefined) missing.push({ key: `${key}.address`, fill: `the prefix length of ${value}` });
-  return missing;
 }

@@ -35,7 +35,7 @@ export interface Description {
 }
 
 /** Keys in the order of the file; lists of hosts among them. */
-export const KEYS = [
+export const KEYS: readonly string[] = [
   'name',
   'distribution',
   ...['provider', 'address', 'port', 'interface', 'dnsName'].map((key) => `endpoint.${key}`),
@@ -55,7 +55,7 @@ export const KEYS = [
   ...['topology', 'clientPort', 'endpoints', 'caFile', 'certFile', 'keyFile', 'version', 'dataDir', 'disk', 'latency'].map(
     (key) => `etcd.${key}`,
   ),
-] as const;
+];
 
 /** Sections that only one provider has. */
 const SECTION_OF: Readonly<Record<string, string>> = {
@@ -91,3 +91,6 @@ export const TO_LOOK_AT: readonly string[] = [
   'kubernetes.serviceSubnet',
   'kubernetes.podSubnet',
 ];
+
+/** Keys that differ between hosts for good reasons: one value for all is taken only where all agree. */
+export const UNANIMOUS: ReadonlySet<string> = new Set(['endpoint.interface']);

@@ -100,6 +100,21 @@ describe('what is missing or contradicts itself', () => {
     expect(keysOf(missing)).toEqual(['name', 'endpoint.address']);
   });
 
+  test('two that answer for the address: none is taken, unless the user says who will', () => {
+    const files = {
+      'keepalived.conf': keepalived(1),
+      'haproxy.cfg': HAPROXY,
+      'kube-vip.yaml': kubeVip('Pod').replace('10.0.0.5', '192.168.1.100'),
+    };
+    const { cluster, missing, conflicts } = told(files);
+    expect(cluster['endpoint']).toMatchObject({ address: '192.168.1.100' });
+    expect(cluster['endpoint']).not.toHaveProperty('provider');
+    expect(keysOf(conflicts)).toEqual(['endpoint.interface', 'endpoint.port', 'endpoint.provider']);
+    expect(keysOf(missing)).toEqual(['name', 'endpoint.provider', 'endpoint.port']);
+    expect(importFiles(files).text).toContain('# port: TODO perhaps one of 8443 (haproxy.cfg:2), 6443 (kube-vip.yaml:');
+    expect(keysOf(told(files, { provider: 'hale', name: 'x' }).missing)).toEqual(['endpoint.port']);
+  });
+
   test('an endpoint that is one host is not taken for a shared one', () => {
     const files = { 'kubeadm.yaml': KUBEADM.replace('k8s.lab.example:8443', '192.168.1.101:6443') };
     const { cluster, missing } = told(files);
