@@ -72,7 +72,11 @@ function sorted(claims: readonly Claim[]): { good: Claim[]; notes: Description['
 /** Everything but the endpoint, which needs the hosts. */
 function plainValues(claims: readonly Claim[]): { values: Map<string, Found>; conflicts: Conflict[] } {
   const byKey = new Map<string, ValueClaim[]>();
-  for (const claim of claimsOf(claims, 'value')) byKey.set(claim.key, [...(byKey.get(claim.key) ?? []), claim]);
+  for (const claim of claimsOf(claims, 'value')) {
+    const votes = byKey.get(claim.key);
+    if (votes === undefined) byKey.set(claim.key, [claim]);
+    else votes.push(claim);
+  }
   byKey.delete('endpoint.port');
   const values = new Map<string, Found>();
   const conflicts: Conflict[] = [];
