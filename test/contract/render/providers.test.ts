@@ -2,9 +2,10 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { createAuthority } from '../../../src/drivers/pki/authority.ts';
 import { findProgram } from '../../../src/lab/find-program.ts';
-import { DUAL_STACK, hosts, IPV6, renderAll } from '../../support/rendered.ts';
+import { DUAL_STACK, hosts, IPV6, renderAll, textOf } from '../../support/rendered.ts';
 import { type StagedHost, stageHost } from '../../support/staged-host.ts';
 
 const canStage = spawnSync('unshare', ['--mount', '--net', 'true']).status === 0 && process.geteuid?.() === 0;
@@ -107,6 +108,55 @@ describe.skipIf(why('systemd-analyze') !== undefined || why('haproxy') !== undef
     });
   },
 );
+
+/** As a container runs it: without any right but these, and with a file system that nobody can write to. */
+const confined = (rights: readonly string[], user: string[], command: readonly string[]) => [
+  '-c',
+  `mount --bind -o ro /var /var && mount -t tmpfs -o mode=777 hale /run/haproxy && timeout 3 "$@"`,
+  'sh',
+  'setpriv',
+  ...user,
+  '--no-new-privs',
+  `--bounding-set=${['-all', ...rights.map((right) => `+${right.toLowerCase()}`)].join(',')}`,
+  '--inh-caps=-all',
+  ...command,
+];
+const podOf = (keys: Record<string, unknown>, host: string, name: string) => {
+  const { containers } = parse(textOf(renderAll(keys), host, `/etc/kubernetes/manifests/${name}.yaml`)).spec;
+  const { command, args, securityContext } = containers[0];
+  return { command: [...command, ...args] as string[], rights: (securityContext.capabilities.add ?? []) as string[] };
+};
+const STATIC_PODS = { ...HK, haproxyKeepalived: { placement: 'static-pods' } };
+/** Of `timeout`: it ran until it was told to end. */
+const RAN = 124;
+
+describe.skipIf(['haproxy', 'keepalived', 'nginx'].some((program) => why(program) !== undefined))('in their Pods', () => {
+  test('HAProxy needs no rights', async () => {
+    const { command, rights } = podOf(STATIC_PODS, 'cp1', 'haproxy');
+    const { code, output } = (await stage(STATIC_PODS, 'cp1')).run(
+      'sh',
+      ...confined(rights, ['--reuid=65534', '--regid=65534', '--clear-groups'], command),
+    );
+    expect([code, output]).toEqual([RAN, expect.not.stringMatching(/denied|not permitted/i)]);
+  });
+
+  test('keepalived has the rights that it needs', async () => {
+    const { command, rights } = podOf(STATIC_PODS, 'cp1', 'keepalived');
+    const { code, output } = (await stage(STATIC_PODS, 'cp1')).run('sh', ...confined(rights, [], command));
+    expect(output).toContain('VRRP_Script(api) succeeded');
+    expect([code, output]).toEqual([RAN, expect.not.stringMatching(/denied|not permitted/i)]);
+  });
+
+  test('nginx has the rights that it needs', async () => {
+    const { command, rights } = podOf(onWorkers('nginx'), 'w1', 'api-proxy');
+    const [program, ...args] = command.map((word) => (word === 'daemon off;' ? `${withStream[1] ?? ''} ${word}` : word)) as [
+      string,
+      ...string[],
+    ];
+    const { code, output } = (await stage(onWorkers('nginx'), 'w1')).run('sh', ...confined(rights, [], [program, ...args]));
+    expect([code, output]).toEqual([RAN, expect.not.stringMatching(/\[(warn|emerg|error)\]|denied|not permitted/i)]);
+  });
+});
 
 describe.skipIf(!canStage)('sh', () => {
   test.each(PLACES)('reads the check of %s', async (_, keys, host) => {

@@ -60,8 +60,10 @@ function keepalivedPod(cluster: Cluster): RenderedFile {
       // The image's own start script would write a configuration of its own.
       command: ['keepalived'],
       args: ['--dont-fork', '--log-console', '--vrrp', `--use-file=${KEEPALIVED_DIR}/keepalived.conf`],
-      // Addresses; broadcast and raw sockets of VRRP and ARP; the priority that it raises when the host is busy.
-      securityContext: { capabilities: { drop: ['ALL'], add: ['NET_ADMIN', 'NET_BROADCAST', 'NET_RAW', 'SYS_NICE', 'IPC_LOCK'] } },
+      // Addresses; broadcast and raw sockets of VRRP and ARP; the priority that it raises when the host is busy, memory that is not swapped out; the groups of the check.
+      securityContext: {
+        capabilities: { drop: ['ALL'], add: ['NET_ADMIN', 'NET_BROADCAST', 'NET_RAW', 'SYS_NICE', 'IPC_LOCK', 'SETGID'] },
+      },
       resources: { requests: { cpu: '20m', memory: '32Mi' } },
     },
     hostPaths: [

@@ -56,18 +56,10 @@ export function nginxFiles(cluster: Cluster): RenderedFile[] {
       },
       livenessProbe: { tcpSocket: { host: '127.0.0.1', port: cluster.endpoint.port }, periodSeconds: 10, failureThreshold: 3 },
       resources: { requests: { cpu: '25m', memory: '32Mi' } },
-      volumeMounts: [
-        { name: 'run', mountPath: '/var/run' },
-        { name: 'cache', mountPath: '/var/cache/nginx' },
-      ],
+      volumeMounts: [{ name: 'run', mountPath: '/var/run' }],
     },
     hostPaths: [{ name: 'config', path: FOLDER, type: 'Directory' }],
-    spec: {
-      volumes: [
-        { name: 'run', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
-        { name: 'cache', emptyDir: {} },
-      ],
-    },
+    spec: { volumes: [{ name: 'run', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }] },
   });
   return [{ path: `${FOLDER}/nginx.conf`, text: nginxConfig(cluster), mode: 0o644 }, pod];
 }
