@@ -272,6 +272,25 @@ export const apiserverRules: readonly Rule[] = [
     check: oneEtcd,
   },
   {
+    id: 'apiserver-etcd-plain',
+    severity: 'error',
+    title: 'the API server speaks to etcd without TLS over the network',
+    why: 'Every Secret goes over the wire in the clear, and an etcd that takes such connections takes them from anybody.',
+    fix: 'Use https:// with etcd-cafile, etcd-certfile and etcd-keyfile.',
+    sources: ['kubernetes.io/docs/tasks/administer-cluster/configure-upgrade-etcd'],
+    examples: {
+      bad: [{ 'kube-apiserver.yaml': API('--etcd-servers=http://10.0.0.21:2379,http://10.0.0.22:2379') }],
+      good: [{ 'kube-apiserver.yaml': API('--etcd-servers=http://127.0.0.1:2379') }],
+    },
+    *check(facts) {
+      for (const program of apiservers(facts)) {
+        const flag = flagNamed(program, 'etcd-servers');
+        const plain = (flag?.value ?? '').split(',').find((url) => url.startsWith('http://') && !isLoopback(hostAndPort(url)?.host ?? ''));
+        if (flag !== undefined && plain !== undefined) yield { at: valueAtFlag(flag), message: `etcd-servers has ${plain}, without TLS` };
+      }
+    },
+  },
+  {
     id: 'apiserver-flags-differ',
     severity: 'error',
     title: 'API servers of one cluster have different settings',

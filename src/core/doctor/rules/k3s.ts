@@ -70,7 +70,7 @@ function sansOf({ flags }: Program): string[] {
 }
 
 /** The URL by which a server or agent joins. */
-function joinUrl(program: Program): Flag | undefined {
+export function joinUrl(program: Program): Flag | undefined {
   return flagNamed(program, 'server') ?? variableNamed(program, 'K3S_URL') ?? variableNamed(program, 'RKE2_URL');
 }
 
@@ -204,7 +204,6 @@ function* separate(facts: Facts): Iterable<Hit> {
 }
 
 const K3S = '/etc/rancher/k3s/config.yaml';
-const RKE2 = '/etc/rancher/rke2/config.yaml';
 const TOKEN = 'token: 9c1f0a7be24d4d0f8e6a3b5c7d9e1f20\n';
 const each = (...texts: string[]) => Object.fromEntries(texts.map((text, i) => [`s${i + 1}${K3S}`, text]));
 
@@ -368,46 +367,6 @@ export const k3sRules: readonly Rule[] = [
         const flag = flagNamed(program, 'tls-san-security');
         if (flag !== undefined && isOff(flag)) yield { at: flag.span, message: 'tls-san-security is off' };
       }
-    },
-  },
-  {
-    id: 'rke2-server-port',
-    severity: 'error',
-    title: 'RKE2 joins by the port of the API',
-    why: 'Nodes register on port 9345. On 6443 they get no answer that they understand, and never join.',
-    fix: 'Write https://ENDPOINT:9345, and let the balancer pass on that port as well.',
-    sources: ['docs.rke2.io/install/ha'],
-    examples: { bad: [{ [RKE2]: 'server: https://api.example.com:6443\n' }], good: [{ [RKE2]: 'server: https://api.example.com:9345\n' }] },
-    *check(facts) {
-      for (const program of programsNamed(facts, 'rke2')) {
-        const url = joinUrl(program);
-        if (url?.value === undefined || hostAndPort(url.value)?.port !== 6443) continue;
-        const at = valueAtFlag(url);
-        yield {
-          at,
-          message: `server is ${url.value}, on the port of the API`,
-          edits: [replaceValue(at, url.value.replace(/:6443(?=\/?$)/, ':9345'))],
-        };
-      }
-    },
-  },
-  {
-    id: 'rke2-foreign-key',
-    severity: 'warning',
-    title: 'a key of k3s in the settings of RKE2',
-    why: 'RKE2 does not know it: the setting has no effect, or the service does not start.',
-    fix: 'Remove it. With RKE2 the first server simply has no server, and the network plugin is chosen by cni.',
-    sources: ['docs.rke2.io/reference/server_config'],
-    examples: { bad: [{ [RKE2]: 'cluster-init: true\n' }, { [RKE2]: 'flannel-backend: none\n' }], good: [{ [RKE2]: 'cni: calico\n' }] },
-    *check(facts) {
-      for (const program of programsNamed(facts, 'rke2').filter(({ origin }) => origin === 'flag-file'))
-        for (const flag of program.flags)
-          if (
-            /^(?:cluster-init|flannel-.*|docker|disable-network-policy|disable-helm-controller|default-local-storage-path|secrets-encryption)$/.test(
-              flag.name,
-            )
-          )
-            yield { at: flag.span, message: `${flag.name} is a key of k3s` };
     },
   },
 ];

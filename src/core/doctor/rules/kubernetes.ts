@@ -8,6 +8,7 @@ import { controllerRules } from './controllers.ts';
 import { etcdFlagRules } from './etcd-flags.ts';
 import { etcdSettingsRules } from './etcd-settings.ts';
 import { etcdRules } from './etcd.ts';
+import { fieldNameRules } from './field-names.ts';
 import { k3sRules } from './k3s.ts';
 import { kubeProxyRules } from './kube-proxy.ts';
 import { kubeVipBgpRules } from './kube-vip-bgp.ts';
@@ -19,6 +20,7 @@ import { kubeletRules } from './kubelet.ts';
 import { liveRules } from './live.ts';
 import { lvscareRules } from './lvscare.ts';
 import { objectRules } from './objects.ts';
+import { rke2Rules } from './rke2.ts';
 import { staticPodRules } from './static-pods.ts';
 import { subnetRules } from './subnets.ts';
 
@@ -26,6 +28,7 @@ import { subnetRules } from './subnets.ts';
 export const kubernetesRules: readonly Rule[] = [
   ...kubeadmRules,
   ...kubeadmEndpointRules,
+  ...fieldNameRules,
   ...subnetRules,
   ...kubeProxyRules,
   ...kubeletRules,
@@ -41,6 +44,7 @@ export const kubernetesRules: readonly Rule[] = [
   ...controllerRules,
   ...staticPodRules,
   ...k3sRules,
+  ...rke2Rules,
   ...lvscareRules,
   ...objectRules,
   ...liveRules,
