@@ -1,18 +1,6 @@
 import type { Facts } from '../facts.ts';
 import { virtualAddresses } from '../look/addresses.ts';
-import {
-  flagNamed,
-  flagText,
-  hostOf,
-  isOff,
-  isOn,
-  isOpen,
-  onePerHost,
-  programsNamed,
-  replaceValue,
-  valueAtFlag,
-  variableNamed,
-} from '../look/flags.ts';
+import { flagNamed, flagText, hostOf, isOff, isOn, isOpen, onePerHost, programsNamed, valueAtFlag, variableNamed } from '../look/flags.ts';
 import { hostAndPort, isAddress, isLoopback, list } from '../look/values.ts';
 import type { Flag, Program } from '../read/program.ts';
 import type { Hit, Rule } from '../rule.ts';
