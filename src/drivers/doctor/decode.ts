@@ -47,3 +47,10 @@ function wideEncoding(bytes: Buffer): string | undefined {
   const others = [0, 1].map((parity) => sample.every((byte, i) => i % 2 !== parity || byte !== 0));
   return (zeros[0] && others[1]) || (zeros[1] && others[0]) ? 'UTF-16 without a byte-order mark' : undefined;
 }
+
+/** Copies that editors, packages and people leave beside a file. A kubelet runs them all the same, whatever they are called. */
+export function isLeftover(path: string): boolean {
+  return (
+    /(?:\.(?:sample|example|bak|orig|old|save|rpm(?:new|save)|(?:dpkg|ucf)-\w+|sw[op])|~)$/.test(path) && !/manifests\/[^/]+$/.test(path)
+  );
+}

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { NamedFile } from '../../core/doctor/gather.ts';
 import { recognise } from '../../core/doctor/read/recognise.ts';
 import type { Trouble } from '../../core/doctor/read/trouble.ts';
-import { decode, FILE_BYTES_MAX, type FileName, notRead, type ReadText } from './decode.ts';
+import { decode, FILE_BYTES_MAX, type FileName, isLeftover, notRead, type ReadText } from './decode.ts';
 
 /** What was found for hale doctor to look at. */
 export interface Found {
@@ -63,7 +63,7 @@ class Search {
     const stat = statSync(real, { throwIfNoEntry: false });
     if (stat?.isDirectory()) this.#walk(path);
     // So a unit is masked (systemctl(1)).
-    else if (real === '/dev/null') this.found.passedOver++;
+    else if (real === '/dev/null' || isLeftover(path)) this.found.passedOver++;
     else this.#take(readFile(path), { isNamed: false });
   }
 

@@ -4,7 +4,7 @@ import { HaleError } from '../../base/error.ts';
 import { printable } from '../../base/printable.ts';
 import type { Trouble } from '../../core/doctor/read/trouble.ts';
 import { topOf } from '../../core/doctor/text-file.ts';
-import { decode, FILE_BYTES_MAX, notRead, type ReadText } from './decode.ts';
+import { decode, FILE_BYTES_MAX, isLeftover, notRead, type ReadText } from './decode.ts';
 import type { Found } from './files.ts';
 import { REMOTE_SCRIPT } from './remote-script.ts';
 import { readTar, type TarFile } from './tar.ts';
@@ -57,7 +57,7 @@ async function readHost(host: string, options: readonly string[]): Promise<HostF
   // ssh's own failures (ssh(1), "EXIT STATUS").
   if (status === 255) return { name, read: [], problem: complaints.at(-1) ?? 'ssh failed without a word' };
   if (status === undefined) return { name, read: [], problem: 'it took too long, or sent too much' };
-  const files = [...readTar(archive)].map((file) => readTarFile(name, file));
+  const files = [...readTar(archive)].filter(({ path }) => !isLeftover(path)).map((file) => readTarFile(name, file));
   const missed = complaints.flatMap((line) => missedFile(name, line));
   if (files.length + missed.length > 0) return { name, read: [...files, ...missed] };
   const detail = complaints.at(-1) ?? 'it has none of the files and folders that hale doctor knows';

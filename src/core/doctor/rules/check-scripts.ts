@@ -220,13 +220,9 @@ export const checkScriptRules: readonly Rule[] = [
     *check(facts) {
       for (const { commands, file } of checksOf(facts)) {
         const swallowed = commands.find((command) => {
+          if (command.operator !== '||' || !isProbe(command)) return false;
           const next = nextOf(command, commands);
-          return (
-            isProbe(command) &&
-            command.operator === '||' &&
-            next !== undefined &&
-            (/^(?:true|:)$/.test(next.words[0] ?? '') || isExit(next, /^0$/))
-          );
+          return next !== undefined && (/^(?:true|:)$/.test(next.words[0] ?? '') || isExit(next, /^0$/));
         });
         const canFail = commands.some(
           (command) =>
@@ -274,6 +270,7 @@ export const checkScriptRules: readonly Rule[] = [
     *check(facts) {
       for (const { commands } of checksOf(facts)) {
         for (const [i, command] of commands.entries()) {
+          if (command.words[0] !== 'sleep') continue;
           const loop = commands.slice(0, i).findLast(({ words }) => words[0] === 'for');
           const rounds = Number(
             /\$\(seq (?:1 )?(\d+)\)|\{1\.\.(\d+)\}/
@@ -281,7 +278,7 @@ export const checkScriptRules: readonly Rule[] = [
               ?.slice(1)
               .find((count) => count !== undefined) ?? 1,
           );
-          const seconds = command.words[0] === 'sleep' ? Number(command.words[1]) * rounds : 0;
+          const seconds = Number(command.words[1]) * rounds;
           if (seconds > 10) yield { at: command.span, message: `this check sleeps for up to ${seconds} s` };
         }
       }
