@@ -40,7 +40,7 @@ export function describe(claims: readonly Claim[], { name, provider: wanted }: W
     machines,
     balancers: provider.balancers,
     isStacked: kept.get('etcd.topology')?.value !== 'external',
-    endpoint,
+    neighbours: isOnWire(kept) ? endpoint.addresses.map(({ value }) => value) : [],
     endpoints: claimsOf(good, 'endpoint'),
   });
   const described = {
@@ -120,21 +120,29 @@ function endpointValues({ addresses, port, dnsName }: Endpoint): [string, Found]
   return values;
 }
 
+/** Whether the address is found by ARP or NDP, between hosts of one subnet. */
+function isOnWire(values: ReadonlyMap<string, Found>): boolean {
+  const provider = values.get('endpoint.provider')?.value;
+  if (provider === 'kube-vip') return values.get('kubeVip.mode')?.value !== 'bgp';
+  return provider === 'hale' || provider === 'haproxy-keepalived' || values.get('nodeLocal.balancer')?.value === 'hale';
+}
+
 interface Known {
   machines: readonly Machine[];
   balancers: readonly Machine[];
   isStacked: boolean;
-  endpoint: Endpoint;
+  /** The shared addresses, where those lie in the subnet of the hosts. */
+  neighbours: readonly string[];
   endpoints: readonly EndpointClaim[];
 }
 
-function listed({ machines, balancers, isStacked, endpoint, endpoints }: Known): Description['hosts'] {
+function listed({ machines, balancers, isStacked, neighbours, endpoints }: Known): Description['hosts'] {
   const isControlPlane = ({ roles }: Machine) => roles.has('control-plane') || (isStacked && roles.has('etcd-member'));
   const controlPlane = machines.filter(isControlPlane);
   const workers = machines.filter((machine) => machine.roles.has('worker') && !isControlPlane(machine) && !balancers.includes(machine));
   const guess = lengthGuesser({
     hosts: [...controlPlane, ...balancers].flatMap(({ addresses }) => addresses.map(({ value }) => value)),
-    shared: endpoint.addresses.map(({ value }) => value),
+    shared: neighbours,
     endpoints,
   });
   const toHost = ({ name, zone, addresses, lengths }: Machine): DescribedHost => ({

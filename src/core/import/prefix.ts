@@ -22,7 +22,7 @@ export function lengthGuesser({ hosts, shared, endpoints }: Neighbours): (addres
   return (address) => {
     const family = familyOf(address);
     const near = ofFamily(hosts, family);
-    // The address of a node-local balancer is in nobody's subnet.
+    // Where the shared address lies elsewhere, the checks of cluster.yaml tell.
     if (!guesses.has(family)) guesses.set(family, guessFor([...near, ...ofFamily(shared, family)], endpoints) ?? guessFor(near, endpoints));
     const guess = guesses.get(family);
     const isNear = guess !== undefined && (near[0] === undefined || prefixContains({ address: near[0], length: guess.value }, address));

@@ -38,17 +38,18 @@ interface Case {
   port?: number;
   section?: string;
   more?: string;
+  address?: string;
   cni?: string;
 }
 
-const description = ({ distribution, provider, port = 6443, section = '', more = '', cni = 'none' }: Case) => `
+const description = ({ distribution, provider, port = 6443, section = '', more = '', cni = 'none', address = '10.0.0.100' }: Case) => `
 apiVersion: hale.dev/v1alpha1
 kind: Cluster
 name: prod
 distribution: ${distribution}
 endpoint:
   provider: ${provider}
-  address: 10.0.0.100
+  address: ${address}
   port: ${port}
   interface: eth0
   dnsName: api.prod.example.com
@@ -141,6 +142,7 @@ const CASES: readonly (Case & { lost?: readonly RegExp[] })[] = [
     distribution: 'kubeadm',
     provider: 'node-local',
     section: 'nodeLocal: {balancer: lvscare, lvscareInterface: ipvs0}',
+    address: '10.0.9.100',
     lost: NO_INTERFACE,
   },
   { distribution: 'kubeadm', provider: 'node-local', section: 'nodeLocal: {balancer: nginx}', lost: NO_INTERFACE },
@@ -202,12 +204,13 @@ ${rest}
 const ONE_FAMILY = [...NO_INTERFACE, /^endpoint\.addresses\.1$/];
 
 describe('both families come back', () => {
-  const endpoint = (more: string) => `endpoint: {address: [10.0.0.100, "fd00::100"], interface: eth0, dnsName: api.example.com, ${more}}`;
+  const endpoint = (more: string, addresses = '10.0.0.100, "fd00::100"') =>
+    `endpoint: {address: [${addresses}], interface: eth0, dnsName: api.example.com, ${more}}`;
 
   test.each([
     ['HAProxy and keepalived', `${endpoint('provider: haproxy-keepalived, port: 8443')}\n${PACKAGES}`],
     ['kube-vip', endpoint('provider: kube-vip')],
-    ['lvscare', `${endpoint('provider: node-local')}\nnodeLocal: {balancer: lvscare}`],
+    ['lvscare', `${endpoint('provider: node-local', '10.0.9.100, "fd00:9::100"')}\nnodeLocal: {balancer: lvscare}`],
   ])('%s', (_, rest) => {
     const { before, after } = bothWays(dualStack(rest), [
       ...LOST_BY_DISTRIBUTION.kubeadm,
