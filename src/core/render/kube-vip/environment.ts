@@ -1,5 +1,6 @@
 import { familyOf, hostPort } from '../../../base/address.ts';
 import type { Cluster, ClusterHost } from '../../cluster/schema.ts';
+import { because } from '../yaml.ts';
 
 /** The name that kube-vip asks its own host's API server by: so the election does not need the address that it is about. */
 export const OWN_API = 'kubernetes';
@@ -7,10 +8,29 @@ export const OWN_API = 'kubernetes';
 /** Where the authority's certificate is in the container, for the health check of BGP. */
 export const HEALTH_CA = '/etc/kubernetes/pki/ca.crt';
 
-export type Variable = { name: string; value: string } | { name: string; valueFrom: { fieldRef: { fieldPath: string } } };
+type Variable = { name: string; value: string } | { name: string; valueFrom: { fieldRef: { fieldPath: string } } };
 
-/** kube-vip's settings, in the order of its own generator (pkg/kubevip/config_generator.go). A host is named where a Pod belongs to one. */
-export function environment(cluster: Cluster, host?: { host: ClusterHost; index: number }): Variable[] {
+/** For whoever sees the manifest alone. */
+const REASONS: Readonly<Record<string, string>> = {
+  port: 'Of the address, and of the API server of this host: kube-vip passes nothing on.',
+  vip_subnet: 'The address alone, or the host would take it for its own way into the network.',
+  vip_leaseduration:
+    'These three belong together (duration > deadline > 1.2 × period). Shorter ones move the address sooner, and also when etcd is merely slow.',
+  bgp_routerid: 'Different on each host, or the routers refuse the second.',
+  bgp_peers: 'address:AS:password:multihop, for each router.',
+  control_plane_health_check_address:
+    'No route before the first 200, and none after three failures: without this a host with a dead API server would keep its share of the connections.',
+};
+
+/** kube-vip's settings with their reasons, in the order of its own generator (pkg/kubevip/config_generator.go). A host is named where a Pod belongs to one. */
+export function environment(cluster: Cluster, host?: { host: ClusterHost; index: number }): unknown[] {
+  return variables(cluster, host).map((variable) => {
+    const reason = REASONS[variable.name];
+    return reason === undefined ? variable : because(reason, variable);
+  });
+}
+
+function variables(cluster: Cluster, host?: { host: ClusterHost; index: number }): Variable[] {
   const { endpoint, apiserver, kubeVip } = cluster;
   const plain = (values: Record<string, string>): Variable[] => Object.entries(values).map(([name, value]) => ({ name, value }));
   const isArp = kubeVip.mode === 'arp';

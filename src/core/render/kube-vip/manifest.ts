@@ -3,7 +3,7 @@ import type { RenderedFile } from '../file.ts';
 import { authorityFile } from '../authority.ts';
 import { KUBERNETES_DIR } from '../paths.ts';
 import { staticPodFile } from '../static-pod.ts';
-import { explainedYaml } from '../yaml.ts';
+import { because, explainedYaml } from '../yaml.ts';
 import { environment, HEALTH_CA, OWN_API } from './environment.ts';
 
 export const ADMIN = `${KUBERNETES_DIR}/admin.conf`;
@@ -52,7 +52,10 @@ const SUPER_ADMIN_NOTE = [
   'as STEPS.md says; super-admin.conf is for emergencies and passes by all authorization. Copying this file again brings it back.',
 ];
 
-const ALIASES = [{ ip: '127.0.0.1', hostnames: [OWN_API] }];
+const ALIASES = because(
+  "kube-vip asks https://kubernetes, a name that every API server's certificate has: here the API server of this host.",
+  [{ ip: '127.0.0.1', hostnames: [OWN_API] }],
+);
 
 /** What stands in the comment: how the address comes to a host, and when it leaves. */
 function announces({ kubeVip }: Cluster): string {
