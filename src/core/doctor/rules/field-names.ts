@@ -82,6 +82,11 @@ function* misnamed(document: YamlDocument, { path, keys }: { path: Path; keys: r
   }
 }
 
+/** Keys of KubeletConfiguration (kubelet.config.k8s.io/v1beta1). */
+const KUBELET_KEYS = words(
+  'apiVersion kind metadata enableServer staticPodPath podLogsDir syncFrequency fileCheckFrequency httpCheckFrequency staticPodURL staticPodURLHeader address port readOnlyPort tlsCertFile tlsPrivateKeyFile tlsCipherSuites tlsMinVersion tlsCurvePreferences rotateCertificates serverTLSBootstrap authentication authorization registryPullQPS registryBurst imagePullCredentialsVerificationPolicy preloadedImagesVerificationAllowlist eventRecordQPS eventBurst enableDebuggingHandlers enableContentionProfiling healthzPort healthzBindAddress oomScoreAdj clusterDomain clusterDNS streamingConnectionIdleTimeout nodeStatusUpdateFrequency nodeStatusReportFrequency nodeLeaseDurationSeconds imageMinimumGCAge imageMaximumGCAge imageGCHighThresholdPercent imageGCLowThresholdPercent volumeStatsAggPeriod kubeletCgroups systemCgroups cgroupRoot cgroupsPerQOS cgroupDriver cpuManagerPolicy singleProcessOOMKill cpuManagerPolicyOptions cpuManagerReconcilePeriod memoryManagerPolicy topologyManagerPolicy topologyManagerScope topologyManagerPolicyOptions qosReserved runtimeRequestTimeout hairpinMode maxPods podCIDR podPidsLimit resolvConf runOnce cpuCFSQuota cpuCFSQuotaPeriod nodeStatusMaxImages maxOpenFiles contentType kubeAPIQPS kubeAPIBurst serializeImagePulls maxParallelImagePulls evictionHard evictionSoft evictionSoftGracePeriod evictionPressureTransitionPeriod evictionMaxPodGracePeriod evictionMinimumReclaim mergeDefaultEvictionSettings podsPerCore enableControllerAttachDetach protectKernelDefaults makeIPTablesUtilChains iptablesMasqueradeBit iptablesDropBit featureGates failSwapOn memorySwap containerLogMaxSize containerLogMaxFiles containerLogMaxWorkers containerLogMonitorInterval configMapAndSecretChangeDetectionStrategy systemReserved kubeReserved reservedSystemCPUs showHiddenMetricsForVersion systemReservedCgroup kubeReservedCgroup enforceNodeAllocatable allowedUnsafeSysctls volumePluginDir providerID kernelMemcgNotification logging enableSystemLogHandler enableSystemLogQuery shutdownGracePeriod shutdownGracePeriodCriticalPods shutdownGracePeriodByPodPriority crashLoopBackOff reservedMemory enableProfilingHandler enableDebugFlagsHandler seccompDefault memoryThrottlingFactor registerWithTaints registerNode tracing localStorageCapacityIsolation containerRuntimeEndpoint imageServiceEndpoint userNamespaces',
+);
+
 /** Keys of k3s' and RKE2's settings that one is likely to write by hand. */
 const K3S_KEYS = words(
   'agent-token agent-token-file advertise-address advertise-port bind-address cluster-cidr cluster-dns cluster-domain cluster-init cluster-reset cni config data-dir datastore-cafile datastore-certfile datastore-endpoint datastore-keyfile debug disable disable-apiserver disable-cloud-controller disable-controller-manager disable-etcd disable-helm-controller disable-kube-proxy disable-network-policy disable-scheduler docker egress-selector-mode embedded-registry etcd-arg etcd-disable-snapshots etcd-expose-metrics etcd-s3 etcd-s3-access-key etcd-s3-bucket etcd-s3-config-secret etcd-s3-endpoint etcd-s3-endpoint-ca etcd-s3-folder etcd-s3-insecure etcd-s3-proxy etcd-s3-region etcd-s3-retention etcd-s3-secret-key etcd-s3-session-token etcd-s3-skip-ssl-verify etcd-s3-timeout etcd-snapshot-compress etcd-snapshot-dir etcd-snapshot-name etcd-snapshot-reconcile-interval etcd-snapshot-retention etcd-snapshot-schedule-cron flannel-backend flannel-conf flannel-cni-conf flannel-external-ip flannel-iface flannel-ipv6-masq helm-job-image https-listen-port kine-tls kube-apiserver-arg kube-cloud-controller-manager-arg kube-controller-manager-arg kube-proxy-arg kube-scheduler-arg kubelet-arg lb-server-port log multus node-external-dns node-external-ip node-internal-dns node-ip node-label node-name node-taint nonroot-devices pause-image prefer-bundled-bin private-registry profile protect-kernel-defaults resolv-conf rootless secrets-encryption secrets-encryption-provider selinux server service-cidr service-node-port-range servicelb-namespace snapshotter supervisor-metrics system-default-registry tls-san tls-san-security token token-file v vmodule vpn-auth vpn-auth-file with-node-id write-kubeconfig write-kubeconfig-group write-kubeconfig-mode alsologtostderr audit-policy-file airgap-extra-registry cloud-provider-config cloud-provider-name container-runtime-endpoint control-plane-resource-limits control-plane-resource-requests control-plane-probe-configuration disable-agent disable-default-registry-endpoint enable-servicelb etcd-image etcd-proxy extra-mount ingress-controller image-credential-provider-bin-dir image-credential-provider-config image-service-endpoint kube-apiserver-extra-env kube-apiserver-extra-mount kube-apiserver-image kubelet-path kube-proxy-extra-env node-name-from-cloud-provider-metadata no-deploy pod-security-admission-config-file runtime-image default-local-storage-path default-runtime enable-pprof',
@@ -104,6 +109,31 @@ export const fieldNameRules: readonly Rule[] = [
       good: [{ 'kubeadm.yaml': clusterConfiguration('networking: {podSubnet: 10.244.0.0/16}\nsomethingOfTomorrow: 1\n') }],
     },
     check: kubeadmFields,
+  },
+  {
+    id: 'kubelet-key-misspelt',
+    severity: 'error',
+    title: 'a key of KubeletConfiguration is misspelt',
+    why: 'The kubelet either does not start with it, or goes on with its default, by its version.',
+    fix: 'Correct the name.',
+    sources: ['kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1'],
+    examples: {
+      bad: [{ 'kubelet.yaml': 'apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\ncgroupDrivers: systemd\n' }],
+      good: [
+        {
+          'kubelet.yaml':
+            'apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\ncgroupDriver: systemd\nwhollyNewMatter: 1\n',
+        },
+      ],
+    },
+    *check(facts) {
+      for (const document of documentsOf(facts, 'kubelet.config.k8s.io/', 'KubeletConfiguration'))
+        for (const key of Object.keys(mapAt(document.value, []))) {
+          const meant = KUBELET_KEYS.includes(key) ? undefined : nearest(key, KUBELET_KEYS);
+          if (meant !== undefined && editDistance(key, meant) <= 2)
+            yield { at: document.span([key], 'key'), message: `${key} is no key; ${meant} may be meant` };
+        }
+    },
   },
   {
     id: 'k3s-key-misspelt',

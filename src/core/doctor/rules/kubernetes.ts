@@ -5,6 +5,7 @@ import { authenticationRules } from './authentication.ts';
 import { clientRules } from './clients.ts';
 import { clusterFileRules } from './cluster-file.ts';
 import { controllerRules } from './controllers.ts';
+import { drillRules } from './drills.ts';
 import { etcdFlagRules } from './etcd-flags.ts';
 import { etcdSettingsRules } from './etcd-settings.ts';
 import { etcdRules } from './etcd.ts';
@@ -48,6 +49,7 @@ export const kubernetesRules: readonly Rule[] = [
   ...lvscareRules,
   ...objectRules,
   ...liveRules,
+  ...drillRules,
   ...clientRules,
   ...clusterFileRules,
 ];

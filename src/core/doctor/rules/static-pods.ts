@@ -1,10 +1,10 @@
 import type { Facts } from '../facts.ts';
-import { documentsOf } from '../look/documents.ts';
+import { documentsOf, KUBEADM } from '../look/documents.ts';
 import { podSpecPath } from '../read/program-pods.ts';
 import { listAt, mapAt, type Path, textAt, valueAt, type YamlDocument } from '../read/yaml.ts';
 import type { Hit, Rule } from '../rule.ts';
 import { replaceValue } from '../look/flags.ts';
-import { staticPod } from './examples.ts';
+import { kubeadm, kubeVip, staticPod } from './examples.ts';
 
 /* Pods of the control plane: what keeps them from starting. */
 
@@ -103,6 +103,50 @@ export const staticPodRules: readonly Rule[] = [
           message: `imagePullPolicy is Always for ${textAt(container, ['image']) ?? ''}`,
           edits: [replaceValue(at, 'IfNotPresent')],
         };
+      }
+    },
+  },
+  {
+    id: 'kubeadm-join-manifests',
+    severity: 'warning',
+    title: 'a static pod stands in the way of kubeadm join',
+    why: 'kubeadm join stops in its preflight checks when /etc/kubernetes/manifests is not empty.',
+    fix: 'Write the file after the join (kube-vip has no credentials before anyway), or list DirAvailable--etc-kubernetes-manifests in nodeRegistration.ignorePreflightErrors.',
+    sources: ['kubeadm join --help, preflight', 'kubespray, roles/kubernetes/control-plane'],
+    examples: {
+      bad: [
+        {
+          'etc/kubernetes/manifests/kube-vip.yaml': kubeVip(),
+          'join.yaml': kubeadm('JoinConfiguration', 'controlPlane: {certificateKey: x}\n'),
+        },
+      ],
+      good: [
+        {
+          'etc/kubernetes/manifests/kube-vip.yaml': kubeVip(),
+          'join.yaml': kubeadm(
+            'JoinConfiguration',
+            'controlPlane: {certificateKey: x}\nnodeRegistration: {ignorePreflightErrors: [DirAvailable--etc-kubernetes-manifests]}\n',
+          ),
+        },
+        { 'kube-vip.yaml': kubeVip(), 'join.yaml': kubeadm('JoinConfiguration', 'controlPlane: {certificateKey: x}\n') },
+      ],
+    },
+    *check(facts) {
+      const early = documentsOf(facts, 'v1', 'Pod').find(({ file, value }) => {
+        const name = textAt(value, ['metadata', 'name']) ?? '';
+        return (
+          /etc\/kubernetes\/manifests\//.test(file.path) &&
+          /^(?:kube-vip|haproxy|keepalived|lvscare|kube-sealos-lvscare|nginx-proxy)/.test(name)
+        );
+      });
+      for (const document of early === undefined ? [] : documentsOf(facts, KUBEADM, 'JoinConfiguration')) {
+        const ignored = listAt(document.value, ['nodeRegistration', 'ignorePreflightErrors']).map(String);
+        const isAllowed = ignored.some((one) => /^(?:all|DirAvailable--etc-kubernetes-manifests)$/i.test(one));
+        if (document.file.host === early?.file.host && !isAllowed)
+          yield {
+            at: document.span(['nodeRegistration', 'ignorePreflightErrors'], 'key'),
+            message: `${early?.file.path} is there before the join, which then refuses`,
+          };
       }
     },
   },
