@@ -33,7 +33,15 @@ export const PROVIDERS: Record<string, Record<string, unknown>> = {
   ...Object.fromEntries(
     ['hale', 'lvscare', 'nginx', 'haproxy'].map((balancer) => [
       `node-local ${balancer}`,
-      { endpoint: { provider: 'node-local', address: '10.0.0.100', dnsName: 'api.prod.example.com' }, nodeLocal: { balancer } },
+      {
+        // With lvscare it is on every node, so on no wire.
+        endpoint: {
+          provider: 'node-local',
+          address: balancer === 'lvscare' ? '10.103.97.2' : '10.0.0.100',
+          dnsName: 'api.prod.example.com',
+        },
+        nodeLocal: { balancer },
+      },
     ]),
   ),
   external: { endpoint: { provider: 'external', address: '192.0.2.10', dnsName: 'api.prod.example.com' } },

@@ -43,12 +43,13 @@ describe('a right file', () => {
     const text = edited(
       ['address: 10.0.0.100', 'address: [10.0.0.100, "FD00:0:0:0::0100"]'],
       ['10.0.0.11/24', '[10.0.0.11/24, "fd00:0::11/64"]'],
-      ['10.0.0.12/24', '["FD00::12/64", 10.0.0.12/24]'],
+      ['10.0.0.12/24', '[10.0.0.12/24, "FD00::12/64"]'],
       ['10.0.0.13/24', '[10.0.0.13/24, "fd00::13/64"]'],
       ['127.0.0.1:7701', '"[0::1]:07701"'],
     );
     const cluster = read(text);
     expect(cluster.endpoint).toEqual({
+      provider: 'hale',
       addresses: ['10.0.0.100', 'fd00::100'],
       port: 8443,
       interface: 'eth0',
@@ -60,8 +61,8 @@ describe('a right file', () => {
         { address: 'fd00::11', length: 64 },
       ],
       [
-        { address: 'fd00::12', length: 64 },
         { address: '10.0.0.12', length: 24 },
+        { address: 'fd00::12', length: 64 },
       ],
       [
         { address: '10.0.0.13', length: 24 },
@@ -86,11 +87,7 @@ describe('a right file', () => {
       ),
     ],
     [
-      'whatever subnets a control plane has that hale does not render',
-      edited(['datapath: proxy\n', 'datapath: proxy\nkubernetes: {serviceSubnet: "fd00::/120", podSubnet: 10.0.0.0/25}\n']),
-    ],
-    [
-      'the smallest subnets that do, for a control plane that hale renders',
+      'the smallest subnets that do',
       edited(
         ['kubeadm', 'systemd'],
         ['datapath: proxy\n', 'datapath: proxy\nkubernetes: {serviceSubnet: 10.0.1.0/29, podSubnet: 10.0.4.0/22}\n'],

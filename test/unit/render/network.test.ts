@@ -30,7 +30,7 @@ function hostFilesOf(keys: Record<string, unknown>) {
 
 const cni = (name: string, more: Record<string, unknown> = {}) => ({ kubernetes: { cni: name, ...more } });
 const NODE_LOCAL = (balancer: string) => ({
-  endpoint: { provider: 'node-local', address: '10.0.0.100', dnsName: 'api.prod.example.com' },
+  endpoint: { provider: 'node-local', address: balancer === 'lvscare' ? '10.103.97.2' : '10.0.0.100', dnsName: 'api.prod.example.com' },
   nodeLocal: { balancer },
 });
 const HAPROXY = { endpoint: { provider: 'haproxy-keepalived', address: '10.0.0.100', port: 8443, interface: 'eth0' } };
