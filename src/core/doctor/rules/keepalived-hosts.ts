@@ -291,7 +291,21 @@ export const keepalivedHostRules: readonly Rule[] = [
     why: 'What the check takes from the holder’s priority still leaves it above the next host, or on a par: a host whose API server is dead keeps the address.',
     fix: 'Make the weight larger than the difference between the highest and the lowest priority, or write weight 0.',
     sources: ['keepalived.conf(5), vrrp_script, weight', 'kube-vip #1786'],
-    examples: { bad: [pair({ priority: 150, weight: -5 })], good },
+    examples: {
+      bad: [
+        pair({ priority: 150, weight: -5 }),
+        Object.fromEntries(
+          Object.entries(pair({ priority: 150, weight: -5 })).map(([path, text]) => [
+            path,
+            text
+              .replace('vrrp_script', 'vrrp_track_process')
+              .replace(/script ".*"/, 'process haproxy')
+              .replace('track_script', 'track_process'),
+          ]),
+        ),
+      ],
+      good,
+    },
     *check(facts) {
       for (const { weight, top, second, at } of weights(facts))
         if (Math.abs(weight) <= top - second)
@@ -348,8 +362,8 @@ function* weights(facts: Parameters<Rule['check']>[0]) {
       .sort((a, b) => b.priority - a.priority);
     const [top, second] = order as [(typeof order)[0], (typeof order)[0]];
     const lowest = order.at(-1)?.priority ?? 0;
-    const scripts = scriptsOf(facts, top.instance);
-    for (const tracked of trackedBy(top.instance)) {
+    const scripts = new Map([...scriptsOf(facts, top.instance), ...scriptsOf(facts, top.instance, 'vrrp_track_process')]);
+    for (const tracked of [...trackedBy(top.instance), ...trackedBy(top.instance, 'track_process')]) {
       const script = scripts.get(tracked.name);
       const weight = tracked.weight ?? (script === undefined ? undefined : (numberOf(script, 'weight') ?? 0));
       const at = tracked.weight === undefined && script !== undefined ? (entryOf(script, 'weight') ?? script).span : tracked.span;

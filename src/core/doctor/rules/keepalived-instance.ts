@@ -317,6 +317,19 @@ export const keepalivedInstanceRules: readonly Rule[] = [
     },
   },
   {
+    id: 'keepalived-multicast',
+    severity: 'info',
+    title: 'hosts find each other by multicast',
+    why: 'Clouds drop it, and so do switches that filter it without a querier: the hosts do not hear each other, and the address stands on all of them.',
+    fix: 'Write unicast_src_ip and unicast_peer on every host; in a cloud, use its balancer: it drops protocol 112 and foreign ARP as well.',
+    sources: ['keepalived #950', 'openshift/installer #3409', 'keepalived.conf(5), unicast_peer'],
+    examples: { bad: [file(instance())], good: [file(instance('  unicast_src_ip 10.0.0.11\n  unicast_peer {\n    10.0.0.12\n  }\n'))] },
+    *check(facts) {
+      for (const found of instancesOf(facts))
+        if (!isUnicast(found)) yield { at: found.entry.span, message: `${found.name} speaks multicast` };
+    },
+  },
+  {
     id: 'keepalived-garp-once',
     severity: 'info',
     title: 'the address is announced only when it moves',

@@ -84,19 +84,24 @@ export function groupsOf(facts: Pick<Facts, 'keepalived'>): VrrpInstance[][] {
   return groups.filter((group) => group.length > 1);
 }
 
-/** Check scripts of an instance's host, by name. */
-export function scriptsOf(facts: Pick<Facts, 'keepalived'>, { config }: Pick<VrrpInstance, 'config'>): Map<string, KeepalivedEntry> {
+/** Check scripts of an instance's host, or the processes that it watches, by name. */
+export function scriptsOf(
+  facts: Pick<Facts, 'keepalived'>,
+  { config }: Pick<VrrpInstance, 'config'>,
+  keyword: 'vrrp_script' | 'vrrp_track_process' = 'vrrp_script',
+): Map<string, KeepalivedEntry> {
   const configs = facts.keepalived.filter((candidate) => candidate === config || isSameHost(candidate.file, config.file));
-  return new Map(
-    configs.flatMap(({ entries }) => entriesOf(entries, 'vrrp_script').map((entry) => [entry.words[1] ?? '', entry] as const)),
-  );
+  return new Map(configs.flatMap(({ entries }) => entriesOf(entries, keyword).map((entry) => [entry.words[1] ?? '', entry] as const)));
 }
 
-/** Names of the scripts that an instance tracks, itself or by its group, with the weight that it gives them. */
-export function trackedBy({ config, entry, name }: VrrpInstance): { name: string; weight: number | undefined; span: Span }[] {
+/** Names of the scripts or processes that an instance tracks, itself or by its group, with the weight that it gives them. */
+export function trackedBy(
+  { config, entry, name }: VrrpInstance,
+  keyword: 'track_script' | 'track_process' = 'track_script',
+): { name: string; weight: number | undefined; span: Span }[] {
   const groups = entriesOf(config.entries, 'vrrp_sync_group').filter((group) => listOf(group, 'group').some(({ text }) => text === name));
   return [entry, ...groups].flatMap((owner) =>
-    entriesOf(owner.block, 'track_script').flatMap(({ block = [] }) =>
+    entriesOf(owner.block, keyword).flatMap(({ block = [] }) =>
       block.flatMap(({ words, span }) => {
         const at = words.indexOf('weight');
         return words[0] === undefined ? [] : [{ name: words[0], weight: at === -1 ? undefined : Number(words[at + 1]), span }];

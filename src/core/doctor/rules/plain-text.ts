@@ -16,6 +16,7 @@ import { nginxRules } from './nginx.ts';
 import { unitRules } from './units.ts';
 import { haproxyLineRules } from './haproxy-lines.ts';
 import { keepalivedValueRules } from './keepalived-values.ts';
+import { etcdScriptRules } from './etcd-scripts.ts';
 
 /** Rules about plain-text configuration: balancers, VRRP, scripts, the kernel and units. */
 export const plainTextRules: readonly Rule[] = [
@@ -36,4 +37,5 @@ export const plainTextRules: readonly Rule[] = [
   ...unitRules,
   ...haproxyLineRules,
   ...keepalivedValueRules,
+  ...etcdScriptRules,
 ];

@@ -1,158 +1,15 @@
-import type { ShellCommand } from '../read/script.ts';
 import type { Rule } from '../rule.ts';
 import type { Span } from '../text-file.ts';
-import { allCommands, argumentsOf, flagOf, runs } from './shell-model.ts';
+import { allCommands, callsOf, flagOf, runs } from './shell-model.ts';
 
 /* Command lines in scripts of administrators: how they install, join, back up and restore. */
 
 const script = (...lines: string[]) => ({ 'run.sh': `#!/bin/sh\n${lines.join('\n')}\n` });
-const RESTORE =
-  'etcdutl snapshot restore db --name m1 --initial-cluster m1=https://10.0.0.1:2380,m2=https://10.0.0.2:2380 --initial-cluster-token new --bump-revision 1000000000 --mark-compacted --data-dir /var/lib/etcd-new';
 const JOIN = 'kubeadm join 10.0.0.100:6443 --token a.b --discovery-token-ca-cert-hash sha256:c --control-plane';
 
 type Facts = Parameters<Rule['check']>[0];
-/** Commands of a program whose words hold these, in this order. */
-const calls = (facts: Facts, names: readonly string[], ...words: readonly string[]) =>
-  allCommands(facts).flatMap((command) => {
-    const args = argumentsOf(command, ...names);
-    if (args === undefined) return [];
-    let at = -1;
-    const has = words.every((word) => (at = args.findIndex(({ text }, i) => i > at && text === word)) !== -1);
-    return has ? [{ command, args }] : [];
-  });
 
 export const scriptRules: readonly Rule[] = [
-  {
-    id: 'etcdctl-snapshot-restore',
-    severity: 'error',
-    title: 'etcdctl cannot restore a snapshot any more',
-    why: 'The command is gone in etcd 3.6: it fails in the hour when it is needed.',
-    fix: 'Use etcdutl snapshot restore, without --endpoints and certificates: it works on files.',
-    sources: ['etcd 3.6 changelog, etcdctl'],
-    examples: { bad: [script(RESTORE.replace('etcdutl', 'ETCDCTL_API=3 etcdctl'))], good: [script(RESTORE)] },
-    *check(facts) {
-      for (const { command } of calls(facts, ['etcdctl'], 'snapshot', 'restore'))
-        yield { at: command.span, message: 'etcdctl snapshot restore is gone since etcd 3.6' };
-    },
-  },
-  {
-    id: 'etcdctl-snapshot-status',
-    severity: 'error',
-    title: 'etcdctl cannot look into a snapshot any more',
-    why: 'The command is gone in etcd 3.6: a backup script that ends with it reports a failure, or checks nothing.',
-    fix: 'Use etcdutl snapshot status.',
-    sources: ['etcd 3.6 changelog, etcdctl'],
-    examples: { bad: [script('etcdctl snapshot status db')], good: [script('etcdutl snapshot status db')] },
-    *check(facts) {
-      for (const { command } of calls(facts, ['etcdctl'], 'snapshot', 'status'))
-        yield { at: command.span, message: 'etcdctl snapshot status is gone since etcd 3.6' };
-    },
-  },
-  {
-    id: 'etcd-restore-revision',
-    severity: 'warning',
-    title: 'a restore lets revisions go back',
-    why: 'Controllers and kubelets that watched newer revisions than the snapshot has go on with what they remember, and do not see changes until they are restarted.',
-    fix: 'Add --bump-revision 1000000000 --mark-compacted.',
-    sources: ['kubernetes #118501', 'k3s #2337', 'etcd.io, Disaster recovery, revision bump'],
-    examples: { bad: [script(RESTORE.replace(' --bump-revision 1000000000 --mark-compacted', ''))], good: [script(RESTORE)] },
-    *check(facts) {
-      for (const { command, args } of calls(facts, ['etcdctl', 'etcdutl'], 'snapshot', 'restore')) {
-        const missing = ['bump-revision', 'mark-compacted'].filter((name) => flagOf(args, name) === undefined);
-        if (missing.length > 0) yield { at: command.span, message: `the restore has no --${missing.join(' and no --')}` };
-      }
-    },
-  },
-  {
-    id: 'etcd-restore-token',
-    severity: 'warning',
-    title: 'a restored cluster has the token of the old one',
-    why: 'A member of the old cluster that is still there may join the new one without an error and serve different data.',
-    fix: 'Add --initial-cluster-token with a new word.',
-    sources: ['etcd.io, Disaster recovery', 'k3s #5334'],
-    examples: { bad: [script(RESTORE.replace(' --initial-cluster-token new', ''))], good: [script(RESTORE)] },
-    *check(facts) {
-      for (const { command, args } of calls(facts, ['etcdctl', 'etcdutl'], 'snapshot', 'restore'))
-        if (flagOf(args, 'initial-cluster') !== undefined && flagOf(args, 'initial-cluster-token') === undefined)
-          yield { at: command.span, message: 'the restore has no --initial-cluster-token' };
-    },
-  },
-  {
-    id: 'etcd-snapshot-endpoints',
-    severity: 'error',
-    title: 'a snapshot is asked of several members at once',
-    why: 'etcdctl refuses that: there is no backup.',
-    fix: 'Give one endpoint.',
-    sources: ['etcdctl (snapshot must be requested to one selected node, not multiple)'],
-    examples: {
-      bad: [script('etcdctl --endpoints=https://10.0.0.1:2379,https://10.0.0.2:2379 snapshot save db')],
-      good: [script('etcdctl --endpoints=https://10.0.0.1:2379 snapshot save db')],
-    },
-    *check(facts) {
-      for (const { command, args } of calls(facts, ['etcdctl'], 'snapshot', 'save'))
-        if (flagOf(args, 'endpoints')?.includes(',') === true)
-          yield { at: command.span, message: `--endpoints names ${flagOf(args, 'endpoints')?.split(',').length} members` };
-    },
-  },
-  {
-    id: 'etcd-defrag-all',
-    severity: 'warning',
-    title: 'all members are defragmented one right after the other',
-    why: 'Each of them answers nothing meanwhile; when the leader is among the first, all writes stall, elections follow, and controllers lose their leases.',
-    fix: 'Defragment one at a time, followers first and the leader last, and wait until each is healthy again.',
-    sources: ['kubernetes #93280', 'gardener/etcd-backup-restore #1052'],
-    examples: {
-      bad: [
-        script('etcdctl defrag --cluster'),
-        script('etcdctl --endpoints=a:2379,b:2379 defrag'),
-        script('for ep in a b c; do etcdctl --endpoints=$ep defrag; done'),
-      ],
-      good: [
-        script('etcdctl --endpoints=https://10.0.0.1:2379 defrag'),
-        script('for ep in a b c; do etcdctl --endpoints=$ep defrag; etcdctl --endpoints=$ep endpoint health; done'),
-      ],
-    },
-    *check(facts) {
-      const commands = allCommands(facts);
-      for (const { command, args } of calls(facts, ['etcdctl'], 'defrag')) {
-        const isAll =
-          args.some(({ text }) => text === '--cluster' || text === '--cluster=true') || flagOf(args, 'endpoints')?.includes(',') === true;
-        if (isAll || isLooped(command, commands))
-          yield {
-            at: command.span,
-            message: isAll ? 'this defragments all members in one go' : 'this loop does not wait for a member before the next',
-          };
-      }
-    },
-  },
-  {
-    id: 'etcdctl-api-2',
-    severity: 'error',
-    title: 'version 2 of etcd’s API is asked for',
-    why: 'It holds none of Kubernetes’ data, and current etcdctl does not have it: a backup that is made with it is empty.',
-    fix: 'Leave ETCDCTL_API out.',
-    sources: ['etcd 3.6 changelog, etcdctl'],
-    examples: { bad: [script('ETCDCTL_API=2 etcdctl backup --data-dir /var/lib/etcd')], good: [script('etcdctl member list')] },
-    *check(facts) {
-      for (const found of assignments(facts, 'ETCDCTL_API')) if (found.value === '2') yield { at: found.span, message: 'ETCDCTL_API=2' };
-    },
-  },
-  {
-    id: 'etcdctl-api-3',
-    severity: 'info',
-    title: 'ETCDCTL_API=3 is needless',
-    why: 'It has been the default since etcd 3.4, and newer versions know nothing else.',
-    fix: 'Leave it out.',
-    sources: ['etcd 3.4 changelog'],
-    examples: { bad: [script('ETCDCTL_API=3 etcdctl member list')], good: [script('etcdctl member list')] },
-    *check(facts) {
-      for (const found of assignments(facts, 'ETCDCTL_API')) {
-        if (found.value !== '3') continue;
-        const edits = found.next === undefined || found.isExport ? [] : [{ span: { ...found.span, end: found.next.start }, text: '' }];
-        yield { at: found.span, message: 'ETCDCTL_API=3 is the default', edits };
-      }
-    },
-  },
   {
     id: 'kubectl-componentstatuses',
     severity: 'info',
@@ -166,7 +23,7 @@ export const scriptRules: readonly Rule[] = [
     },
     *check(facts) {
       for (const { command } of ['cs', 'componentstatus', 'componentstatuses'].flatMap((name) =>
-        calls(facts, ['kubectl', 'k3s'], 'get', name),
+        callsOf(facts, ['kubectl', 'k3s'], 'get', name),
       ))
         yield { at: command.span, message: 'componentstatuses is deprecated and wrong with several masters' };
     },
@@ -180,7 +37,7 @@ export const scriptRules: readonly Rule[] = [
     sources: ['kubernetes.io, Creating Highly Available Clusters with kubeadm'],
     examples: { bad: [script(JOIN)], good: [script(`${JOIN} --certificate-key d`), script('kubeadm join --config join.yaml')] },
     *check(facts) {
-      for (const { command, args } of calls(facts, ['kubeadm'], 'join')) {
+      for (const { command, args } of callsOf(facts, ['kubeadm'], 'join')) {
         const isControlPlane = args.some(({ text }) => /^--(?:experimental-)?control-plane(?:=true)?$/.test(text));
         // A word such as $CERTS may hold it.
         const isOpen = args.some(({ text }) => text.startsWith('$'));
@@ -233,7 +90,7 @@ export const scriptRules: readonly Rule[] = [
         'token-ttl',
       ];
       for (const { command, args } of ['init', 'join'].flatMap((verb) =>
-        calls(facts, ['kubeadm'], verb).filter((call) => call.args.find(({ text }) => !text.startsWith('-'))?.text === verb),
+        callsOf(facts, ['kubeadm'], verb).filter((call) => call.args.find(({ text }) => !text.startsWith('-'))?.text === verb),
       )) {
         const both =
           flagOf(args, 'config') === undefined || args.some(({ text }) => text === 'phase')
@@ -360,34 +217,3 @@ export const scriptRules: readonly Rule[] = [
 
 const words = (facts: Facts): { text: string; span: Span }[] =>
   allCommands(facts).flatMap((command) => command.words.map((text, i) => ({ text, span: command.spans[i] as Span })));
-
-function assignments(facts: Facts, name: string): { value: string; span: Span; next: Span | undefined; isExport: boolean }[] {
-  return allCommands(facts).flatMap((command) =>
-    command.words.flatMap((text, i) =>
-      text.startsWith(`${name}=`)
-        ? [
-            {
-              value: text.slice(name.length + 1),
-              span: command.spans[i] as Span,
-              next: command.spans[i + 1],
-              isExport: command.words[0] === 'export',
-            },
-          ]
-        : [],
-    ),
-  );
-}
-
-/** Whether a command is in a loop that does not wait for the member: no health check and no sleep follows. */
-function isLooped(command: ShellCommand, commands: readonly ShellCommand[]): boolean {
-  const own = commands.filter(({ span }) => span.file === command.span.file);
-  const at = own.indexOf(command);
-  const loop = own.slice(0, at).findLastIndex(({ words: [first] }) => first === 'for');
-  if (loop === -1) return false;
-  const text = command.span.file.text.slice(own[loop]?.span.start, command.span.end);
-  const end = command.span.file.text.indexOf('done', command.span.end);
-  const waits = own
-    .slice(at + 1)
-    .some((next) => (end === -1 || next.span.start < end) && (runs(next, 'sleep') || next.words.includes('health')));
-  return !/\bdone\b/.test(text) && !waits;
-}

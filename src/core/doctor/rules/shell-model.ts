@@ -64,6 +64,16 @@ export const allCommands = (facts: Facts): ShellCommand[] => [
   ...inlineChecks(facts).flatMap(({ commands }) => commands),
 ];
 
+/** Commands of a program whose words hold these, in this order. */
+export const callsOf = (facts: Facts, names: readonly string[], ...words: readonly string[]) =>
+  allCommands(facts).flatMap((command) => {
+    const args = argumentsOf(command, ...names);
+    if (args === undefined) return [];
+    let at = -1;
+    const has = words.every((word) => (at = args.findIndex(({ text }, i) => i > at && text === word)) !== -1);
+    return has ? [{ command, args }] : [];
+  });
+
 const CHECK_NAME = /(?:^|[-_.])(?:check|chk|health)/i;
 
 /** Scripts by name, or because keepalived runs them; and what keepalived runs without a script. */
