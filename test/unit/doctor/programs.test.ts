@@ -97,12 +97,12 @@ describe('files of flags', () => {
     ]);
   });
 
-  test("etcd's own", () => {
-    const [etcd] = programsOf(
-      'etcd.conf.yml',
-      'name: cp1\ninitial-cluster: cp1=https://10.0.0.1:2380\nlisten-peer-urls: https://10.0.0.1:2380\n',
-    );
+  test("etcd's own, with its sections, and without keys that have no value", () => {
+    const text =
+      'name: cp1\ninitial-cluster: cp1=https://10.0.0.1:2380\nlisten-peer-urls: https://10.0.0.1:2380\ncors:\npeer-transport-security: {cert-file: a, client-cert-auth: true}\n';
+    const [etcd] = programsOf('etcd.conf.yml', text);
     expect([etcd?.name, etcd?.origin, etcd?.complete]).toEqual(['etcd', 'flag-file', true]);
+    expect(flagsOf(etcd)?.slice(3)).toEqual(['peer-cert-file=a', 'peer-client-cert-auth=true']);
   });
 });
 

@@ -41,7 +41,10 @@ function containerProgram(document: YamlDocument, path: Path): Program | undefin
   const line = lineOfContainer({ command, args, image, at: document.span([...path, 'name']) });
   if (line === undefined) return undefined;
   const env = environment(document, [...path, 'env']);
-  const isWhole = line.isWhole && valueAt(document.value, [...path, 'envFrom']) === undefined;
+  const isElsewhere = listAt(document.value, [...path, 'env']).some((one) =>
+    ['configMapKeyRef', 'secretKeyRef'].some((key) => valueAt(one, ['valueFrom', key]) !== undefined),
+  );
+  const isWhole = line.isWhole && !isElsewhere && valueAt(document.value, [...path, 'envFrom']) === undefined;
   return {
     name: line.name,
     origin: 'pod',

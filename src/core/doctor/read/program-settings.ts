@@ -64,19 +64,31 @@ function flagAt(document: YamlDocument, { name, whole, value }: { name: string; 
   return { name: name.replace(/^-+/, ''), value: text, span: document.span(whole), valueSpan };
 }
 
+/** What etcd's own file has one level deeper, and the flags that it stands for (etcd.conf.yml.sample). */
+const DEEPER: Readonly<Record<string, string>> = { 'client-transport-security': '', 'peer-transport-security': 'peer-' };
+
 /** config.yaml of k3s and RKE2, and etcd's own file: every key is a flag. */
 export function flagFileProgram({ program, document }: FlagFile): Program {
-  const flags = Object.keys(mapAt(document.value, [])).flatMap((key) => {
-    // `tls-san+` adds to what config.yaml.d says before.
-    const name = key.replace(/\+$/, '');
-    const span = { ...document.span([key]), start: document.span([key], 'key').start };
-    const items = listAt(document.value, [key]);
-    if (items.length === 0) return [{ ...flagAt(document, { name, whole: [key], value: [key] }), span }];
-    return items.map((_, i) => flagAt(document, { name, whole: [key, i], value: [key, i] }));
-  });
+  const deeper = Object.entries(DEEPER).flatMap(([section, prefix]) =>
+    keyFlags(document, [section]).map((flag) => ({ ...flag, name: flag.name.startsWith('peer-') ? flag.name : prefix + flag.name })),
+  );
   // Of a folder config.yaml.d, each file has a part.
   const complete = !/\.d\/[^/]*$/.test(document.file.path);
+  const flags = [...keyFlags(document, []), ...deeper];
   return { ...settingsProgram(program, { document, at: [] }), origin: 'flag-file', complete, flags };
+}
+
+/** The keys of a mapping as flags; one without a value is none. */
+function keyFlags(document: YamlDocument, section: Path): Flag[] {
+  return Object.entries(mapAt(document.value, section)).flatMap(([key, value]) => {
+    // `tls-san+` adds to what config.yaml.d says before.
+    const name = key.replace(/\+$/, '');
+    const path = [...section, key];
+    if (Array.isArray(value)) return value.map((_, i) => flagAt(document, { name, whole: [...path, i], value: [...path, i] }));
+    if (value === null || typeof value === 'object') return [];
+    const span = { ...document.span(path), start: document.span(path, 'key').start };
+    return [{ ...flagAt(document, { name, whole: path, value: path }), span }];
+  });
 }
 
 /** The programs inside k3s and RKE2, by the flag that hands them theirs. */

@@ -310,7 +310,9 @@ export const etcdSettingsRules: readonly Rule[] = [
       for (const program of programsNamed(facts, 'etcd'))
         for (const name of ['auto-tls', 'peer-auto-tls']) {
           const flag = flagNamed(program, name);
-          if (flag !== undefined && isOn(flag)) yield { at: flag.span, message: `${name} is on` };
+          // Beside certificates of an authority it has no effect.
+          const isIdle = flagNamed(program, name === 'auto-tls' ? 'cert-file' : 'peer-cert-file') !== undefined;
+          if (flag !== undefined && isOn(flag) && !isIdle) yield { at: flag.span, message: `${name} is on` };
         }
     },
   },

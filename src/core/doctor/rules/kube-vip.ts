@@ -31,7 +31,10 @@ const FLAGS: Readonly<Record<string, string>> = {
 
 export function settingOf(program: Program, name: string): Flag | undefined {
   const flag = FLAGS[name];
-  return variableNamed(program, name) ?? (flag === undefined ? undefined : flagNamed(program, flag));
+  const variable = variableNamed(program, name);
+  // Of a variable with valueFrom, the value is said elsewhere.
+  if (variable !== undefined) return { ...variable, value: variable.value ?? '$(elsewhere)' };
+  return flag === undefined ? undefined : flagNamed(program, flag);
 }
 
 /** Every kube-vip that runs as a manager; a command that only writes a manifest is none. */
