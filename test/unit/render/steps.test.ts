@@ -10,13 +10,16 @@ function places(text: string, words: readonly string[]): number[] {
 }
 
 test.each([
-  ['kubeadm', ['tar -C', 'sysctl --load', 'kubeadm init --config', 'HASH=$(', 'cp2, then cp3', '- **w1, w2**', 'shred']],
-  ['k3s', ['tar -C', 'sysctl --load', 'K3S_SKIP_START', 'enable --now k3s\n', 'cp2, then cp3', 'enable --now k3s-agent', 'Keep the token']],
+  ['kubeadm', ['tar -C', 'systemd-sysctl', 'kubeadm init --config', 'HASH=$(', 'cp2, then cp3', '- **w1, w2**', 'shred']],
+  [
+    'k3s',
+    ['tar -C', 'systemd-sysctl', 'K3S_SKIP_START', 'enable --now k3s\n', 'cp2, then cp3', 'enable --now k3s-agent', 'Keep the token'],
+  ],
   [
     'rke2',
     [
       'tar -C',
-      'sysctl --load',
+      'systemd-sysctl',
       'INSTALL_RKE2_TYPE=server',
       'enable --now rke2-server',
       'at port 9345',

@@ -73,9 +73,9 @@ describe('IPVS', () => {
 
   test('its parameters are there only with kube-proxy by ipvs, and the one that depends on the kernel never', () => {
     expect(ipvs('ipvs')).toEqual([
-      'net.ipv4.vs.conntrack = 1',
-      'net.ipv4.vs.expire_nodest_conn = 1',
-      'net.ipv4.vs.expire_quiescent_template = 1',
+      '-net.ipv4.vs.conntrack = 1',
+      '-net.ipv4.vs.expire_nodest_conn = 1',
+      '-net.ipv4.vs.expire_quiescent_template = 1',
     ]);
     for (const mode of ['iptables', 'nftables']) expect(ipvs(mode)).toEqual([]);
   });

@@ -4,7 +4,13 @@ import { linesOf, textOf, trimmed } from './lines.ts';
 /** Lines `key = value` of a file in sysctl.d (sysctl.d(5)). */
 export interface SysctlFile {
   file: TextFile;
-  settings: readonly { /** With dots. */ key: string; value: string; span: Span; valueSpan: Span }[];
+  settings: readonly {
+    /** With dots. */ key: string /** A minus before it: no error where the kernel does not have it. */;
+    optional: boolean;
+    value: string;
+    span: Span;
+    valueSpan: Span;
+  }[];
 }
 
 export function readSysctl(file: TextFile): SysctlFile {
@@ -14,7 +20,15 @@ export function readSysctl(file: TextFile): SysctlFile {
     const equals = text.indexOf('=');
     if (equals < 1 || /^[#;]/.test(text)) return [];
     const valueSpan = trimmed({ ...span, start: span.start + equals + 1 });
-    return [{ key: dotted(text.slice(0, equals).replace(/^-/, '').trim()), value: textOf(valueSpan), span, valueSpan }];
+    return [
+      {
+        key: dotted(text.slice(0, equals).replace(/^-/, '').trim()),
+        optional: text.startsWith('-'),
+        value: textOf(valueSpan),
+        span,
+        valueSpan,
+      },
+    ];
   });
   return { file, settings };
 }

@@ -49,10 +49,13 @@ export const sysctlRules: readonly Rule[] = [
     why: 'They exist only once ip_vs is loaded, so that sysctl fails at boot; with nftables or iptables they have no effect.',
     fix: 'Remove the line: kube-proxy in mode ipvs sets it.',
     sources: ['kube-proxy, ipvs proxier', 'KEP-5495'],
-    examples: { bad: [file('net.ipv4.vs.conn_reuse_mode = 0\n')], good: [file('net.ipv4.ip_forward = 1\n')] },
+    examples: {
+      bad: [file('net.ipv4.vs.conn_reuse_mode = 0\n')],
+      good: [file('net.ipv4.ip_forward = 1\n'), file('-net.ipv4.vs.conntrack = 1\n')],
+    },
     *check(facts) {
-      for (const { key, span } of settings(facts))
-        if (/^net\.ipv4\.vs\.(?:conn_reuse_mode|expire_nodest_conn|expire_quiescent_template|conntrack)$/.test(key))
+      for (const { key, optional, span } of settings(facts))
+        if (!optional && /^net\.ipv4\.vs\.(?:conn_reuse_mode|expire_nodest_conn|expire_quiescent_template|conntrack)$/.test(key))
           yield { at: span, message: `kube-proxy sets ${key} itself`, edits: [{ span: lineSpan(span), text: '' }] };
     },
   },

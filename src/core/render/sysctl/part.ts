@@ -28,7 +28,7 @@ function steps(cluster: Cluster): Step[] {
       moment: 'prepare',
       where: `each host that has ${PARAMETERS}`,
       text: 'Have the kernel take the modules and parameters now; systemd does it at every boot.',
-      commands: ['systemctl restart systemd-modules-load', `sysctl --load=${PARAMETERS}`],
+      commands: ['systemctl restart systemd-modules-load systemd-sysctl'],
     },
   ];
 }

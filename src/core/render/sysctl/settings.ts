@@ -55,12 +55,12 @@ function nodeParameters({ kubernetes: { podSubnets } }: Cluster): Setting[] {
 
 const IPVS_PARAMETERS: readonly Setting[] = [
   {
-    why: 'kube-proxy in mode ipvs sets these itself when it starts; here they hold from boot on.\nTranslated packets are tracked, so that answers find back.',
-    lines: ['net.ipv4.vs.conntrack = 1'],
+    why: 'kube-proxy in mode ipvs sets these itself when it starts; here they hold from boot on. The minus: no error\nwhere ip_vs is not loaded yet. Translated packets are tracked, so that answers find back.',
+    lines: ['-net.ipv4.vs.conntrack = 1'],
   },
   {
     why: 'Connections to a Pod that is gone end at once, instead of hanging until they time out.',
-    lines: ['net.ipv4.vs.expire_nodest_conn = 1', 'net.ipv4.vs.expire_quiescent_template = 1'],
+    lines: ['-net.ipv4.vs.expire_nodest_conn = 1', '-net.ipv4.vs.expire_quiescent_template = 1'],
   },
   {
     why: 'net.ipv4.vs.conn_reuse_mode is left to kube-proxy, which looks at the kernel: 0 before Linux 5.9, where 1 costs a second\nfor each reused port; 1, the default, since then. 0 there would send new connections to Pods that are gone.',
