@@ -1,14 +1,14 @@
 #!/bin/sh
 # Installs what is missing (npm packages, then Debian packages), says what it installs, then runs the given command.
-# With --peers also what hale is compared with in bench/, with --guest the kernel with IPVS that its test runs in.
+# With --peers also what hale is compared with in bench/; with --tests what only tests run, such as the programs whose files hale renders, and the kernel with IPVS.
 # Everything it says goes to stderr: stdout belongs to the command.
 set -eu
 cd "$(dirname "$0")/.."
 peers=""
-guest=""
+tests=""
 case "$1" in
   --peers) peers="keepalived:keepalived haproxy:haproxy iperf3:iperf3 wrk:wrk nginx:nginx-light"; shift ;;
-  --guest) guest=yes; shift ;;
+  --tests) tests="xmllint:libxml2-utils ssh:openssh-client sshd:openssh-server promtool:prometheus haproxy:haproxy keepalived:keepalived nginx:libnginx-mod-stream curl:curl"; shift ;;
 esac
 say() { echo "setup: $*" >&2; }
 
@@ -25,7 +25,7 @@ if ! cmp -s package-lock.json node_modules/.hale-installed 2>/dev/null; then
 fi
 
 # program:package of everything the lab and its tests use
-wanted="etcd:etcd-server etcdctl:etcd-client nft:nftables ip:iproute2 nsenter:util-linux ps:procps conntrack:conntrack faketime:faketime age:age xmllint:libxml2-utils ssh:openssh-client sshd:openssh-server promtool:prometheus haproxy:haproxy keepalived:keepalived nginx:libnginx-mod-stream curl:curl $peers"
+wanted="etcd:etcd-server etcdctl:etcd-client nft:nftables ip:iproute2 nsenter:util-linux ps:procps conntrack:conntrack faketime:faketime age:age $peers $tests"
 missing=""
 for pair in $wanted; do
   program=${pair%%:*}
@@ -47,7 +47,7 @@ if [ -n "$missing" ]; then
     say "  $install"
   fi
 fi
-if [ -n "$guest" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+if [ -n "$tests" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   sh scripts/guest-kernel.sh || say "no guest kernel: its tests are skipped"
 fi
 exec "$@"

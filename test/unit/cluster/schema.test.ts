@@ -32,7 +32,17 @@ test('the JSON Schema describes every key and closes every mapping', () => {
     'endpoint',
     'controlPlane',
     'controlPlane.hosts.0',
+    'workers',
+    'workers.hosts.0',
     'kubernetes',
+    'storageClasses.0',
+    'storageClasses.0.parameters.0',
+    'haproxyKeepalived',
+    'haproxyKeepalived.balancers.0',
+    'kubeVip',
+    'kubeVip.bgp',
+    'kubeVip.bgp.peers.0',
+    'nodeLocal',
     'apiserver',
     'agent',
     'lease',
@@ -87,7 +97,7 @@ test('the defaults that the JSON Schema shows are those that a short file gets',
       shown++;
     }
   }
-  expect(shown).toBe(45);
+  expect(shown).toBe(68);
   expect(parsed['kubernetes']).toMatchObject({
     serviceSubnets: [{ address: '10.96.0.0', length: 16 }],
     podSubnets: [{ address: '10.244.0.0', length: 16 }],
