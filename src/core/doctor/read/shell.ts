@@ -227,9 +227,9 @@ export class ShellReader {
   }
 
   private parameter(): void {
-    const end = this.text.indexOf('}', this.at);
-    const line = this.lineEnd();
-    this.at = end === -1 || end > line ? this.at + 2 : end + 1;
+    // A bound, so that a hostile line is not gone through from each of its places.
+    const end = this.text.slice(this.at, this.at + 1000).search(/[}\n]/);
+    this.at = end === -1 || this.text[this.at + end] === '\n' ? this.at + 2 : this.at + end + 1;
   }
 
   private backquoted(): void {

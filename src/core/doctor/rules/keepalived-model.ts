@@ -67,21 +67,26 @@ export const hostAddresses = (configs: readonly KeepalivedConfig[]): string[] =>
 export const peersOf = ({ entry }: VrrpInstance): { text: string; span: Span }[] => listOf(entry, 'unicast_peer');
 export const isUnicast = (instance: VrrpInstance): boolean => entriesOf(instance.entry.block, 'unicast_peer').length > 0;
 
-const sharesAddress = (a: VrrpInstance, b: VrrpInstance): boolean => {
-  const addresses = new Set(addressesOf(a).map(({ address }) => address));
-  return addressesOf(b).some(({ address }) => addresses.has(address));
-};
+/** Rules ask for them one after the other. */
+const groupsKnown = new WeakMap<Facts['keepalived'], VrrpInstance[][]>();
 
 /** Instances of several hosts that guard the same address; each group has at least two files. */
 export function groupsOf(facts: Pick<Facts, 'keepalived'>): VrrpInstance[][] {
-  const groups: VrrpInstance[][] = [];
+  const known = groupsKnown.get(facts.keepalived);
+  if (known !== undefined) return known;
+  const byAddress = new Map<string, VrrpInstance[]>();
+  const all = new Set<VrrpInstance[]>();
   for (const instance of instancesOf(facts)) {
-    const group = groups.find(([first]) => first !== undefined && sharesAddress(first, instance));
+    const addresses = addressesOf(instance).map(({ address }) => address);
+    const group = addresses.map((address) => byAddress.get(address)).find((found) => found !== undefined) ?? [];
     // A second one in the same file guards it too, but not from another host.
-    if (group === undefined) groups.push([instance]);
-    else if (!group.some(({ config }) => config === instance.config)) group.push(instance);
+    if (!group.some(({ config }) => config === instance.config)) group.push(instance);
+    for (const address of addresses) if (!byAddress.has(address)) byAddress.set(address, group);
+    all.add(group);
   }
-  return groups.filter((group) => group.length > 1);
+  const found = [...all].filter((group) => group.length > 1);
+  groupsKnown.set(facts.keepalived, found);
+  return found;
 }
 
 /** Check scripts of an instance's host, or the processes that it watches, by name. */
