@@ -99,24 +99,25 @@ const ALIKE = [
   'enable-admission-plugins',
 ];
 
+/** All values that a program has for a flag. */
+const allOf = ({ flags }: Program, name: string): string =>
+  flags.flatMap((flag) => (flag.name === name ? (flag.value ?? '') : [])).join(',');
+
+/** API servers that differ in more than this are of different clusters. */
+const DIFFERENCES_MAX = 2;
+
 function* differing(facts: Facts): Iterable<Hit> {
-  const whole = onePerHost(apiservers(facts).filter(({ complete, origin }) => complete && origin !== 'script'));
-  const [first, ...others] = whole;
-  for (const program of others)
-    for (const name of ALIKE) {
-      const [own, other] = [program, first as Program].map((one) =>
-        one.flags
-          .filter((flag) => flag.name === name)
-          .map(({ value }) => value)
-          .join(','),
-      );
-      if (own === other) continue;
-      const flag = flagNamed(program, name);
+  const [first, ...others] = onePerHost(apiservers(facts).filter(({ complete, origin }) => complete && origin !== 'script'));
+  for (const program of first === undefined ? [] : others) {
+    const names = ALIKE.filter((name) => allOf(program, name) !== allOf(first as Program, name));
+    for (const name of names.length > DIFFERENCES_MAX ? [] : names) {
+      const [own, other] = [allOf(program, name), allOf(first as Program, name)];
       yield {
-        at: flag?.span ?? program.at,
+        at: flagNamed(program, name)?.span ?? program.at,
         message: `${name} is ${own === '' ? 'not set' : own} here, and ${other === '' ? 'not set' : other} on ${hostOf(first as Program)}`,
       };
     }
+  }
 }
 
 function* oneEtcd(facts: Facts): Iterable<Hit> {

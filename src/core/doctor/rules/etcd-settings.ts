@@ -61,12 +61,19 @@ function* otherTimers(facts: Facts): Iterable<Hit> {
   for (const program of others) {
     const [a, b] = [first, program].map((one) => (one === undefined ? undefined : timers(one)));
     if (first === undefined || a === undefined || b === undefined || (a.heartbeat === b.heartbeat && a.election === b.election)) continue;
+    if (!shareMembers(first, program)) continue;
     const at = timerAt(program)?.span ?? program.at;
     yield {
       at,
       message: `heartbeat and election are ${b.heartbeat} and ${b.election} ms here, but ${a.heartbeat} and ${a.election} ms on ${hostOf(first)}`,
     };
   }
+}
+
+/** Whether two members may be of one cluster: that of events often has one of its own. */
+function shareMembers(a: Program, b: Program): boolean {
+  const [ofA, ofB] = [membersOf(a), membersOf(b)];
+  return ofA === undefined || ofB === undefined || ofA.some(({ url }) => ofB.some((other) => other.url === url));
 }
 
 const GIB = 1024 ** 3;

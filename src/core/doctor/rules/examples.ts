@@ -40,7 +40,7 @@ interface KubeVip {
 }
 
 /** kube-vip's container and what is around it, below `spec:` and indented by two. */
-export function kubeVipSpec({ env = {}, image = 'ghcr.io/kube-vip/kube-vip:v1.2.3', more = '', securityContext }: KubeVip): string {
+function kubeVipSpec({ env = {}, image = 'ghcr.io/kube-vip/kube-vip:v1.2.3', more = '', securityContext }: KubeVip): string {
   const context = securityContext ?? 'capabilities: {add: [NET_ADMIN, NET_RAW], drop: [ALL]}';
   const variables = Object.entries({ ...ARP, ...env }).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const lines = variables.map(([name, value]) => `    - {name: ${name}, value: ${JSON.stringify(value)}}\n`).join('');

@@ -11,7 +11,7 @@ import { kubeVip } from './examples.ts';
 const isAgent = ({ words, file }: Program): boolean => words.some(({ text }) => text === 'agent') || /agent/.test(file.path);
 
 /** Servers whose settings stand here. `k3s etcd-snapshot` and the like are none. */
-export function servers(facts: Facts): Program[] {
+function servers(facts: Facts): Program[] {
   return programsNamed(facts, 'k3s', 'rke2').filter((program) => {
     const [command] = program.words;
     if (isAgent(program) || program.origin === 'environment') return false;
@@ -150,7 +150,9 @@ function* differing(facts: Facts): Iterable<Hit> {
   for (const program of others)
     for (const name of [...ALIKE, 'disable']) {
       const [own, other] = [valuesOf(program, name), valuesOf(first as Program, name)];
-      if (own === other || program.name !== first?.name) continue;
+      const [token, otherToken] = [program, first as Program].map((one) => tokenOf(one)?.value);
+      const isOtherCluster = token !== undefined && otherToken !== undefined && token !== otherToken;
+      if (own === other || program.name !== first?.name || isOtherCluster) continue;
       yield {
         at: flagNamed(program, name)?.span ?? program.at,
         message: `${name} is ${own === '' ? 'not set' : own} here, and ${other === '' ? 'not set' : other} on ${hostOf(first)}`,

@@ -1,7 +1,7 @@
 import type { Facts } from '../facts.ts';
-import { virtualAddresses } from '../look/addresses.ts';
+import { endpoints, virtualAddresses } from '../look/addresses.ts';
 import { clusterMinor, documentsOf, nameOf } from '../look/documents.ts';
-import { flagNamed, hostOf, isOn, programsNamed, valueAtFlag, variableNamed } from '../look/flags.ts';
+import { flagNamed, hostOf, isOn, isOpen, programsNamed, valueAtFlag, variableNamed } from '../look/flags.ts';
 import { list } from '../look/values.ts';
 import type { Program } from '../read/program.ts';
 import { podSpecPath } from '../read/program-pods.ts';
@@ -360,8 +360,10 @@ export const kubeVipPodRules: readonly Rule[] = [
     },
     *check(facts) {
       const [first, ...others] = kubeVips(facts).filter(
-        (program) => isOn(settingOf(program, 'cp_enable')) && settingOf(program, 'address')?.value !== undefined,
+        (program) => isOn(settingOf(program, 'cp_enable')) && !isOpen(settingOf(program, 'address')?.value ?? ''),
       );
+      // Of several clusters, each has its own.
+      if (new Set(endpoints(facts).map(({ host }) => host)).size > 1) return;
       const nameOfLease = (program: Program) =>
         variableNamed(program, 'vip_leasename')?.value ?? flagNamed(program, 'leaseName')?.value ?? 'plndr-cp-lock';
       for (const program of others) {
