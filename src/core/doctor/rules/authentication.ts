@@ -1,5 +1,5 @@
 import { documentsOf, KUBEADM } from '../look/documents.ts';
-import { flagNamed, programsNamed } from '../look/flags.ts';
+import { flagNamed, isOpen, programsNamed } from '../look/flags.ts';
 import { list } from '../look/values.ts';
 import { listAt, mapAt, textAt, type YamlDocument } from '../read/yaml.ts';
 import type { Facts } from '../facts.ts';
@@ -19,6 +19,9 @@ const CLUSTER_INFO = '/api/v1/namespaces/kube-public/configmaps/cluster-info';
 const AUTH = (...paths: string[]) =>
   `apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\nanonymous:\n  enabled: true\n  conditions:\n${paths.map((path) => `  - path: ${path}\n`).join('')}`;
 const JOIN = kubeadm('JoinConfiguration', 'discovery: {bootstrapToken: {apiServerEndpoint: api:6443, caCertHashes: [sha256:00]}}\n');
+
+const APISERVER = (...flags: string[]) =>
+  staticPod('kube-apiserver', { image: 'registry.k8s.io/kube-apiserver:v1.36.4', command: ['kube-apiserver', ...flags] });
 
 export const authenticationRules: readonly Rule[] = [
   {
@@ -98,6 +101,57 @@ export const authenticationRules: readonly Rule[] = [
         const flag = flagNamed(program, 'anonymous-auth');
         if (flag !== undefined && flagNamed(program, 'authentication-config') !== undefined)
           yield { at: flag.span, message: 'anonymous-auth is set beside an AuthenticationConfiguration that has anonymous' };
+      }
+    },
+  },
+  {
+    id: 'apiserver-service-account',
+    severity: 'error',
+    title: 'the API server is not told who issues tokens of service accounts',
+    why: 'Both flags are required since Kubernetes 1.20: the API server ends at once without them.',
+    fix: 'Add --service-account-issuer (https://kubernetes.default.svc.cluster.local) and --service-account-signing-key-file, alike on every API server.',
+    sources: ['kubernetes.io/docs/reference/command-line-tools-reference/kube-apiserver', 'Kubernetes 1.20 changelog'],
+    examples: {
+      bad: [{ 'pod.yaml': APISERVER('--etcd-servers=https://127.0.0.1:2379', '--service-account-key-file=/etc/kubernetes/pki/sa.pub') }],
+      good: [
+        {
+          'pod.yaml': APISERVER(
+            '--service-account-key-file=/etc/kubernetes/pki/sa.pub',
+            '--service-account-issuer=https://kubernetes.default.svc',
+            '--service-account-signing-key-file=/etc/kubernetes/pki/sa.key',
+          ),
+        },
+      ],
+    },
+    *check(facts) {
+      for (const program of programsNamed(facts, 'kube-apiserver')) {
+        const key = flagNamed(program, 'service-account-key-file');
+        const missing = ['service-account-issuer', 'service-account-signing-key-file'].filter(
+          (name) => flagNamed(program, name) === undefined && flagNamed(program, name.replace('-key-file', '-endpoint')) === undefined,
+        );
+        // A shortened example says nothing of them at all.
+        if (program.complete && key !== undefined && missing.length > 0)
+          yield { at: key.span, message: `there is no --${missing.join(' and no --')}` };
+      }
+    },
+  },
+  {
+    id: 'apiserver-authorization',
+    severity: 'warning',
+    title: 'the API server does not authorise by roles',
+    why: 'Kubelets and components are given their rights by Node and RBAC; without them either nothing works or everything is allowed.',
+    fix: 'Write --authorization-mode=Node,RBAC.',
+    sources: ['kubernetes.io/docs/reference/access-authn-authz/authorization'],
+    examples: {
+      bad: [{ 'pod.yaml': APISERVER('--authorization-mode=ABAC') }],
+      good: [{ 'pod.yaml': APISERVER('--authorization-mode=Node,RBAC') }],
+    },
+    *check(facts) {
+      for (const program of programsNamed(facts, 'kube-apiserver')) {
+        const mode = flagNamed(program, 'authorization-mode');
+        const modes = mode?.value?.split(',') ?? [];
+        if (mode !== undefined && modes.length > 0 && !modes.includes('RBAC') && !isOpen(modes.join(',')))
+          yield { at: mode.span, message: `the mode is ${list(modes)}` };
       }
     },
   },

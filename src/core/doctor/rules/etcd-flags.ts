@@ -1,5 +1,5 @@
 import type { Facts } from '../facts.ts';
-import { flagNamed, isOn, programsNamed } from '../look/flags.ts';
+import { flagNamed, isOn, programsNamed, valueAtFlag } from '../look/flags.ts';
 import { isAtLeast, isBefore } from '../look/values.ts';
 import type { Flag, Program } from '../read/program.ts';
 import type { Hit, Rule } from '../rule.ts';
@@ -137,6 +137,28 @@ export const etcdFlagRules: readonly Rule[] = [
         const flag = flagNamed(program, 'auto-compaction-retention');
         if (flag?.value !== undefined && !flag.value.startsWith('0') && program.origin !== 'script')
           yield { at: flag.span, message: `auto-compaction-retention is ${flag.value}` };
+      }
+    },
+  },
+  {
+    id: 'etcd-plain-loopback',
+    severity: 'warning',
+    title: 'every process of the host may read and write etcd',
+    why: 'A client address without TLS asks for no certificate: whatever runs on the host, also a container in its network, reads every Secret and is administrator of the cluster.',
+    fix: 'Listen on https://127.0.0.1:2379, and give tools their certificate; for health and metrics use listen-metrics-urls.',
+    sources: ['etcd.io/docs/latest/op-guide/security'],
+    examples: {
+      bad: [{ 'etcd.yaml': RELEASE('3.6.11-0', '--listen-client-urls=https://10.0.0.1:2379,http://127.0.0.1:2379') }],
+      good: [{ 'etcd.yaml': RELEASE('3.6.11-0', '--listen-client-urls=https://10.0.0.1:2379,https://127.0.0.1:2379') }],
+    },
+    *check(facts) {
+      for (const program of programsNamed(facts, 'etcd')) {
+        const flag = flagNamed(program, 'listen-client-urls');
+        const urls = (flag?.value ?? '').split(',');
+        // One that speaks TLS nowhere is told of by etcd-plain.
+        const plain = urls.find((url) => /^http:\/\/(?:127\.|localhost|\[::1\])/.test(url.trim()));
+        if (flag !== undefined && plain !== undefined && urls.some((url) => url.trim().startsWith('https:')))
+          yield { at: valueAtFlag(flag), message: `${plain.trim()} asks for no certificate` };
       }
     },
   },

@@ -13,7 +13,7 @@ const words = (text: string): string[] => text.trim().split(/\s+/);
 const NODE = words('name criSocket taints kubeletExtraArgs ignorePreflightErrors imagePullPolicy imagePullSerial');
 const COMPONENT = words('extraArgs extraVolumes extraEnvs');
 
-/** Fields of kubeadm's kinds, of v1beta3 and v1beta4 together, by their place. */
+/** Fields of kubeadm's kinds, of v1beta2 to v1beta4 together, by their place. */
 const KUBEADM_FIELDS: Readonly<Record<string, readonly { path: Path; keys: readonly string[] }[]>> = {
   ClusterConfiguration: [
     {
@@ -66,7 +66,7 @@ const PLACES: ReadonlyMap<string, string> = new Map(
 function* kubeadmFields(facts: Facts): Iterable<Hit> {
   for (const document of documentsOf(facts, KUBEADM, ...Object.keys(KUBEADM_FIELDS))) {
     // Older formats had other fields, and have a finding of their own.
-    if (!/v1beta[34]$/.test(document.apiVersion)) continue;
+    if (!/v1beta[234]$/.test(document.apiVersion)) continue;
     for (const { path, keys } of KUBEADM_FIELDS[document.kind] ?? []) yield* misnamed(document, { path, keys });
   }
 }

@@ -27,7 +27,7 @@ const isGuarded = (section: HaproxySection): boolean =>
     ({ words }) =>
       /^(?:http-request|tcp-request)$/.test(words[0] ?? '') && words.some((word) => /^(?:deny|reject|auth|tarpit)$/.test(word)),
   ) ||
-  bindsOf(section).every(({ host, port }) => isLoopback(host) || port === '');
+  (section.head.words[2] === undefined && bindsOf(section).every(({ host, port }) => isLoopback(host) || port === ''));
 
 export const haproxyProxyRules: readonly Rule[] = [
   {
@@ -278,7 +278,7 @@ export const haproxyProxyRules: readonly Rule[] = [
       for (const section of haproxy.flatMap(proxiesOf)) {
         const auth = linesOf(section, 'stats', 'auth')[0];
         const line = auth ?? linesOf(section, 'stats', 'enable')[0] ?? linesOf(section, 'stats', 'uri')[0];
-        if (line !== undefined && bindsOf(section).length > 0 && !isGuarded(section))
+        if (line !== undefined && (bindsOf(section).length > 0 || section.head.words[2] !== undefined) && !isGuarded(section))
           yield {
             at: line.span,
             message:

@@ -228,26 +228,6 @@ export const k3sRules: readonly Rule[] = [
     check: missingNames,
   },
   {
-    id: 'k3s-tls-san-missing',
-    severity: 'info',
-    title: 'a cluster of several servers has no common address in its certificates',
-    why: 'Clients can be given the address of one server only: with that server goes their API, and a balancer or virtual address that comes later is refused until the certificates are made anew.',
-    fix: 'Add the name or address that all clients are to use to tls-san on every server.',
-    sources: ['docs.k3s.io/datastore/ha-embedded'],
-    examples: {
-      bad: [{ [K3S]: `cluster-init: true\n${TOKEN}` }],
-      good: [{ [K3S]: `cluster-init: true\ntls-san: [api.example.com]\n${TOKEN}` }],
-    },
-    *check(facts) {
-      const moving = virtualAddresses(facts).length > 0;
-      for (const program of moving ? [] : surely(facts)) {
-        const init = flagNamed(program, 'cluster-init');
-        if (init !== undefined && isOn(init) && sansOf(program).length === 0)
-          yield { at: init.span, message: 'cluster-init stands without any tls-san' };
-      }
-    },
-  },
-  {
     id: 'k3s-server-single',
     severity: 'warning',
     title: 'nodes join by one server instead of the endpoint',

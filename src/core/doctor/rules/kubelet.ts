@@ -2,10 +2,11 @@ import type { Facts } from '../facts.ts';
 import { clusterMinor, documentsOf, KUBEADM } from '../look/documents.ts';
 import { flagNamed, flagText, isOff, isOpen, programsNamed, replaceValue, valueAtFlag } from '../look/flags.ts';
 import { durationMs, secondsText } from '../look/values.ts';
-import { textAt } from '../read/yaml.ts';
+import { mapAt, textAt } from '../read/yaml.ts';
 import type { Hit, Rule } from '../rule.ts';
 import type { Span } from '../text-file.ts';
 import { clusterConfiguration, kubeadm } from './examples.ts';
+import { allCommands, argumentsOf, flagOf } from './shell-model.ts';
 
 /* The kubelet: what it says of its node, and how it ends. */
 
@@ -222,13 +223,19 @@ export const kubeletRules: readonly Rule[] = [
   {
     id: 'kubeadm-cri-socket',
     severity: 'warning',
-    title: 'criSocket is a path without unix://',
+    title: 'the socket of the container runtime is a path without unix://',
     why: 'The form without a scheme is deprecated; kubeadm rewrites it with a warning, and newer versions will refuse it.',
     fix: 'Write unix:// before the path.',
     sources: ['kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4'],
     examples: {
-      bad: [{ 'join.yaml': kubeadm('JoinConfiguration', 'nodeRegistration: {criSocket: /run/containerd/containerd.sock}\n') }],
-      good: [{ 'join.yaml': kubeadm('JoinConfiguration', 'nodeRegistration: {criSocket: unix:///run/containerd/containerd.sock}\n') }],
+      bad: [
+        { 'join.yaml': kubeadm('JoinConfiguration', 'nodeRegistration: {criSocket: /run/containerd/containerd.sock}\n') },
+        { 'init.sh': '#!/bin/sh\nkubeadm init --cri-socket /run/containerd/containerd.sock\n' },
+      ],
+      good: [
+        { 'join.yaml': kubeadm('JoinConfiguration', 'nodeRegistration: {criSocket: unix:///run/containerd/containerd.sock}\n') },
+        { 'init.sh': '#!/bin/sh\nkubeadm init --cri-socket unix:///run/containerd/containerd.sock\n' },
+      ],
     },
     *check(facts) {
       const path = ['nodeRegistration', 'criSocket'];
@@ -237,6 +244,12 @@ export const kubeletRules: readonly Rule[] = [
         const at = document.span(path);
         if (socket.startsWith('/') && !socket.includes('dockershim'))
           yield { at, message: `criSocket is ${socket}, without unix://`, edits: [replaceValue(at, `unix://${socket}`)] };
+      }
+      for (const command of allCommands(facts)) {
+        const args = argumentsOf(command, 'kubeadm') ?? [];
+        const socket = flagOf(args, 'cri-socket') ?? '';
+        const at = args.findLast(({ text }) => text.endsWith(socket))?.span ?? command.span;
+        if (socket.startsWith('/') && !socket.includes('dockershim')) yield { at, message: `--cri-socket is ${socket}, without unix://` };
       }
     },
   },
@@ -257,6 +270,24 @@ export const kubeletRules: readonly Rule[] = [
       for (const document of documentsOf(facts, KUBEADM, 'InitConfiguration', 'JoinConfiguration'))
         if (textAt(document.value, path)?.includes('dockershim') === true && (minor === undefined || minor >= 24))
           yield { at: document.span(path), message: 'criSocket is that of dockershim' };
+    },
+  },
+  {
+    id: 'kubelet-eviction-outside',
+    severity: 'warning',
+    title: 'a limit of eviction stands outside of evictionHard',
+    why: 'The kubelet passes over it with a line in its log: the disk fills up, or memory ends, without any Pod being evicted before.',
+    fix: 'Indent it below evictionHard (or evictionSoft).',
+    sources: ['kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1, evictionHard'],
+    examples: {
+      bad: [{ 'kubelet.yaml': KUBELET('evictionHard:\n  memory.available: 100Mi\nnodefs.available: 10%\n') }],
+      good: [{ 'kubelet.yaml': KUBELET('evictionHard:\n  memory.available: 100Mi\n  nodefs.available: 10%\n') }],
+    },
+    *check(facts) {
+      for (const document of documentsOf(facts, 'kubelet.config.k8s.io/', 'KubeletConfiguration'))
+        for (const name of Object.keys(mapAt(document.value, [])))
+          if (/^(?:memory|nodefs|imagefs|containerfs|pid)\.(?:available|inodesFree)$/.test(name))
+            yield { at: document.span([name], 'key'), message: `${name} is no field of the kubelet` };
     },
   },
 ];

@@ -10,12 +10,15 @@ import { etcdFlagRules } from './etcd-flags.ts';
 import { etcdSettingsRules } from './etcd-settings.ts';
 import { etcdRules } from './etcd.ts';
 import { fieldNameRules } from './field-names.ts';
+import { featureGateRules } from './feature-gates.ts';
 import { k3sRules } from './k3s.ts';
 import { kubeProxyRules } from './kube-proxy.ts';
 import { kubeVipBgpRules } from './kube-vip-bgp.ts';
+import { kubeVipPlaceRules } from './kube-vip-place.ts';
 import { kubeVipPodRules } from './kube-vip-pod.ts';
 import { kubeVipRules } from './kube-vip.ts';
 import { kubeadmEndpointRules } from './kubeadm-endpoint.ts';
+import { kubeadmFieldRules } from './kubeadm-fields.ts';
 import { kubeadmRules } from './kubeadm.ts';
 import { kubeletRules } from './kubelet.ts';
 import { liveRules } from './live.ts';
@@ -30,6 +33,7 @@ export const kubernetesRules: readonly Rule[] = [
   ...kubeadmRules,
   ...kubeadmEndpointRules,
   ...fieldNameRules,
+  ...kubeadmFieldRules,
   ...subnetRules,
   ...kubeProxyRules,
   ...kubeletRules,
@@ -38,11 +42,13 @@ export const kubernetesRules: readonly Rule[] = [
   ...etcdFlagRules,
   ...kubeVipRules,
   ...kubeVipPodRules,
+  ...kubeVipPlaceRules,
   ...kubeVipBgpRules,
   ...apiserverRules,
   ...apiserverLoadRules,
   ...authenticationRules,
   ...controllerRules,
+  ...featureGateRules,
   ...staticPodRules,
   ...k3sRules,
   ...rke2Rules,

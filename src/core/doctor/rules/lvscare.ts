@@ -139,4 +139,56 @@ export const lvscareRules: readonly Rule[] = [
       }
     },
   },
+  {
+    id: 'lvscare-two-servers',
+    severity: 'warning',
+    title: 'lvscare knows two API servers',
+    why: 'With stacked etcd, two control-plane nodes survive no failure: when either stops, etcd has no quorum and the API stops with it.',
+    fix: 'Have three control-plane nodes, and an --rs for each.',
+    sources: ['kube-vip #748', 'talos #9276'],
+    examples: { bad: [{ 'lvscare.yaml': CARE(...TWO) }], good: [{ 'lvscare.yaml': CARE(...TWO, '--rs', '10.0.0.3:6443') }] },
+    *check(facts) {
+      for (const program of balancers(facts))
+        if (serversOf(program).length === 2) yield { at: flagNamed(program, 'rs')?.span ?? program.at, message: 'there are two --rs' };
+    },
+  },
+  {
+    id: 'lvscare-health-refused',
+    severity: 'error',
+    title: 'lvscare asks API servers for something that they refuse to strangers',
+    why: 'It has no credentials, gets 401 or 403, and takes all of them out: nobody on the node reaches the API.',
+    fix: 'Use --health-path /readyz.',
+    sources: ['github.com/labring/lvscare', 'system:public-info-viewer'],
+    examples: {
+      bad: [{ 'lvscare.yaml': CARE(...TWO, '--health-path', '/') }],
+      good: [{ 'lvscare.yaml': CARE(...TWO, '--health-path', '/readyz') }],
+    },
+    *check(facts) {
+      for (const program of balancers(facts)) {
+        const path = flagNamed(program, 'health-path');
+        const isPlain = flagNamed(program, 'health-schem')?.value === 'http' || flagNamed(program, 'health-status') !== undefined;
+        if (path?.value !== undefined && !isPlain && !/^\/(?:healthz|livez|readyz|version)(?:[/?]|$)|\$/.test(path.value))
+          yield { at: valueAtFlag(path), message: `--health-path is ${path.value}` };
+      }
+    },
+  },
+  {
+    id: 'lvscare-takes-refusal',
+    severity: 'warning',
+    title: 'lvscare takes a refusal for health',
+    why: '401 and 403 come from an API server that did not look at its own state: one that has lost etcd gives them too, and keeps its share.',
+    fix: 'Leave --health-status out, and use --health-path /readyz.',
+    sources: ['github.com/labring/lvscare'],
+    examples: {
+      bad: [{ 'lvscare.yaml': CARE(...TWO, '--health-status', '200,401,403') }],
+      good: [{ 'lvscare.yaml': CARE(...TWO, '--health-status', '200') }],
+    },
+    *check(facts) {
+      for (const program of balancers(facts)) {
+        const status = flagNamed(program, 'health-status');
+        if (status !== undefined && /\b40[13]\b/.test(status.value ?? ''))
+          yield { at: valueAtFlag(status), message: `--health-status is ${status.value}` };
+      }
+    },
+  },
 ];

@@ -214,4 +214,45 @@ export const objectRules: readonly Rule[] = [
     },
     check: closedWebhooks,
   },
+  {
+    id: 'storage-in-tree',
+    severity: 'warning',
+    title: 'the plugin of this class is no part of Kubernetes any more',
+    why: 'Its calls are passed to a CSI driver of the same cloud: without that driver no volume is made, and parameters that only the old plugin knew are refused.',
+    fix: 'Name the CSI driver as provisioner, such as pd.csi.storage.gke.io or ebs.csi.aws.com.',
+    sources: ['kubernetes.io/docs/concepts/storage/volumes, migrating to CSI drivers'],
+    examples: {
+      bad: [{ 'class.yaml': CLASS('volumeBindingMode: WaitForFirstConsumer\n').replace('pd.csi.storage.gke.io', 'kubernetes.io/gce-pd') }],
+      good: [{ 'class.yaml': CLASS('volumeBindingMode: WaitForFirstConsumer\n') }],
+    },
+    *check(facts) {
+      for (const document of classes(facts)) {
+        const provisioner = textAt(document.value, ['provisioner']) ?? '';
+        if (/^kubernetes\.io\/(?:gce-pd|aws-ebs|azure-(?:disk|file)|cinder|vsphere-volume)$/.test(provisioner))
+          yield { at: document.span(['provisioner']), message: `the provisioner is ${provisioner}` };
+      }
+    },
+  },
+  {
+    id: 'storage-zone-label',
+    severity: 'warning',
+    title: 'zones are chosen by a label that nodes do not have any more',
+    why: 'No node fits, so no volume is made and every Pod that wants one stays Pending.',
+    fix: 'Use the key of the driver (topology.gke.io/zone), or topology.kubernetes.io/zone.',
+    sources: ['kubernetes.io/docs/reference/labels-annotations-taints, failure-domain.beta.kubernetes.io/zone'],
+    examples: {
+      bad: [{ 'class.yaml': CLASS(ZONES('a', 'b').replace('topology.gke.io/zone', 'failure-domain.beta.kubernetes.io/zone')) }],
+      good: [{ 'class.yaml': CLASS(ZONES('a', 'b')) }],
+    },
+    *check(facts) {
+      for (const document of classes(facts))
+        for (const [i, topology] of listAt(document.value, ['allowedTopologies']).entries())
+          for (const [j, expression] of listAt(topology, ['matchLabelExpressions']).entries())
+            if (textAt(expression, ['key'])?.startsWith('failure-domain.beta.kubernetes.io/') === true)
+              yield {
+                at: document.span(['allowedTopologies', i, 'matchLabelExpressions', j, 'key']),
+                message: `${textAt(expression, ['key'])} is gone`,
+              };
+    },
+  },
 ];

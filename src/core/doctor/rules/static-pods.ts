@@ -55,6 +55,13 @@ const CRITICAL = /(?:^|\/)(?:kube-apiserver|kube-controller-manager|kube-schedul
 const API = (lines: string) =>
   staticPod('kube-apiserver', { image: 'registry.k8s.io/kube-apiserver:v1.36.4', command: ['kube-apiserver'], more: lines });
 
+const BALANCER = (request: string) =>
+  staticPod('haproxy', {
+    image: 'docker.io/library/haproxy:3.2',
+    command: ['haproxy', '-f', '/usr/local/etc/haproxy/haproxy.cfg'],
+    more: `    livenessProbe: {httpGet: ${request}}\n`,
+  });
+
 export const staticPodRules: readonly Rule[] = [
   {
     id: 'pod-value-not-text',
@@ -176,6 +183,29 @@ export const staticPodRules: readonly Rule[] = [
           yield {
             at: document.span(['status', 'conditions', i]),
             message: `${textAt(document.value, ['metadata', 'name']) ?? ''} is not ready`,
+          };
+      }
+    },
+  },
+  {
+    id: 'balancer-probe-through-api',
+    severity: 'warning',
+    title: 'a balancer is restarted when the API servers behind it are down',
+    why: 'Its liveness probe asks them, through it: while none of them is up, as at the start of a cluster, the kubelet restarts the balancer again and again, which cuts what still stands and helps nobody.',
+    fix: 'Probe the balancer itself: a monitor-uri on a port of its own, or tcpSocket.',
+    sources: ['kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes', 'HAProxy configuration manual, monitor-uri'],
+    examples: {
+      bad: [{ 'haproxy.yaml': BALANCER('{host: localhost, path: /healthz, port: 8443, scheme: HTTPS}') }],
+      good: [{ 'haproxy.yaml': BALANCER('{host: localhost, path: /healthz, port: 8404}') }],
+    },
+    *check(facts) {
+      for (const { document, path, container } of containers(facts)) {
+        const probe = mapAt(container, ['livenessProbe', 'httpGet']);
+        const isBalancer = /(?:^|\/)(?:haproxy|nginx|envoy|traefik)[:@]/.test(textAt(container, ['image']) ?? '');
+        if (isBalancer && textAt(probe, ['scheme']) === 'HTTPS' && /^\/(?:healthz|livez|readyz)/.test(textAt(probe, ['path']) ?? ''))
+          yield {
+            at: document.span([...path, 'livenessProbe', 'httpGet', 'path']),
+            message: 'the liveness probe asks the API through the balancer',
           };
       }
     },
