@@ -82,7 +82,7 @@ export const kubeadmEndpointRules: readonly Rule[] = [
   },
   {
     id: 'kubeadm-endpoint-single-node',
-    severity: 'error',
+    severity: 'warning',
     title: "controlPlaneEndpoint is one control-plane node's own address",
     why: 'When that node is away, so is the API, for every kubelet and every client: the other control-plane nodes are of no use.',
     fix: 'Name the virtual address or the balancer, best by a DNS name; certificates and kubeconfigs have to follow.',

@@ -90,6 +90,26 @@ export const staticPodRules: readonly Rule[] = [
     check: joined,
   },
   {
+    id: 'pod-variable-twice',
+    severity: 'warning',
+    title: 'a variable is given to a container twice',
+    why: 'The last one counts, so the first one is believed to be in force and is not. Some installers append their own after those of the user.',
+    fix: 'Keep the one that is meant.',
+    sources: ['kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1, EnvVar'],
+    examples: {
+      bad: [{ 'pod.yaml': API('    env:\n    - {name: vip_leaseduration, value: "15"}\n    - {name: vip_leaseduration, value: "5"}\n') }],
+      good: [{ 'pod.yaml': API('    env:\n    - {name: vip_leaseduration, value: "15"}\n    - {name: vip_renewdeadline, value: "10"}\n') }],
+    },
+    *check(facts) {
+      for (const { document, path, container } of containers(facts)) {
+        const names = listAt(container, ['env']).map((one) => textAt(one, ['name']));
+        for (const [i, name] of names.entries())
+          if (name !== undefined && names.indexOf(name) < i)
+            yield { at: document.span([...path, 'env', i]), message: `the variable ${name} is given before, and this one counts` };
+      }
+    },
+  },
+  {
     id: 'static-pod-pull-always',
     severity: 'info',
     title: 'the way to the API depends on a registry',
