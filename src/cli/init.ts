@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
 import { EXIT_FINDING, HaleError } from '../base/error.ts';
 import { composeDescription } from '../core/cluster/compose.ts';
-import { formatProblem, type Problem } from '../core/cluster/problems.ts';
+import { enumerate, formatProblem, type Problem } from '../core/cluster/problems.ts';
 import { readCluster } from '../core/cluster/read.ts';
 import { withValue } from '../core/init/answers.ts';
 import { type Answers, type Question, questions } from '../core/init/questions.ts';
@@ -23,7 +23,7 @@ export function initCommand(): Command {
   const command = new Command('init')
     .description('make a commented cluster.yaml: asks on a terminal what no option says')
     .argument('[file]', 'where to write it', 'cluster.yaml');
-  for (const question of questions) command.option(`--${question.flag} <${question.placeholder}>`, lowerFirst(question.ask));
+  for (const question of questions) command.option(`--${question.flag} <${question.placeholder}>`, helpText(question));
   return command
     .option('--yes', 'ask nothing: what no option says has its default')
     .option('--force', 'overwrite a file that is there')
@@ -37,6 +37,10 @@ export function initCommand(): Command {
       process.stdout.write(read.ok ? `${file} was written.\n${next(file)}` : unfinished(file, read.problems));
       if (!read.ok) process.exitCode = EXIT_FINDING;
     });
+}
+
+function helpText({ ask, choices }: Question): string {
+  return choices === undefined ? lowerFirst(ask) : `${lowerFirst(ask)}: ${enumerate(choices, 'or')}`;
 }
 
 /** What options say, by flag. */

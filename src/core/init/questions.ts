@@ -29,6 +29,8 @@ export interface Question {
   /** What stands for the value in help. */
   placeholder: string;
   ask: string;
+  /** What can be answered, where that is a list. */
+  choices?: readonly string[];
   /** Said before the question, once. */
   about?: string;
   /** What an empty answer means; undefined where there must be one. */
@@ -138,7 +140,8 @@ function choice(flag: string, path: Path): Omit<Question, 'ask'> {
   const { enum: values = [], description, default: preset } = schemaAt(path);
   const names = values.map(String);
   return {
-    ...base(flag, path, names.join('|')),
+    ...base(flag, path, 'name'),
+    choices: names,
     ...(description !== undefined && { about: description }),
     preset: () => String(preset),
     parse: (text) => (names.includes(text) ? { ok: true, value: text } : { ok: false, expects: enumerate(names, 'or') }),
