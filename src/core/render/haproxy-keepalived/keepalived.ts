@@ -5,8 +5,8 @@ import type { RenderedFile } from '../file.ts';
 import { CHECK_SCRIPT, KEEPALIVED_DIR } from './paths.ts';
 import { virtualRouterId } from './router-id.ts';
 
-/** Of the first host; each further one has less. */
-const PRIORITY = { first: 150, step: 10 };
+/** Of the first host; each further one has less. A higher one waits less (RFC 9568 section 6.1, Skew_Time), so two that are far apart do not both take over. */
+const PRIORITY = { first: 240, step: 25 };
 
 /** The hosts between which the address moves. */
 export function holders({ controlPlane, haproxyKeepalived: { placement, balancers } }: Cluster): readonly ClusterHost[] {
@@ -77,7 +77,7 @@ function instanceLines(cluster: Cluster, host: ClusterHost): string[] {
     `    interface ${device}`,
     `    # Unique in this network; two groups with one number fight. 51 is in every sample.`,
     `    virtual_router_id ${virtualRouterId(cluster)}`,
-    '    # Different on each host, so that two that stand at once do not both win.',
+    '    # Different on each host, and far apart: after the holder fell silent each waits a part of an interval by its priority, so that only one takes over.',
     `    priority ${PRIORITY.first - PRIORITY.step * index}`,
     `    # The address moves after three of them and a little.`,
     `    advert_int ${haproxyKeepalived.advertisementIntervalMs / 1000}`,
