@@ -5,7 +5,8 @@ import type { Cluster } from '../../cluster/schema.ts';
 import { timingProfiles } from '../../lease/timing.ts';
 import { runsAgent } from '../../render/hale/part.ts';
 import type { Facts } from '../facts.ts';
-import { textAt, type YamlDocument } from '../read/yaml.ts';
+import { clusterMinor } from '../look/documents.ts';
+import type { YamlDocument } from '../read/yaml.ts';
 import { haproxyLinks } from './haproxy.ts';
 import { keepalivedLinks } from './keepalived.ts';
 import { durationText, type Link, STAGES, type Stage } from './link.ts';
@@ -13,12 +14,7 @@ import { eviction, notReady, programLinks } from './programs.ts';
 
 /** Every link, in the order of the stages; where nothing was found for a stage of Kubernetes itself, with its default. */
 export function timingChain(facts: Facts): Link[] {
-  const found = [
-    ...facts.documents.flatMap(haleLinks),
-    ...haproxyLinks(facts.haproxy),
-    ...keepalivedLinks(facts.keepalived),
-    ...programLinks(facts.programs),
-  ];
+  const found = [...facts.documents.flatMap(haleLinks), ...haproxyLinks(facts), ...keepalivedLinks(facts), ...programLinks(facts.programs)];
   const has = (stage: Stage) => found.some((link) => link.stage === stage);
   const assumed = defaults(facts).filter(({ stage }) => !has(stage));
   const order = Object.keys(STAGES);
@@ -62,7 +58,7 @@ const CLIENT_PING_MS = 15_000;
 
 function defaults(facts: Facts): Link[] {
   const base = { at: undefined, who: 'default' };
-  const minor = kubernetesMinor(facts);
+  const minor = clusterMinor(facts);
   // Raised from 40 s, because clients take 45 s to notice (kubernetes PR 126287).
   const graceMs = minor !== undefined && minor < 32 ? 40_000 : 50_000;
   return [
@@ -77,13 +73,4 @@ function defaults(facts: Facts): Link[] {
     { ...base, ...notReady(graceMs), who: minor === undefined ? 'default' : `default of 1.${minor}` },
     { ...base, ...eviction(300_000) },
   ];
-}
-
-/** Minor release of Kubernetes, where a kubeadm file says it. */
-function kubernetesMinor({ documents }: Facts): number | undefined {
-  for (const { value, kind } of documents) {
-    const version = kind === 'ClusterConfiguration' ? /^v?1\.(\d+)/.exec(textAt(value, ['kubernetesVersion']) ?? '')?.[1] : undefined;
-    if (version !== undefined) return Number(version);
-  }
-  return undefined;
 }

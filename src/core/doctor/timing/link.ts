@@ -30,17 +30,6 @@ export interface Link {
   who: string;
 }
 
-/** `50ms`, `5s`, `4h` as milliseconds, or a bare number in `unit`. HAProxy has microseconds and days, Go has fractions; undefined for anything else. */
-export function durationMs(text: string, unit: 'ms' | 's' = 'ms'): number | undefined {
-  const bare = /^\d+(?:\.\d+)?$/.test(text);
-  if (bare) return Number(text) * (unit === 's' ? 1000 : 1);
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(us|ms|s|m|h|d)/g)];
-  if (parts.length === 0 || parts.map(([whole]) => whole).join('') !== text) return undefined;
-  return parts.reduce((sum, [, number, name]) => sum + Number(number) * UNITS[name as keyof typeof UNITS], 0);
-}
-
-const UNITS = { us: 0.001, ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
 /** `300 ms`, `3.6 s`, `5 min`, `4 h`. */
 export function durationText(ms: number): string {
   if (ms < 1000) return `${round(ms)} ms`;

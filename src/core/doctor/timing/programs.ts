@@ -1,5 +1,6 @@
 import type { Flag, Program } from '../read/program.ts';
-import { durationMs, durationText, type Link } from './link.ts';
+import { durationMs } from '../look/values.ts';
+import { durationText, type Link } from './link.ts';
 
 /** client-go's leader election (client-go, tools/leaderelection; the defaults of component-base). */
 const LEASE = { duration: 15_000, retry: 2000 };
