@@ -109,13 +109,13 @@ async function dialogue(answer: Answer, given: ReadonlyMap<string, string>): Pro
     const text = given.get(question.flag);
     const parsed = text === undefined ? undefined : question.parse(text);
     if (parsed?.ok) answers = withValue(answers, question.path, parsed.value);
-    else answers = await ask(answer, question, answers);
+    else answers = await askOne(answer, question, answers);
   }
   return answers;
 }
 
 /** Until the answer is one. */
-async function ask(answer: Answer, question: Question, answers: Answers): Promise<Answers> {
+async function askOne(answer: Answer, question: Question, answers: Answers): Promise<Answers> {
   const preset = question.preset(answers);
   if (question.about !== undefined) process.stdout.write(`\n${question.about}\n`);
   const shown = preset === undefined ? '' : preset === '' ? ' [none]' : ` [${preset}]`;

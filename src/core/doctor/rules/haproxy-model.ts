@@ -73,7 +73,7 @@ export const isWildcard = (host: string): boolean => ['', '*', '0.0.0.0', '::'].
 export const isLoopback = (host: string): boolean => /^(?:127\.|::1$|localhost$)/.test(host);
 
 /** Backends and `listen` sections whose servers are API servers. */
-export function isApi(section: HaproxySection): boolean {
+function isApi(section: HaproxySection): boolean {
   const servers = serversOf(section);
   if (servers.length === 0) return false;
   if (servers.some(({ port }) => port === API_PORT)) return true;

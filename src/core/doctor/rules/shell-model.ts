@@ -15,7 +15,7 @@ export interface Check {
 const baseOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 /** Where a program stands in a command, behind assignments, sudo, ssh HOST, kubectl exec … --; -1 where it is not run. */
-export const programAt = ({ words }: ShellCommand, ...names: readonly string[]): number => {
+const programAt = ({ words }: ShellCommand, ...names: readonly string[]): number => {
   const at = words.findIndex((word) => names.includes(baseOf(word)));
   return at > 0 &&
     /^(?:echo|printf|#|which|type|man|install|apt|apt-get|yum|dnf|cp|mv|rm|chmod|chown|ls|cat|command|export|alias|wget|tar)$/.test(
