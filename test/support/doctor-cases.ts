@@ -34,6 +34,8 @@ const schema = z.strictObject({
   source: z.string(),
   kind: z.enum(['found', 'known-good']),
   assumes: z.string().optional(),
+  /** Collected and judged when the rules stood: no rule was changed for it. */
+  heldOut: z.literal(true).optional(),
   findings: z.array(judged),
 });
 
