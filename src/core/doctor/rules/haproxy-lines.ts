@@ -1,6 +1,6 @@
 import type { Rule } from '../rule.ts';
 import { lineSpan, type Span } from '../text-file.ts';
-import { bindsOf, isWildcard, linesOf, proxiesOf, serversOf } from './haproxy-model.ts';
+import { bindsOf, isWildcard, linesOf, proxiesOf, serversOf, settingOf } from './haproxy-model.ts';
 
 /* Single lines of haproxy.cfg: names and addresses that were copied and not made one's own. */
 
@@ -34,11 +34,14 @@ export const haproxyLineRules: readonly Rule[] = [
     why: 'HAProxy refuses to start, or looks for a host of that name.',
     fix: 'Write the address.',
     sources: ['HAProxy configuration manual, bind and server'],
-    examples: { bad: [{ 'haproxy.cfg': API.replace('10.0.0.11', '<MASTER1_IP>') }], good },
+    examples: {
+      bad: ['<MASTER1_IP>', '[IP_OF_MASTER_1]', 'xxx.xxx.xxx.11'].map((place) => ({ 'haproxy.cfg': API.replace('10.0.0.11', place) })),
+      good,
+    },
     *check({ haproxy }) {
       for (const section of haproxy.flatMap(proxiesOf)) {
         for (const { words, spans } of [...linesOf(section, 'server'), ...linesOf(section, 'bind')]) {
-          const at = words.findIndex((word) => /^<[a-z]|<[\w-]+>/i.test(word));
+          const at = words.findIndex((word) => /^<[a-z]|<[\w-]+>|^\[[a-z]+(?:[-_]\w+)+\]|\bx{2,3}\.x{2,3}\b/i.test(word));
           if (at !== -1) yield { at: spans[at] as Span, message: `${words[at]} is a place to fill in` };
         }
       }
@@ -64,6 +67,25 @@ export const haproxyLineRules: readonly Rule[] = [
               edits: [{ span: lineSpan(bind.line.span), text: '' }],
             };
         }
+      }
+    },
+  },
+  {
+    id: 'haproxy-log-nowhere',
+    severity: 'info',
+    title: 'proxies log to what global names, and it names nothing',
+    why: 'Not a line is logged: neither that an API server went down nor who connected.',
+    fix: 'Write log /dev/log local0 into the section global.',
+    sources: ['HAProxy configuration manual, log global', 'HAProxy 2.6, messages of haproxy -c'],
+    examples: {
+      bad: [{ 'haproxy.cfg': `global\n  maxconn 8000\ndefaults\n  log global\n${API}` }],
+      good: [{ 'haproxy.cfg': `global\n  log /dev/log local0\ndefaults\n  log global\n${API}` }],
+    },
+    *check({ haproxy }) {
+      for (const config of haproxy) {
+        if (config.sections.some((section) => section.kind === 'global' && linesOf(section, 'log').length > 0)) continue;
+        const used = proxiesOf(config).flatMap((section) => settingOf(section, 'log', 'global') ?? []);
+        if (used[0] !== undefined) yield { at: used[0].span, message: 'the section global has no line log' };
       }
     },
   },

@@ -1,9 +1,10 @@
 import type { Facts } from '../facts.ts';
+import { isOn, programsNamed } from '../look/flags.ts';
 import { podSpecPath } from '../read/program-pods.ts';
-import { listAt, mapAt, type Path, textAt } from '../read/yaml.ts';
+import { listAt, type Path, textAt } from '../read/yaml.ts';
 import type { Hit, Rule } from '../rule.ts';
 import { kubeVip, kubeVipDaemonSet } from './examples.ts';
-import { kubeVips } from './kube-vip.ts';
+import { kubeVips, settingOf } from './kube-vip.ts';
 
 /* Where kube-vip runs, and by which command. */
 
@@ -16,10 +17,13 @@ const asksForOld = (term: unknown): boolean =>
   listAt(term, ['matchExpressions']).some((one) => textAt(one, ['key']) === OLD && /^(?:Exists|In)$/.test(textAt(one, ['operator']) ?? ''));
 
 function* oldLabels(facts: Facts): Iterable<Hit> {
+  if (programsNamed(facts, 'k3s', 'rke2').length > 0) return;
   for (const { document } of kubeVips(facts)) {
     const spec = document === undefined ? undefined : podSpecPath(document);
     if (document === undefined || spec === undefined || document.kind === 'Pod') continue;
-    if (Object.hasOwn(mapAt(document.value, [...spec, 'nodeSelector']), OLD))
+    const selected = textAt(document.value, [...spec, 'nodeSelector', OLD]);
+    // k3s and RKE2 still give this label, with the value true; kubeadm gave it an empty one.
+    if (selected !== undefined && selected !== 'true')
       yield { at: document.span([...spec, 'nodeSelector', OLD], 'key'), message: `nodeSelector asks for ${OLD}` };
     const terms = listAt(document.value, [...spec, ...TERMS]);
     if (terms.length > 0 && terms.every(asksForOld)) {
@@ -46,10 +50,13 @@ export const kubeVipPlaceRules: readonly Rule[] = [
     sources: ['kubernetes/enhancements KEP-2067', 'kube-vip.io/docs/installation/daemonset'],
     examples: {
       bad: [
-        { 'kube-vip.yaml': kubeVipDaemonSet({ more: `${TOLERATED}  nodeSelector: {${OLD}: "true"}\n` }) },
+        { 'kube-vip.yaml': kubeVipDaemonSet({ more: `${TOLERATED}  nodeSelector: {${OLD}: ""}\n` }) },
         { 'kube-vip.yaml': kubeVipDaemonSet({ more: TOLERATED + affinity(OLD) }) },
       ],
-      good: [{ 'kube-vip.yaml': kubeVipDaemonSet({ more: TOLERATED + affinity(OLD, 'node-role.kubernetes.io/control-plane') }) }],
+      good: [
+        { 'kube-vip.yaml': kubeVipDaemonSet({ more: TOLERATED + affinity(OLD, 'node-role.kubernetes.io/control-plane') }) },
+        { 'kube-vip.yaml': kubeVipDaemonSet({ more: `${TOLERATED}  nodeSelector: {${OLD}: "true"}\n` }) },
+      ],
     },
     check: oldLabels,
   },
@@ -64,6 +71,32 @@ export const kubeVipPlaceRules: readonly Rule[] = [
     *check(facts) {
       for (const { words } of kubeVips(facts))
         for (const { text, span } of words.slice(0, 1)) if (text === 'start') yield { at: span, message: 'the command is start' };
+    },
+  },
+  {
+    id: 'kube-vip-no-kubeconfig',
+    severity: 'error',
+    title: 'the static Pod of kube-vip has nothing to reach the API with',
+    why: 'A static Pod has no service account: without a kubeconfig of the host kube-vip cannot take part in the election, and nobody has the address.',
+    fix: 'Mount /etc/kubernetes/admin.conf, for k3s /etc/rancher/k3s/k3s.yaml, to /etc/kubernetes/admin.conf.',
+    sources: ['kube-vip.io/docs/installation/static'],
+    examples: {
+      bad: [{ 'kube-vip.yaml': kubeVip() }],
+      good: [
+        { 'kube-vip.yaml': kubeVip({ more: '  volumes: [{name: kubeconfig, hostPath: {path: /etc/kubernetes/admin.conf}}]\n' }) },
+        { 'kube-vip.yaml': kubeVipDaemonSet() },
+      ],
+    },
+    *check(facts) {
+      for (const program of kubeVips(facts)) {
+        const { document } = program;
+        if (document?.kind !== 'Pod' || !isOn(settingOf(program, 'vip_leaderelection'))) continue;
+        if (
+          listAt(document.value, ['spec', 'volumes']).length === 0 &&
+          textAt(document.value, ['spec', 'serviceAccountName']) === undefined
+        )
+          yield { at: document.span(['spec', 'containers', 0]), message: 'no file of the host is mounted' };
+      }
     },
   },
 ];

@@ -1,7 +1,6 @@
 import type { BlockEntry } from '../read/blocks.ts';
 import type { Rule } from '../rule.ts';
 import type { Span } from '../text-file.ts';
-import { hostAndPort } from './haproxy-model.ts';
 
 /* nginx as a balancer before the API (kubespray, kubeasz): only its stream module passes TLS through. */
 
@@ -26,14 +25,15 @@ interface Api {
   fronts: readonly BlockEntry[];
 }
 
-/** Upstreams with a server on port 6443. */
+/** Upstreams with a server on port 6443, or that are reached by it. */
 const apisOf = ({ nginx }: Facts): Api[] =>
   nginx.flatMap(({ entries }) =>
     [...named(entries, 'stream'), ...named(entries, 'http')].flatMap((around) =>
       named(around.block, 'upstream').flatMap((upstream) => {
         const servers = named(upstream.block, 'server');
-        if (!servers.some(({ words }) => hostAndPort(words[1] ?? '').port === '6443')) return [];
         const fronts = named(around.block, 'server').filter((front) => passes(front, upstream.words[1] ?? ''));
+        const listens = fronts.flatMap(({ block }) => named(block, 'listen'));
+        if (![...servers, ...listens].some(({ words }) => /(?:^|:)6443$/.test(words[1] ?? ''))) return [];
         return [{ around, upstream, servers, fronts }];
       }),
     ),
@@ -130,7 +130,13 @@ export const nginxRules: readonly Rule[] = [
     why: 'With stacked etcd, two control-plane nodes survive no failure: when either stops, etcd has no quorum and the API stops with it.',
     fix: 'Add control-plane nodes until there are three, and a server line for each.',
     sources: ['kube-vip #748', 'k3s #10942'],
-    examples: { bad: [stream(undefined, UPSTREAM.replace(/ {4}server 10\.0\.0\.13.*\n/, ''))], good },
+    examples: {
+      bad: [
+        stream(undefined, UPSTREAM.replace(/ {4}server 10\.0\.0\.13.*\n/, '')),
+        stream(undefined, '  upstream api {\n    server 10.0.0.11:5443;\n  }\n'),
+      ],
+      good,
+    },
     *check(facts) {
       for (const { upstream, servers } of apisOf(facts))
         if (servers.length < 3)
