@@ -132,7 +132,7 @@ export function renderDoctorCases(result: DoctorCasesResult): string {
       row('all, errors and warnings only', serious),
       row('of these: judged when the rules stood', heldOut),
     ]),
-    `- From public guides and repositories, rewritten as facts; each problem judged by hand, with its line, before any rule was looked at (test/doctor-cases/*/case.yaml). "Seen later": a rule pointed to it, and it is right. Alarms are findings of severity error or warning; those of severity info (${findings.info}) are not counted as wrong.`,
+    `- From public guides and repositories, rewritten as facts; each problem judged by hand, with its line, before any rule was looked at (test/doctor-cases/*/case.yaml), and before the doctor saw it where the rules stood already. "Seen later": a rule pointed to it, and it is right. Alarms are findings of severity error or warning; those of severity info (${findings.info}) are not counted as wrong.`,
     `- Known-good: ${knownGood} configurations, alarms in them: ${alarms}.`,
     `- Findings: ${findings.error} errors, ${findings.warning} warnings, ${findings.info} infos.`,
     '',
