@@ -64,6 +64,11 @@ const RENDERED = SMALL.replace(
   'distribution: systemd\nkubernetes: {serviceSubnet: [10.96.0.0/29, "fd00:1::/112"], podSubnet: [10.97.0.0/22, "fd00:2::/48"]}\nagent:',
 );
 
+const PROVIDED = SMALL.replace(
+  'agent:',
+  'haproxyKeepalived: {placement: balancers, balancers: [{name: l1, address: 10.0.0.7/24}, {name: l2, address: 10.0.0.8/24}]}\nworkers: {hosts: [{name: w, address: 10.0.0.9/24}]}\nagent:',
+).replace('endpoint:', 'endpoint:\n  provider: haproxy-keepalived\n  interface: eth0');
+
 /** Places where readers of YAML fail: nesting, keys that are not text, anchors, tags, several documents. */
 const AWKWARD = [
   '? [a]\n: 1\n',
@@ -79,7 +84,7 @@ const AWKWARD = [
 const cluster: Target = {
   name: 'cluster',
   property: 'a cluster.yaml reads as a cluster that reads the same when written out again, or as problems with place, reason and way out',
-  seeds: [example, SMALL, RENDERED, ...AWKWARD].map((text) => Buffer.from(text)),
+  seeds: [example, SMALL, RENDERED, PROVIDED, ...AWKWARD].map((text) => Buffer.from(text)),
   text: true,
   maxLength: 4096,
   batch: 16,
@@ -104,19 +109,28 @@ const cluster: Target = {
   },
 };
 
-/** The input form of what was read. */
-function asWritten({ endpoint, controlPlane, kubernetes, lease, ...rest }: Cluster): object {
+/** The input form of what was read: without the sections that are refused where nobody uses them. */
+function asWritten(read: Cluster): object {
+  const { endpoint, controlPlane, workers, kubernetes, lease, haproxyKeepalived, kubeVip, nodeLocal, ...rest } = read;
   const { addresses, ...others } = endpoint;
   const { serviceSubnets, podSubnets, ...versions } = kubernetes;
-  const hosts = controlPlane.hosts.map(({ addresses: own, ...host }) => ({
-    ...host,
-    address: own.map(formatPrefix),
-  }));
+  const hosts = (list: Cluster['workers']['hosts']) =>
+    list.map(({ addresses: own, ...host }) => ({ ...host, address: own.map(formatPrefix) }));
+  const { balancers, ...balancing } = haproxyKeepalived;
+  const sections = {
+    'haproxy-keepalived': { haproxyKeepalived: { ...balancing, ...(balancers.length > 0 && { balancers: hosts(balancers) }) } },
+    'kube-vip': { kubeVip },
+    'node-local': { nodeLocal },
+    hale: {},
+    external: {},
+  };
   return {
     ...rest,
     endpoint: { ...others, address: addresses },
-    controlPlane: { hosts },
+    controlPlane: { hosts: hosts(controlPlane.hosts) },
+    workers: { hosts: hosts(workers.hosts) },
     kubernetes: { ...versions, serviceSubnet: serviceSubnets.map(formatPrefix), podSubnet: podSubnets.map(formatPrefix) },
+    ...sections[endpoint.provider],
     ...(rest.election === 'quorum' ? {} : { lease }),
   };
 }

@@ -72,7 +72,10 @@ describe('what is left', () => {
   test('without quorum hale still leads to an API server while a majority of agents is up; kube-vip and a balancer that asks for /readyz do not', () => {
     const external = { etcd: { topology: 'external', endpoints: ['https://10.0.0.21:2379'] } };
     const lost = (provider: string, more: object = {}) =>
-      after(cluster(3, { more: { ...external, endpoint: { address: '10.0.0.100', provider, ...more } } }), 'host 10.0.0.21');
+      after(
+        cluster(3, { more: { ...external, endpoint: { address: '10.0.0.100', interface: 'eth0', provider, ...more } } }),
+        'host 10.0.0.21',
+      );
     expect(lost('hale')).toEqual({ api: true, quorum: false, change: false });
     expect(lost('kube-vip')).toEqual({ api: false, quorum: false, change: false });
     expect(lost('haproxy-keepalived', { port: 8443 })).toEqual({ api: false, quorum: false, change: false });
@@ -81,7 +84,7 @@ describe('what is left', () => {
   test('two balancers of their own are a matter of life and death like the control plane', () => {
     const of = cluster(3, {
       more: {
-        endpoint: { address: '10.0.0.100', provider: 'haproxy-keepalived' },
+        endpoint: { address: '10.0.0.100', interface: 'eth0', provider: 'haproxy-keepalived' },
         haproxyKeepalived: {
           placement: 'balancers',
           balancers: ['lb1', 'lb2'].map((name, i) => ({ name, address: `10.0.0.${i + 31}/24` })),
