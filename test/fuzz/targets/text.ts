@@ -64,10 +64,11 @@ const RENDERED = SMALL.replace(
   'distribution: systemd\nkubernetes: {serviceSubnet: [10.96.0.0/29, "fd00:1::/112"], podSubnet: [10.97.0.0/22, "fd00:2::/48"]}\nagent:',
 );
 
-const PROVIDED = SMALL.replace(
+const BALANCERS = ['7', '8'].map((last) => `{name: l${last}, address: [10.0.0.${last}/24, "fd00::${last}/64"]}`).join(', ');
+const PROVIDED = SMALL.replace('endpoint: {', 'endpoint: {provider: haproxy-keepalived, ').replace(
   'agent:',
-  'haproxyKeepalived: {placement: balancers, balancers: [{name: l1, address: 10.0.0.7/24}, {name: l2, address: 10.0.0.8/24}]}\nworkers: {hosts: [{name: w, address: 10.0.0.9/24}]}\nagent:',
-).replace('endpoint:', 'endpoint:\n  provider: haproxy-keepalived\n  interface: eth0');
+  `haproxyKeepalived: {placement: balancers, balancers: [${BALANCERS}]}\nworkers: {hosts: [{name: w, address: 10.0.0.9/24}]}\nagent:`,
+);
 
 /** Places where readers of YAML fail: nesting, keys that are not text, anchors, tags, several documents. */
 const AWKWARD = [
