@@ -19,10 +19,10 @@ import { hostsWithAddress, labImpossible } from '../../support/lab.ts';
 const missing = ['haproxy', 'keepalived', 'curl'].filter((program) => findProgram(program) === undefined);
 const skipped = labImpossible ?? (missing.length > 0 ? `skipped: ${missing.join(', ')} not installed` : undefined);
 
-/** Twice of what the check takes to fail three times, and a move. */
+/** Twice of what the check takes to fail four times, and a move. */
 const MOVE_MS = 20_000;
 /** Longer than the check of a failing host takes to give up the address. */
-const UNMOVED_MS = 8000;
+const UNMOVED_MS = 11_000;
 
 describe.skipIf(skipped !== undefined)(`keepalived and HAProxy as rendered${skipped === undefined ? '' : ` (${skipped})`}`, () => {
   let base: string;

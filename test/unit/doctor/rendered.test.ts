@@ -3,7 +3,10 @@ import { expect, test } from 'vitest';
 import { diagnose } from '../../../src/cli/doctor/diagnose.ts';
 import { renderedClusterFiles, renderedFiles } from '../../../src/cli/doctor/described.ts';
 import { readCluster } from '../../../src/core/cluster/read.ts';
+import { gather } from '../../../src/core/doctor/gather.ts';
 import { rules } from '../../../src/core/doctor/rules/index.ts';
+import { timingChain } from '../../../src/core/doctor/timing/chain.ts';
+import { disorders } from '../../../src/core/doctor/timing/order.ts';
 
 const DISTRIBUTIONS = ['kubeadm', 'k3s', 'rke2', 'systemd'];
 const PROVIDERS = ['hale', 'haproxy-keepalived', 'kube-vip', 'node-local', 'external'];
@@ -32,5 +35,6 @@ workers: {hosts: [{name: w1, address: 10.0.0.21/24, zone: a}]}
     const report = diagnose({ files, troubles: [], passedOver: 0 }, { rules, least: 'warning', ignored: new Set() });
     expect(report.findings.map(({ file, line, id, message }) => `${file}:${line} ${id}: ${message}`)).toEqual([]);
     expect(report.files).toBeGreaterThan(8);
+    expect(disorders(timingChain(gather(files))).map(({ message }) => message)).toEqual([]);
   },
 );

@@ -11,7 +11,7 @@ export function checkScript(cluster: Cluster, host: ClusterHost): RenderedFile {
   const family = familyOf(endpoint.addresses[0] as string);
   const others = holders(cluster).filter(({ name }) => name !== host.name);
   const text = `#!/bin/sh
-# Made by hale from cluster.yaml: whether ${host.name} may have the address of the Kubernetes API. keepalived runs it every second.
+# Made by hale from cluster.yaml: whether ${host.name} may have the address of the Kubernetes API. keepalived runs it every two seconds.
 #
 # 0: HAProxy here finds an API server that is ready; or no other host does either.
 # 1: another host serves the API while this one cannot, so the address is better off there.
