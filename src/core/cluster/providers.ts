@@ -92,7 +92,7 @@ export const nodeLocal = z
       ),
     image: image('docker.io/library/nginx:1.28')
       .exactOptional()
-      .describe('Image of the balancer. Without it, one that hale was tried with.'),
+      .describe('Image of the balancer. Without it, one of a release that its project maintains.'),
     lvscareInterface: interfaceName.default('lvscare').describe('Dummy interface that holds the address with `balancer: lvscare`.'),
   })
   .prefault({})
