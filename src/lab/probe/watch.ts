@@ -30,6 +30,8 @@ const FIRST_PORT = 61_001;
 const PORTS = 4000;
 /** Later SYN-ACKs are retransmissions and say nothing about now. */
 const KNOCK_VALID_MS = 200;
+/** For what is still in the kernel's queues when the last round was asked. */
+const SETTLE_MS = 50;
 /** Start of the sender MAC of a question, locally administered; the round follows. */
 const ROUND_MAC = 0x0277;
 
@@ -56,12 +58,21 @@ export class AddressWatch {
     this.#timer = everyMicroseconds(ROUND_US, () => this.#ask());
   }
 
-  close(): WatchRecord {
+  /** Leaves no host a half-open connection, for which it would go on retransmitting for a minute. */
+  async close(): Promise<WatchRecord> {
     this.#timer.close();
-    const last = this.#askedMs.length - 1;
-    for (let round = Math.max(0, last - KNOCK_VALID_MS); round <= last; round++) this.#takeBack(round);
+    this.#takeBackLast();
+    // A burst from a real-time process can overtake a knock on another core, or find no room in the kernel's queue. Answers are still heard, and ended.
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    this.#takeBackLast();
     this.#capture.close();
     return { askedMs: this.#askedMs, answers: this.#answers };
+  }
+
+  /** Knocks whose answers may be under way. */
+  #takeBackLast(): void {
+    const last = this.#askedMs.length - 1;
+    for (let round = Math.max(0, last - KNOCK_VALID_MS); round <= last; round++) this.#takeBack(round);
   }
 
   /** The question goes first: from it a holder learns where to answer, and need not ask for it, as the holder, before it can answer a knock. */
@@ -76,7 +87,6 @@ export class AddressWatch {
     }
   }
 
-  /** Whose answers are still under way would go on retransmitting them. */
   #takeBack(round: number): void {
     for (const [i, { mac }] of this.#options.hosts.entries()) {
       this.#capture.send(rstFrame(this.#ends(mac, this.#portOf(round, i)), { sequence: round + 1 }));

@@ -13,5 +13,5 @@ await serve<WatchOptions>(async (options, { ready, stopped }) => {
   const watch = new AddressWatch(options);
   ready();
   await stopped;
-  writeFileSync(options.outFile, JSON.stringify(watch.close()));
+  writeFileSync(options.outFile, JSON.stringify(await watch.close()));
 });
