@@ -24,12 +24,8 @@ export interface Endpoint {
   maintenance: Client<typeof Maintenance>;
 }
 
-/** etcd closes a connection that pings oftener than every 5 s (--grpc-keepalive-min-time) or without an open stream. */
-const PING_INTERVAL_MS = 5_500;
-const PING_TIMEOUT_MS = 1_000;
-
 function openEndpoint(url: string, secureContext: SecureContext): Endpoint {
-  const session = new Sessions(url, { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS }, { secureContext });
+  const session = new Sessions(url, { secureContext });
   const transport = createGrpcTransport({ baseUrl: url, sessionManager: session });
   return {
     url,
@@ -161,7 +157,7 @@ export class Endpoints {
   fail(endpoint: Endpoint, error: unknown): EtcdFailure {
     const failure = this.describe(endpoint, error);
     // Left alone, a connection that never came up would be waited for by every later call.
-    if (endpoint.session.state() === 'connecting') endpoint.session.abort();
+    endpoint.session.giveUpOpening();
     if (failure.retry !== 'none' && this.#urls[this.#preferred] === endpoint.url) this.#preferred = (this.#preferred + 1) % this.size;
     return failure;
   }

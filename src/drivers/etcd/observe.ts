@@ -47,7 +47,7 @@ async function withinMs<T>(timeoutMs: number, work: (late: AbortSignal) => Promi
 }
 
 async function openMetrics({ session: manager }: Endpoint, late: AbortSignal): Promise<EtcdObservation> {
-  const stream = await manager.request('GET', '/metrics', { accept: 'text/plain;version=0.0.4' }, {});
+  const stream = await manager.request('GET', '/metrics', { accept: 'text/plain;version=0.0.4' });
   // Before anything can have come.
   stream.setEncoding('utf8');
   const close = () => stream.close();

@@ -1,54 +1,75 @@
-import type { ClientHttp2Stream, Http2Session } from 'node:http2';
-import { isIP } from 'node:net';
-import { connect, type SecureContext, type TLSSocket } from 'node:tls';
-import { Http2SessionManager, type Http2SessionOptions } from '@connectrpc/connect-node';
+import type { ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { Connection, type ConnectionOptions, ping } from './connection.ts';
+
+/** etcd closes a connection that pings oftener than every 5 s (--grpc-keepalive-min-time) or without an open stream. */
+const PING_INTERVAL_MS = 5_500;
+const PING_TIMEOUT_MS = 1_000;
+/** A server may end what it has just accepted, again and again. */
+const MAX_ATTEMPTS = 3;
 
 /**
- * etcd says goodbye when it is told to stop; on a connection without streams, connect then lets Node raise an error that by the next call nobody listens for,
- * which would end the process (connect-es issue 1768, present in 2.2.0).
+ * The connection to one member, opened when it is needed and again when it has ended: what connect's transport takes for its session manager. connect's own leaves sessions
+ * without a listener for errors at times, which ends the process (connect-es issues 1768 and 1795, and where one is given up while another opens; 2.2.0).
  */
-export class Sessions extends Http2SessionManager {
-  readonly #heard = new WeakSet<object>();
-  #newest: Http2Session | undefined;
-  /** Node does not end these with their session: towards a host without power such a one keeps the process for two minutes (seen with Node 24.21). */
-  readonly #opening: Set<TLSSocket>;
+export class Sessions {
+  /** Of the URL, as connect wants it. */
+  readonly authority: string;
+  readonly #options: ConnectionOptions;
+  /** With those that the server has said GOAWAY on, until their streams have ended. */
+  readonly #connections = new Set<Connection>();
+  #newest: Connection | undefined;
 
-  constructor(url: string, pings?: Http2SessionOptions, tls: { secureContext?: SecureContext } = {}) {
-    const opening = new Set<TLSSocket>();
-    const open = ({ hostname, port }: URL): TLSSocket => {
-      const host = hostname.replace(/^\[|\]$/g, '');
-      const name = isIP(host) === 0 ? { servername: host } : {};
-      const socket = connect({ host, port: Number(port || 443), ...tls, ALPNProtocols: ['h2'], ...name });
-      opening.add(socket);
-      const opened = () => void opening.delete(socket);
-      return socket.once('secureConnect', opened).once('close', opened);
-    };
-    super(url, pings, url.startsWith('https:') ? { createConnection: open } : {});
-    this.#opening = opening;
+  constructor(url: string, options: Partial<ConnectionOptions> = {}) {
+    this.authority = new URL(url).origin;
+    this.#options = { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS, ...options };
   }
 
-  override abort(reason?: Error): void {
-    super.abort(reason);
-    for (const socket of this.#opening) socket.destroy();
-  }
-
-  override async request(...wanted: Parameters<Http2SessionManager['request']>): Promise<ClientHttp2Stream> {
-    const stream = await super.request(...wanted);
-    readFromStart(stream);
-    const { session } = stream;
-    if (session !== undefined && !this.#heard.has(session)) {
-      this.#heard.add(session);
-      session.on('error', () => undefined);
-      this.#newest = session;
+  /** Rejects with what kept the connection from being opened. */
+  async request(method: string, path: string, headers: OutgoingHttpHeaders): Promise<ClientHttp2Stream> {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const connection = this.#usable();
+      await connection.opened;
+      if (!(await connection.isAlive())) continue;
+      const stream = connection.request({ ...headers, ':method': method, ':path': path });
+      readFromStart(stream);
+      return stream;
     }
-    return stream;
+    throw new ConnectError('the connection ended as often as it was opened', Code.Unavailable);
+  }
+
+  /** Called by connect whenever something of an answer was read. */
+  notifyResponseByteRead({ session }: ClientHttp2Stream): void {
+    for (const connection of this.#connections) if (connection.session === session) connection.heard();
   }
 
   /** Milliseconds of a round trip on the connection that is open, so without its handshake; null where none is, or no answer within `waitMs`. */
   async roundTrip(waitMs: number): Promise<number | null> {
-    const session = this.#newest;
-    return session === undefined || session.destroyed || session.closed ? null : await ping(session, waitMs);
+    return this.#newest === undefined || this.#newest.session.connecting ? null : await ping(this.#newest.session, waitMs);
   }
+
+  /** Whoever waits for a connection that is being opened is told so; one that stands stays. */
+  giveUpOpening(): void {
+    if (this.#newest?.session.connecting) this.#newest.destroy(aborted());
+  }
+
+  /** Ends all connections, with their streams. */
+  abort(): void {
+    for (const connection of this.#connections) connection.destroy(aborted());
+  }
+
+  #usable(): Connection {
+    if (this.#newest?.usable) return this.#newest;
+    const connection = new Connection(this.authority, this.#options);
+    this.#connections.add(connection);
+    connection.session.once('close', () => this.#connections.delete(connection));
+    this.#newest = connection;
+    return connection;
+  }
+}
+
+function aborted(): ConnectError {
+  return new ConnectError('connection aborted', Code.Canceled);
 }
 
 /**
@@ -66,16 +87,4 @@ function readFromStart(stream: ClientHttp2Stream): void {
     yield value;
     return yield* chunks;
   };
-}
-
-/** By a PING of HTTP/2, which the server answers before anything else. */
-function ping(session: Http2Session, waitMs: number): Promise<number | null> {
-  return new Promise((resolve) => {
-    const late = setTimeout(() => resolve(null), waitMs);
-    const settle = (error: Error | null, durationMs: number) => {
-      clearTimeout(late);
-      resolve(error === null ? durationMs : null);
-    };
-    if (!session.ping(settle)) settle(new Error('too many pings'), 0);
-  });
 }
