@@ -31,10 +31,15 @@ export async function createProgram(only?: string, sub?: string): Promise<Comman
     .description('keeps the Kubernetes API reachable at one address while control-plane nodes fail, and proves it')
     .version(readVersion())
     .enablePositionalOptions();
-  const wanted = only === undefined ? undefined : commands[only];
-  for (const load of wanted === undefined ? Object.values(commands) : [wanted]) program.addCommand(await load(sub));
+  for (const load of loadersFor(only)) program.addCommand(await load(sub));
   for (const command of allCommands(program)) command.exitOverride().showHelpAfterError('see --help');
   return program;
+}
+
+function loadersFor(only: string | undefined): (typeof commands)[string][] {
+  if (only === '--version' || only === '-V') return [];
+  const wanted = only === undefined ? undefined : commands[only];
+  return wanted === undefined ? Object.values(commands) : [wanted];
 }
 
 export function allCommands(command: Command): Command[] {

@@ -7,8 +7,8 @@ import AjvDraft04 from 'ajv-draft-04';
 import formats from 'ajv-formats';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { rules } from '../../../src/core/doctor/rules/index.ts';
+import { HALE } from '../../support/hale.ts';
 
-const main = join(import.meta.dirname, '../../../src/cli/main.ts');
 const KUBELET = 'apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n';
 let dir: string;
 
@@ -26,7 +26,7 @@ function write(name: string, text: string): string {
 
 /** `hale doctor` in the folder. */
 function doctor(words: readonly string[], input = '') {
-  return spawnSync(process.execPath, [main, 'doctor', ...words], { encoding: 'utf8', cwd: dir, input });
+  return spawnSync(HALE, ['doctor', ...words], { encoding: 'utf8', cwd: dir, input });
 }
 
 /** Two files with a finding of each severity that hale has for any file, and a third without. */

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { replaceText } from '../../../src/drivers/doctor/replace.ts';
+import { HALE } from '../../support/hale.ts';
 
-const main = join(import.meta.dirname, '../../../src/cli/main.ts');
 let dir: string;
 let path: string;
 
@@ -25,7 +25,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 function fix(...words: string[]) {
-  return spawnSync(process.execPath, [main, 'doctor', '--fix', ...words], { encoding: 'utf8', cwd: dir, input: '' });
+  return spawnSync(HALE, ['doctor', '--fix', ...words], { encoding: 'utf8', cwd: dir, input: '' });
 }
 const content = () => readFileSync(path, 'utf8');
 
@@ -62,7 +62,7 @@ test('with --json the document is of what is left, and stands alone on stdout', 
 });
 
 test('what came on standard input is not written', () => {
-  const { stdout } = spawnSync(process.execPath, [main, 'doctor', '--fix', '--yes', '-'], { encoding: 'utf8', cwd: dir, input: BEFORE });
+  const { stdout } = spawnSync(HALE, ['doctor', '--fix', '--yes', '-'], { encoding: 'utf8', cwd: dir, input: BEFORE });
   expect(stdout).toContain('nothing here can be mended');
   expect(content()).toBe(BEFORE);
 });

@@ -7,6 +7,7 @@ import { gather } from '../../../src/core/doctor/gather.ts';
 import { timingChain } from '../../../src/core/doctor/timing/chain.ts';
 import { durationText, type Link, type Stage } from '../../../src/core/doctor/timing/link.ts';
 import { disorders } from '../../../src/core/doctor/timing/order.ts';
+import { HALE } from '../../support/hale.ts';
 
 const chain = (files: Record<string, string>): Link[] =>
   timingChain(gather(Object.entries(files).map(([path, text]) => ({ file: { path, text }, isNamed: true }))));
@@ -113,7 +114,7 @@ describe('hale doctor timing', () => {
   });
   afterEach(() => rmSync(dir, { recursive: true }));
   const run = (...words: string[]) =>
-    spawnSync(process.execPath, [join(import.meta.dirname, '../../../src/cli/main.ts'), 'doctor', 'timing', ...words], {
+    spawnSync(HALE, ['doctor', 'timing', ...words], {
       encoding: 'utf8',
     });
 

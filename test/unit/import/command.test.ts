@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { fencesIn } from './fences.ts';
+import { HALE } from '../../support/hale.ts';
 
-const main = join(import.meta.dirname, '../../../src/cli/main.ts');
 let dir: string;
 
 beforeEach(() => {
@@ -15,7 +15,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }));
 
 function hale(...words: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...words], { encoding: 'utf8', cwd: dir });
+  const { status, stdout, stderr } = spawnSync(HALE, words, { encoding: 'utf8', cwd: dir });
   return { status, stdout, stderr };
 }
 
@@ -121,7 +121,7 @@ function nodes(): string {
 test('the guide: its commands do what it says', () => {
   render();
   for (const command of fencesIn('import.md')) {
-    const { status, stderr } = spawnSync('sh', ['-ec', `hale() { '${process.execPath}' '${main}' "$@"; }\n${command}`], {
+    const { status, stderr } = spawnSync('sh', ['-ec', `hale() { '${HALE}' "$@"; }\n${command}`], {
       encoding: 'utf8',
       cwd: dir,
     });

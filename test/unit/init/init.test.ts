@@ -6,8 +6,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readCluster } from '../../../src/core/cluster/read.ts';
 import { questions } from '../../../src/core/init/questions.ts';
+import { HALE } from '../../support/hale.ts';
 
-const main = join(import.meta.dirname, '../../../src/cli/main.ts');
 let dir: string;
 let file: string;
 
@@ -18,7 +18,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(dir, { recursive: true }));
 
-const run = (...words: string[]) => spawnSync(process.execPath, [main, 'init', file, ...words], { encoding: 'utf8' });
+const run = (...words: string[]) => spawnSync(HALE, ['init', file, ...words], { encoding: 'utf8' });
 const written = () => readFileSync(file, 'utf8');
 const HOSTS = 'cp1=10.0.0.11/24@a cp2=10.0.0.12/24@b cp3=10.0.0.13/24@c';
 const NEEDED = ['--yes', '--hosts', HOSTS, '--address', '10.0.0.100'];
@@ -90,7 +90,7 @@ describe('by options', () => {
 
 /** With a terminal, on which these lines are typed. */
 function typed(...lines: string[]) {
-  const command = [process.execPath, main, 'init', file].map((word) => `'${word}'`).join(' ');
+  const command = [HALE, 'init', file].map((word) => `'${word}'`).join(' ');
   return spawnSync('script', ['-qec', command, '/dev/null'], {
     encoding: 'utf8',
     input: lines.map((line) => `${line}\n`).join(''),

@@ -4,8 +4,8 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { HALE } from '../../support/hale.ts';
 
-const main = join(import.meta.dirname, '../../../src/cli/main.ts');
 let dir: string;
 
 beforeEach(() => {
@@ -17,7 +17,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }));
 
 function run(...words: string[]) {
-  return spawnSync(process.execPath, [main, 'render', join(dir, 'cluster.yaml'), ...words], { encoding: 'utf8' });
+  return spawnSync(HALE, ['render', join(dir, 'cluster.yaml'), ...words], { encoding: 'utf8' });
 }
 
 /** `hale render` with this cluster.yaml and more words; what it printed. */

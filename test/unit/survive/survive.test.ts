@@ -11,6 +11,7 @@ import { ASSUMED_RATES, availability, unavailability } from '../../../src/core/s
 import { choose, failureRows, fatalSets } from '../../../src/core/survive/combinations.ts';
 import { count, type SurvivalModel, survivalModel, unitText } from '../../../src/core/survive/model.ts';
 import { withMembers } from '../../../src/core/survive/variants.ts';
+import { HALE } from '../../support/hale.ts';
 
 const ZONES = ['a', 'b', 'c'];
 
@@ -168,8 +169,7 @@ describe('hale sim survive', () => {
   function run(text: object, ...words: string[]) {
     const file = join(dir, 'cluster.yaml');
     writeFileSync(file, stringify(text));
-    const main = join(import.meta.dirname, '../../../src/cli/main.ts');
-    return spawnSync(process.execPath, [main, 'sim', 'survive', file, ...words], { encoding: 'utf8' });
+    return spawnSync(HALE, ['sim', 'survive', file, ...words], { encoding: 'utf8' });
   }
 
   test('compares with one more, two more and one fewer, shows the formula, and the same twice', () => {
