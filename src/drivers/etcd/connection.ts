@@ -79,7 +79,7 @@ export class Connection {
 
   /** Asks a peer that has been quiet; false if the connection ended for its silence. */
   async isAlive(): Promise<boolean> {
-    if (this.#quietMs < this.#options.pingIntervalMs) return this.usable;
+    if (this.#quietMs < this.#options.pingIntervalMs) return !this.session.destroyed;
     this.#asking ??= this.#ask().finally(() => (this.#asking = undefined));
     return await this.#asking;
   }
@@ -126,6 +126,6 @@ export function ping(session: ClientHttp2Session, waitMs: number): Promise<numbe
       resolve(error === null ? durationMs : null);
     };
     // Node throws for a session that has ended.
-    if (session.closed || session.destroyed || !session.ping(settle)) settle(new Error('it cannot be asked'), 0);
+    if (session.destroyed || !session.ping(settle)) settle(new Error('it cannot be asked'), 0);
   });
 }

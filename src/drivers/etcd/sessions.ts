@@ -30,7 +30,7 @@ export class Sessions {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const connection = this.#usable();
       await connection.opened;
-      if (!(await connection.isAlive())) continue;
+      if (!(await connection.isAlive()) || !connection.usable) continue;
       const stream = connection.request({ ...headers, ':method': method, ':path': path });
       readFromStart(stream);
       return stream;
@@ -45,7 +45,8 @@ export class Sessions {
 
   /** Milliseconds of a round trip on the connection that is open, so without its handshake; null where none is, or no answer within `waitMs`. */
   async roundTrip(waitMs: number): Promise<number | null> {
-    return this.#newest === undefined || this.#newest.session.connecting ? null : await ping(this.#newest.session, waitMs);
+    const { session, usable = false } = this.#newest ?? {};
+    return session === undefined || !usable || session.connecting ? null : await ping(session, waitMs);
   }
 
   /** Whoever waits for a connection that is being opened is told so; one that stands stays. */

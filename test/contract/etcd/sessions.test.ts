@@ -141,10 +141,15 @@ test('a connection whose peer has gone silent is replaced, for all who ask meanw
   expect(accepted).toHaveLength(2);
 });
 
-test('a stream whose peer has gone silent ends', async () => {
+test('a stream whose peer says goodbye and then goes silent ends', async () => {
   const server = createServer();
   const relay = await relayTo(`http://${await listen(server)}`);
-  server.on('stream', () => relay.fallSilent());
+  server.on('stream', (stream) => {
+    stream.respond({ ':status': 200 });
+    // It says goodbye to the connection before, which ends no stream.
+    stream.write('so far', () => stream.session?.goaway(0));
+    setTimeout(() => relay.fallSilent(), 100);
+  });
   const sessions = opened(relay.url, { pingIntervalMs: 50, pingTimeoutMs: 200 });
   await expect(ask(sessions)).rejects.toThrow('PING timed out');
 });
