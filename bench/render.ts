@@ -6,6 +6,7 @@ import { stringify } from 'yaml';
 import { readCluster } from '../src/core/cluster/read.ts';
 import type { Cluster } from '../src/core/cluster/schema.ts';
 import { renderClusterFiles, renderedHosts, renderHost } from '../src/core/render/cluster.ts';
+import { toDescription } from '../src/core/render/description.ts';
 import type { ClusterSecrets } from '../src/core/render/secrets.ts';
 import { packageFolder } from '../src/drivers/program.ts';
 import { markdownTable, type Summary, summarize } from './machine.ts';
@@ -126,7 +127,8 @@ function description(keys: object): string {
 /** The text of every file. */
 function rendered(text: string): string[] {
   const cluster = clusterOf(text);
-  const ofHosts = renderedHosts(cluster).flatMap((node) => renderHost({ cluster, description: text, node, secrets: SECRETS }));
+  const input = { cluster, description: toDescription(text), secrets: SECRETS };
+  const ofHosts = renderedHosts(cluster).flatMap((node) => renderHost({ ...input, node }));
   return [...ofHosts, ...renderClusterFiles(cluster, SECRETS)].map((file) => file.text);
 }
 

@@ -6,6 +6,7 @@ import { assert } from '../src/base/assert.ts';
 import { readCluster } from '../src/core/cluster/read.ts';
 import type { Cluster } from '../src/core/cluster/schema.ts';
 import { renderedHosts } from '../src/core/render/cluster.ts';
+import { type Description, toDescription } from '../src/core/render/description.ts';
 import { haproxyKeepalivedPart } from '../src/core/render/haproxy-keepalived/part.ts';
 import { CA_COPY } from '../src/core/render/haproxy-keepalived/paths.ts';
 import { all, runOrFail } from '../src/lab/command.ts';
@@ -59,7 +60,7 @@ export async function startKeepalived(host: LabHost): Promise<void> {
 }
 
 /** The lab's own cluster.yaml with this provider; its API servers listen on their hosts' own addresses alone, or HAProxy on all has another port. */
-function renderedCluster(lab: Lab, settings: RenderedSettings): { cluster: Cluster; description: string } {
+function renderedCluster(lab: Lab, settings: RenderedSettings): { cluster: Cluster; description: Description } {
   const own = parse(readFileSync(join((lab.controlPlane[0] as LabHost).folder, 'etc/hale/cluster.yaml'), 'utf8')) as Record<string, object>;
   const { datapath: _, ...rest } = own;
   const description = stringify({
@@ -69,5 +70,5 @@ function renderedCluster(lab: Lab, settings: RenderedSettings): { cluster: Clust
   });
   const read = readCluster(description, 'cluster.yaml');
   assert(read.ok, 'the lab and this provider go together');
-  return { cluster: read.cluster, description };
+  return { cluster: read.cluster, description: toDescription(description) };
 }

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { EXIT_FINDING, HaleError } from '../base/error.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
 import { renderClusterFiles, renderedHosts, renderHost } from '../core/render/cluster.ts';
+import { type Description, toDescription } from '../core/render/description.ts';
 import type { RenderedFile } from '../core/render/file.ts';
 import type { RenderedHost } from '../core/render/part.ts';
 import type { ClusterSecrets } from '../core/render/secrets.ts';
@@ -46,7 +47,7 @@ export function renderCommand(): Command {
     .action((file: string, options: RenderOptions) => {
       const cluster = readClusterFile(file);
       const trees = (secrets: ClusterSecrets) =>
-        chosenTrees({ cluster, description: readFileSync(file, 'utf8'), secrets, node: options.node, file });
+        chosenTrees({ cluster, description: toDescription(readFileSync(file, 'utf8')), secrets, node: options.node, file });
       if (options.out === undefined) process.stdout.write(list(trees(PLACEHOLDER_SECRETS), options));
       else if (options.diff) diff(trees, { ...options, out: options.out });
       else process.stdout.write(write(trees, { ...options, out: options.out }));
@@ -61,7 +62,7 @@ interface Tree {
 
 interface Wanted {
   cluster: Cluster;
-  description: string;
+  description: Description;
   secrets: ClusterSecrets;
   node: string | undefined;
   file: string;

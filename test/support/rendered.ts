@@ -2,6 +2,7 @@ import { stringify } from 'yaml';
 import { readCluster } from '../../src/core/cluster/read.ts';
 import type { Cluster } from '../../src/core/cluster/schema.ts';
 import { renderClusterFiles, renderedHosts, renderHost } from '../../src/core/render/cluster.ts';
+import { toDescription } from '../../src/core/render/description.ts';
 import type { RenderedFile } from '../../src/core/render/file.ts';
 import type { ClusterSecrets } from '../../src/core/render/secrets.ts';
 
@@ -69,7 +70,7 @@ export function renderAll(keys: Record<string, unknown> = {}, secrets = SECRETS)
   const byPath = (files: readonly RenderedFile[]) => new Map(files.map((file) => [file.path, file]));
   return new Map([
     ...renderedHosts(cluster).map(
-      (node) => [node.host.name, byPath(renderHost({ cluster, description: description(keys), node, secrets }))] as const,
+      (node) => [node.host.name, byPath(renderHost({ cluster, description: toDescription(description(keys)), node, secrets }))] as const,
     ),
     ['_cluster', byPath(renderClusterFiles(cluster, secrets))] as const,
   ]);

@@ -1,6 +1,7 @@
 import type { Cluster } from '../../core/cluster/schema.ts';
 import type { NamedFile } from '../../core/doctor/gather.ts';
 import { renderClusterFiles, renderedHosts, renderHost } from '../../core/render/cluster.ts';
+import { toDescription } from '../../core/render/description.ts';
 import type { RenderedHost } from '../../core/render/part.ts';
 import { PLACEHOLDER_SECRETS } from '../cluster-secrets.ts';
 
@@ -12,10 +13,11 @@ interface Described {
 
 /** What hale would render for these hosts, as if it were read from them. */
 export function renderedFiles({ cluster, description }: Described, isWanted: (node: RenderedHost) => boolean): NamedFile[] {
+  const input = { cluster, description: toDescription(description), secrets: PLACEHOLDER_SECRETS };
   return renderedHosts(cluster)
     .filter(isWanted)
     .flatMap((node) =>
-      renderHost({ cluster, description, node, secrets: PLACEHOLDER_SECRETS }).map(({ path, text }) => ({
+      renderHost({ ...input, node }).map(({ path, text }) => ({
         file: { path: `${node.host.name}:${path}`, text, host: node.host.name },
         isNamed: false,
       })),

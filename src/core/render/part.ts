@@ -1,4 +1,5 @@
 import type { Cluster, ClusterHost } from '../cluster/schema.ts';
+import type { Description } from './description.ts';
 import type { RenderedFile } from './file.ts';
 import type { ClusterSecrets } from './secrets.ts';
 
@@ -14,8 +15,7 @@ export interface RenderedHost {
 
 export interface HostInput {
   cluster: Cluster;
-  /** The text of cluster.yaml, which agents read. */
-  description: string;
+  description: Description;
   node: RenderedHost;
   secrets: ClusterSecrets;
 }

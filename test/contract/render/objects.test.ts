@@ -8,6 +8,7 @@ import { createKubernetesClient } from '../../../src/drivers/kubernetes/client.t
 import { findKubernetesProgram } from '../../../src/lab/kubernetes/programs.ts';
 import type { Kubernetes } from '../../../src/ports/kubernetes.ts';
 import { type KubernetesCluster, kubernetesProblem, startKubernetes } from '../../support/kubernetes.ts';
+import { toDescription } from '../../../src/core/render/description.ts';
 import { DISTRIBUTIONS, matrix, PROVIDERS } from '../../support/render-matrix.ts';
 import { clusterFrom, description, SECRETS } from '../../support/rendered.ts';
 
@@ -94,7 +95,9 @@ function renderedObjects(): Rendered[] {
 
 function filesOf(keys: Record<string, unknown>): { path: string; text: string }[] {
   const cluster = clusterFrom(keys);
-  const ofHosts = renderedHosts(cluster).flatMap((node) => renderHost({ cluster, description: description(keys), node, secrets: SECRETS }));
+  const ofHosts = renderedHosts(cluster).flatMap((node) =>
+    renderHost({ cluster, description: toDescription(description(keys)), node, secrets: SECRETS }),
+  );
   return [...ofHosts, ...renderClusterFiles(cluster, SECRETS)].filter(({ path }) => /\.ya?ml$/.test(path));
 }
 

@@ -4,6 +4,7 @@ import type { Cluster } from '../../../src/core/cluster/schema.ts';
 import type { Facts } from '../../../src/core/doctor/facts.ts';
 import { importCluster, type Imported } from '../../../src/core/import/import.ts';
 import { renderClusterFiles, renderedHosts, renderHost } from '../../../src/core/render/cluster.ts';
+import { toDescription } from '../../../src/core/render/description.ts';
 import type { ClusterSecrets } from '../../../src/core/render/secrets.ts';
 
 export const SECRETS: ClusterSecrets = {
@@ -23,8 +24,9 @@ export function clusterOf(text: string): Cluster {
 
 /** What `hale render --out DIR` writes, read as hale doctor reads it. hale's own cluster.yaml is left out: it would be the answer. */
 function renderedFacts(cluster: Cluster, description: string): Facts {
+  const input = { cluster, description: toDescription(description), secrets: SECRETS };
   const ofHosts = renderedHosts(cluster).flatMap((node) =>
-    renderHost({ cluster, description, node, secrets: SECRETS }).map(({ path, text }) => ({
+    renderHost({ ...input, node }).map(({ path, text }) => ({
       file: { path: `out/${node.host.name}${path}`, text, host: node.host.name },
       isNamed: false,
     })),

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { addonsPart } from '../../../src/core/render/addons/part.ts';
 import { renderedHosts } from '../../../src/core/render/cluster.ts';
+import { toDescription } from '../../../src/core/render/description.ts';
 import { clusterFrom, SECRETS } from '../../support/rendered.ts';
 
 const BUDGETS = 'addons/disruption-budgets.yaml';
@@ -67,7 +68,9 @@ describe('CoreDNS', () => {
   test('RKE2 takes it as values of its chart, on servers', () => {
     const cluster = clusterFrom({ distribution: 'rke2' });
     expect(pathsOf({ distribution: 'rke2' })).toEqual([BUDGETS]);
-    const files = renderedHosts(cluster).map((node) => addonsPart.hostFiles?.({ cluster, description: '', node, secrets: SECRETS }) ?? []);
+    const files = renderedHosts(cluster).map(
+      (node) => addonsPart.hostFiles?.({ cluster, description: toDescription(''), node, secrets: SECRETS }) ?? [],
+    );
     expect(files.map((of) => of.length)).toEqual([1, 1, 1, 0, 0]);
     const config = parse(files[0]?.[0]?.text as string);
     expect(config.metadata.name).toBe('rke2-coredns');

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { renderedHosts } from '../../../src/core/render/cluster.ts';
+import { toDescription } from '../../../src/core/render/description.ts';
 import { networkPart } from '../../../src/core/render/network/part.ts';
 import { DISTRIBUTIONS } from '../../support/render-matrix.ts';
 import { clusterFrom, description, SECRETS } from '../../support/rendered.ts';
@@ -25,7 +26,7 @@ function hostFilesOf(keys: Record<string, unknown>) {
   const cluster = clusterFrom(keys);
   const [node] = renderedHosts(cluster);
   if (node === undefined) throw new Error('no host');
-  return networkPart.hostFiles?.({ cluster, description: description(keys), node, secrets: SECRETS }) ?? [];
+  return networkPart.hostFiles?.({ cluster, description: toDescription(description(keys)), node, secrets: SECRETS }) ?? [];
 }
 
 const cni = (name: string, more: Record<string, unknown> = {}) => ({ kubernetes: { cni: name, ...more } });
@@ -139,7 +140,7 @@ describe('RKE2, which installs the charts itself', () => {
     const cluster = clusterFrom(keys);
     const worker = renderedHosts(cluster).find(({ role }) => role === 'worker');
     if (worker === undefined) throw new Error('no worker');
-    expect(networkPart.hostFiles?.({ cluster, description: '', node: worker, secrets: SECRETS })).toEqual([]);
+    expect(networkPart.hostFiles?.({ cluster, description: toDescription(''), node: worker, secrets: SECRETS })).toEqual([]);
   });
 
   test("Calico without kube-proxy is given the API's address by the chart", () => {

@@ -21,12 +21,12 @@ export const halePart: Part = {
 export function controlPlaneFiles({ cluster, description }: HostInput): RenderedFile[] {
   const unit = unitFile(agentService(cluster), cluster.kubernetes.binDir);
   // With systemd the unit is one of the host's daemons already.
-  return [clusterFile(description), ...(cluster.distribution === 'systemd' ? [] : [unit])];
+  return [clusterFile(description.whole), ...(cluster.distribution === 'systemd' ? [] : [unit])];
 }
 
 /** On a worker the kernel takes the node's own connections straight to a ready API server. */
 export function workerFiles({ cluster, description }: HostInput): RenderedFile[] {
-  return [clusterFile(description), unitFile(nodeAgentService(), cluster.kubernetes.binDir)];
+  return [clusterFile(description.withoutWorkers), unitFile(nodeAgentService(), cluster.kubernetes.binDir)];
 }
 
 function clusterFile(text: string): RenderedFile {
