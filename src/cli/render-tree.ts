@@ -10,13 +10,12 @@ export type Placed = RenderedFile & { target: string };
 export type State = 'missing' | 'same' | 'differs';
 
 export function stateOf({ target, text, mode }: Placed): State {
-  try {
-    const { mode: found } = statSync(target);
-    return (found & 0o777) === mode && readFileSync(target, 'utf8') === text ? 'same' : 'differs';
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'missing';
-    throw unwritable(target, error as Error);
-  }
+  return attempt(target, () => {
+    // Thousands of files that are not there yet: an error for each takes longer than to write it.
+    const found = statSync(target, { throwIfNoEntry: false });
+    if (found === undefined) return 'missing';
+    return (found.mode & 0o777) === mode && readFileSync(target, 'utf8') === text ? 'same' : 'differs';
+  });
 }
 
 /** Writes what is not there as it should be. */
@@ -37,9 +36,9 @@ function replaceFile({ target, text, mode, state }: Placed & { state: State }): 
   writeFileSync(target, text, { mode, flag: 'wx' });
 }
 
-function attempt(target: string, work: () => void): void {
+function attempt<T>(target: string, work: () => T): T {
   try {
-    work();
+    return work();
   } catch (error) {
     throw unwritable(target, error as Error);
   }
