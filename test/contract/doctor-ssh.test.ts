@@ -8,13 +8,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findProgram } from '../../src/lab/find-program.ts';
 import { hale, until } from '../support/hale.ts';
 import { freePorts } from '../support/ports.ts';
+import { IS_MACHINE_ROOT } from '../support/user.ts';
 
-const problem =
-  process.getuid?.() !== 0
-    ? 'skipped: not root'
-    : findProgram('sshd') === undefined
-      ? 'skipped: no sshd: apt-get install openssh-server'
-      : undefined;
+const problem = !IS_MACHINE_ROOT
+  ? 'skipped: not root'
+  : findProgram('sshd') === undefined
+    ? 'skipped: no sshd: apt-get install openssh-server'
+    : undefined;
 
 const KUBELET = 'apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\na: 1\na: 2\n';
 const HEX = '0123456789abcdef'.repeat(4);

@@ -13,10 +13,9 @@ import { canRunLab } from '../../src/lab/privileges.ts';
 import { etcdCache } from '../../src/lab/etcd-programs.ts';
 import { identify } from '../../src/lab/process.ts';
 import { etcdProblem } from '../support/etcd-programs.ts';
+import { IS_MACHINE_ROOT } from '../support/user.ts';
 
 const capability = await canRunLab();
-/** In a user namespace nobody may make cgroups, and a lab goes without. */
-const isMachineRoot = /^\s+0\s+0\s+4294967295$/m.test(readFileSync('/proc/self/uid_map', 'utf8'));
 const LAB_MODULE = JSON.stringify(new URL('../../src/lab/lab.ts', import.meta.url).href);
 
 /** Long enough for a segment to cross the bridge, for asserting that none does. */
@@ -111,13 +110,14 @@ describe.skipIf(!capability.ok || capability.how !== 'root')('lab', () => {
     expect(heard.events()).toEqual(['connected']);
     expect(cgroupsOf('a').map((path) => basename(path))).not.toContain('cp2');
     await fault.undo();
-    if (isMachineRoot) expect(cgroupsOf('a').map((path) => basename(path))).toContain('cp2');
+    // In a user namespace nobody may make cgroups, and a lab goes without.
+    if (IS_MACHINE_ROOT) expect(cgroupsOf('a').map((path) => basename(path))).toContain('cp2');
     expect((await host.exec(['ls', '/var/lib/hale', '/run'])).stdout).toMatch(/^\/run:\netcd.pid\n\n\/var\/lib\/hale:\nkept\n$/);
     await lab.startEtcd();
     expect(await connect(lab.client, '10.66.0.12')).toBe('connected');
   });
 
-  test.skipIf(!isMachineRoot)('each host has a cgroup and pins of its own, as if they were the machine’s', async () => {
+  test.skipIf(!IS_MACHINE_ROOT)('each host has a cgroup and pins of its own, as if they were the machine’s', async () => {
     const [cp1, cp3] = [lab.host('cp1'), lab.host('cp3')];
     for (const host of [cp1, cp3]) {
       const look = 'grep ^0:: /proc/1/cgroup /proc/$(cat /run/etcd.pid)/cgroup /proc/self/cgroup; grep -c cgroup2 /proc/mounts';
@@ -189,7 +189,7 @@ describe.skipIf(!capability.ok || capability.how !== 'root')('lab', () => {
     const namespaces = namespacesOf(doomed);
     expect(inhabitants(namespaces).length).toBeGreaterThan(0);
     expect(processesNaming('c')).not.toEqual([]);
-    if (isMachineRoot) expect(cgroupsOf('c')).not.toEqual([]);
+    if (IS_MACHINE_ROOT) expect(cgroupsOf('c')).not.toEqual([]);
     expect(await doomed.down()).toBe(true);
     expect(cgroupsOf('c')).toEqual([]);
     expect(inhabitants(namespaces)).toEqual([]);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { replaceText } from '../../../src/drivers/doctor/replace.ts';
 import { HALE } from '../../support/hale.ts';
+import { IS_MACHINE_ROOT } from '../../support/user.ts';
 
 let dir: string;
 let path: string;
@@ -43,7 +44,7 @@ test('--fix shows what it would change, without secrets, and writes nothing with
 
 test('--fix --yes changes that and nothing else: line ends, byte-order mark, mode and owner stay, and so does a link to the file', () => {
   chmodSync(path, 0o640);
-  if (process.getuid?.() === 0) chownSync(path, 1234, 4321);
+  if (IS_MACHINE_ROOT) chownSync(path, 1234, 4321);
   const { uid, gid } = statSync(path);
   symlinkSync('haproxy.cfg', join(dir, 'haproxy-link.cfg'));
   const { stdout } = fix('haproxy-link.cfg', '--yes');
