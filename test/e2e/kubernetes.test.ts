@@ -179,6 +179,11 @@ describe.skipIf(problem !== undefined)(`a lab of three hosts with real API serve
           expect(await fill(host)).toContain('mvcc: database space exceeded');
           expect((await kubectl(lab, 'create', 'configmap', 'refused', '--namespace=default')).stderr).toContain('database space exceeded');
           expect(await kubectl(lab, 'get', 'namespace', 'default')).toMatchObject({ code: 0 });
+          // While a slow disk works through what was written, an API server may find its etcd slow.
+          await becomes('every API server is ready', {
+            look: () => answersAtAddress(lab),
+            wanted: (answers) => answers.every((answer) => answer === '200 ok'),
+          });
           await expectUnmoved(before);
           const { etcdAlarms, backends } = await haleStatus(lab, another(lab, host));
           expect(etcdAlarms).toEqual([
