@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { awaitSteady } from '../../src/lab/drill/agents.ts';
 import type { LabHost } from '../../src/lab/host.ts';
+import { kubectlOf } from '../../src/lab/kubernetes/kubectl.ts';
 import { createLab, type Lab } from '../../src/lab/lab.ts';
 import { until } from '../support/hale.ts';
 import { kubernetesProblem } from '../support/kubernetes.ts';
@@ -20,10 +21,9 @@ describe.skipIf(problem !== undefined)(`election: kubernetes ${problem ?? ''}`, 
   afterAll(() => lab?.down(), 60_000);
 
   async function readLease(host: LabHost): Promise<{ holderIdentity?: string; leaseDurationSeconds?: number; renewTime?: string }> {
-    const kubectl = 'programs' in lab.plan.kubernetes ? lab.plan.kubernetes.programs.kubectl : '';
     const server = `--server=https://${host.addresses[0]}:6443`;
     const argv = [
-      kubectl,
+      ...kubectlOf(lab),
       '--kubeconfig=/etc/kubernetes/admin.conf',
       server,
       '--namespace=kube-system',

@@ -35,7 +35,7 @@ async function get(urls: string[], files: { cert?: string; key?: string } = {}):
 }
 
 const kubectlAt = (url: string, ...words: string[]) =>
-  host.machine.output('kubectl', '--kubeconfig=/etc/kubernetes/super-admin.conf', `--server=${url}`, ...words);
+  host.machine.output('kubectl', '--cache-dir=/run/kubectl', '--kubeconfig=/etc/kubernetes/super-admin.conf', `--server=${url}`, ...words);
 const kubectl = (...words: string[]) => kubectlAt(API, ...words);
 
 async function startControlPlane(url: string): Promise<void> {

@@ -9,6 +9,7 @@ import { type Authority, createAuthority, type KeyPair, readAuthority } from '..
 import { packageFolder } from '../../src/drivers/program.ts';
 import { agentStatus, awaitSteady } from '../../src/lab/drill/agents.ts';
 import type { LabHost } from '../../src/lab/host.ts';
+import { kubectlOf } from '../../src/lab/kubernetes/kubectl.ts';
 import type { Lab } from '../../src/lab/lab.ts';
 import { stopDaemon } from '../../src/lab/stop.ts';
 import { untilWithin } from './hale.ts';
@@ -59,10 +60,8 @@ export async function answersAtAddress(lab: Lab): Promise<string[]> {
 
 /** kubectl as administrator, from the client's host and through the shared address. */
 export async function kubectl(lab: Lab, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const { kubernetes } = lab.plan;
-  if (!('programs' in kubernetes)) throw new Error('the lab has no kubectl');
-  const access = ['--kubeconfig=/etc/kubernetes/admin.conf', '--request-timeout=20s', '--cache-dir=/run/kubectl'];
-  return lab.client.exec([kubernetes.programs.kubectl, ...access, ...args]);
+  const access = ['--kubeconfig=/etc/kubernetes/admin.conf', '--request-timeout=20s'];
+  return lab.client.exec([...kubectlOf(lab), ...access, ...args]);
 }
 
 export function etcdctl(host: LabHost, args: readonly string[], input?: string): Promise<{ code: number; stdout: string; stderr: string }> {

@@ -51,7 +51,13 @@ export class SystemdCluster {
 
   /** Runs shell commands as the administrator would type them; throws when one fails. */
   async shell(commands: string): Promise<string> {
-    const env = ['env', '-C', this.dir, `PATH=${join(this.dir, 'bin')}:${CLEAN_ENVIRONMENT['PATH']}`];
+    const env = [
+      'env',
+      '-C',
+      this.dir,
+      `PATH=${join(this.dir, 'bin')}:${CLEAN_ENVIRONMENT['PATH']}`,
+      `KUBECACHEDIR=${join(this.dir, 'kubectl')}`,
+    ];
     const signal = AbortSignal.timeout(PATIENCE_MS);
     const { code, stdout, stderr } = await run([...this.prefix, ...env, 'sh', '-euc', commands], { signal });
     if (code !== 0) throw new Error(`${commands}\nended with ${code}: ${stderr}${stdout}`);

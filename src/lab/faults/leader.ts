@@ -3,6 +3,7 @@ import { HaleError } from '../../base/error.ts';
 import { ETCD_METRICS } from '../../core/render/etcd-flags.ts';
 import { all, run } from '../command.ts';
 import type { LabHost } from '../host.ts';
+import { kubectlOf } from '../kubernetes/kubectl.ts';
 import type { Lab } from '../lab.ts';
 import type { Effects } from './effects.ts';
 import { killOrFail } from './signals.ts';
@@ -29,21 +30,11 @@ function killLeader(daemon: string, find: (lab: Lab) => Promise<string>): Effect
   };
 }
 
-function kubectlOf({ plan }: Lab): string {
-  if ('programs' in plan.kubernetes) return plan.kubernetes.programs.kubectl;
-  throw new HaleError({
-    code: 'lab_fault_needs_kubernetes',
-    kind: 'usage',
-    message: `lab ${plan.name} has no controllers to strike, because its API servers are stand-ins: ${plan.kubernetes.missing}`,
-    remedy: 'get the Kubernetes programs (npm run kubernetes:get) and make the lab anew',
-  });
-}
-
 /** An identity is the host's name, `_` and a random part (k8s.io/kubernetes, cmd/kube-controller-manager/app/controllermanager.go). */
 async function holderOfLease(lab: Lab, lease: string): Promise<string> {
   const access = ['--kubeconfig=/etc/kubernetes/admin.conf', '--request-timeout=5s', '--namespace=kube-system'];
   const { stdout, stderr } = await run(
-    lab.client.command([kubectlOf(lab), ...access, 'get', 'lease', lease, '--output=jsonpath={.spec.holderIdentity}']),
+    lab.client.command([...kubectlOf(lab), ...access, 'get', 'lease', lease, '--output=jsonpath={.spec.holderIdentity}']),
   );
   const name = stdout.trim().split('_')[0] as string;
   if (lab.controlPlane.some((host) => host.name === name)) return name;

@@ -67,7 +67,8 @@ describe.skipIf(problem !== undefined)(`keys of a real API server${problem === u
   let flags: string[];
   const run = promisify(execFile);
 
-  const kubectl = (...args: string[]) => run(findKubernetesProgram('kubectl') as string, ['--kubeconfig', cluster.adminConf, ...args]);
+  const kubectl = (...args: string[]) =>
+    run(findKubernetesProgram('kubectl') as string, ['--kubeconfig', cluster.adminConf, '--cache-dir', join(own, 'kubectl'), ...args]);
   async function apply(...objects: unknown[]): Promise<void> {
     const file = join(own, 'objects.json');
     writeFileSync(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
