@@ -20,6 +20,8 @@ describe('a description without its workers', () => {
     ['in lines', 'workers:\n  hosts:\n    - name: w1\n      address: 10.0.0.21\n'],
     ['in one line', 'workers: { hosts: [{ name: w1, address: 10.0.0.21 }] }\n'],
     ['in quotes, with Windows ends', '"workers":\r\n  hosts:\r\n    - { name: w1, address: 10.0.0.21 }\r\n'],
+    ['in braces that end at the margin', 'workers: {\n  hosts: [{ name: w1, address: 10.0.0.21 }]\n}\n'],
+    ['with its name escaped', '"work\\x65rs":\n  hosts: []\n'],
     [
       'with words above, within and below',
       '# They run Pods,\n# and nothing else.\nworkers:\n  # all of them\n\n# out of place\n  hosts: []\n',
@@ -30,12 +32,14 @@ describe('a description without its workers', () => {
     expect(toDescription(workers + AFTER).withoutWorkers).toBe(AFTER);
   });
 
-  test.each(['endpoint:\n  workers: none\n# workers: no key\nworkersToo: 1\n', '{ name: demo, workers: { hosts: [] } }\n', ''])(
-    'where there is no such key of the file itself, stays whole: %j',
-    (text) => {
-      expect(toDescription(text)).toEqual({ whole: text, withoutWorkers: text });
-    },
-  );
+  test.each([
+    'endpoint:\n  workers: none\n# workers: no key\nworkersToo: 1\n',
+    '{ name: demo, workers: { hosts: [] } }\n',
+    '{\nname: demo,\nworkers: { hosts: [] }\n}\n',
+    '',
+  ])('where there is no such key of the file itself, stays whole: %j', (text) => {
+    expect(toDescription(text)).toEqual({ whole: text, withoutWorkers: text });
+  });
 
   test('says the same of everything else, as it is composed with words at every key', () => {
     const whole = composeDescription(parse(description()) as object);
