@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { assert } from '../../src/base/assert.ts';
 import { HaleError } from '../../src/base/error.ts';
 import type { LabHost } from '../../src/lab/host.ts';
+import { kubectlArgv } from '../../src/lab/kubernetes/programs.ts';
 import { createLab, type Lab, type LabOptions } from '../../src/lab/lab.ts';
 
 const LEADERS_TIMEOUT_MS = 60_000;
@@ -61,14 +62,7 @@ async function awaitLeaders(lab: Lab): Promise<void> {
   const { kubernetes } = lab.plan;
   assert('programs' in kubernetes, 'the control plane is real');
   const access = ['--kubeconfig=/etc/kubernetes/admin.conf', '--request-timeout=5s', '--namespace=kube-system'];
-  const ask = [
-    kubernetes.programs.kubectl,
-    ...access,
-    'get',
-    'leases',
-    ...CONTROLLERS,
-    '--output=jsonpath={.items[*].spec.holderIdentity}',
-  ];
+  const ask = [...kubectlArgv(kubernetes), ...access, 'get', 'leases', ...CONTROLLERS, '--output=jsonpath={.items[*].spec.holderIdentity}'];
   const untilMs = performance.now() + LEADERS_TIMEOUT_MS;
   for (;;) {
     const { stdout, stderr } = await lab.client.exec(ask);

@@ -7,7 +7,7 @@ import { HaleError } from '../base/error.ts';
 import { all, runOrFail } from './command.ts';
 import { writePlain } from './folder.ts';
 import { lastComplaint, type LabHost } from './host.ts';
-import { kubectlOf } from './kubernetes/kubectl.ts';
+import { kubectlArgv } from './kubernetes/programs.ts';
 import type { Lab } from './lab.ts';
 import { APISERVER_PORT } from './plan.ts';
 import { AGENT_SOCKET, agentArgv, apiserverArgv, awaitReadyArgv, primaryAddress, serviceArgv, systemdHost } from './services.ts';
@@ -51,10 +51,11 @@ export async function startControllers(lab: Lab, signal: AbortSignal | undefined
 
 /** As `kubeadm init` does once: rights for the group of admin.conf, and for what API servers call themselves towards kubelets, given by super-admin.conf. */
 async function grantRights(lab: Lab, signal: AbortSignal | undefined): Promise<void> {
+  const { kubernetes } = lab.plan;
   const [first] = lab.controlPlane;
-  assert(first !== undefined, 'there is a control plane');
+  assert('programs' in kubernetes && first !== undefined, 'there is a real control plane');
   const server = `https://${hostPort(primaryAddress(first), APISERVER_PORT)}`;
-  const kubectl = [...kubectlOf(lab), '--kubeconfig=/etc/kubernetes/super-admin.conf', `--server=${server}`];
+  const kubectl = [...kubectlArgv(kubernetes), '--kubeconfig=/etc/kubernetes/super-admin.conf', `--server=${server}`];
   for (const binding of [
     ['kubeadm:cluster-admins', '--clusterrole=cluster-admin', '--group=kubeadm:cluster-admins'],
     ['kubeadm:apiserver-kubelet-client', '--clusterrole=system:kubelet-api-admin', '--user=kube-apiserver-kubelet-client'],

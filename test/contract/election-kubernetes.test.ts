@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { awaitSteady } from '../../src/lab/drill/agents.ts';
 import type { LabHost } from '../../src/lab/host.ts';
-import { kubectlOf } from '../../src/lab/kubernetes/kubectl.ts';
 import { createLab, type Lab } from '../../src/lab/lab.ts';
+import { kubectlOn } from '../support/control-plane-lab.ts';
 import { until } from '../support/hale.ts';
 import { kubernetesProblem } from '../support/kubernetes.ts';
 import { labImpossible, statuses } from '../support/lab.ts';
@@ -22,18 +22,7 @@ describe.skipIf(problem !== undefined)(`election: kubernetes ${problem ?? ''}`, 
 
   async function readLease(host: LabHost): Promise<{ holderIdentity?: string; leaseDurationSeconds?: number; renewTime?: string }> {
     const server = `--server=https://${host.addresses[0]}:6443`;
-    const argv = [
-      ...kubectlOf(lab),
-      '--kubeconfig=/etc/kubernetes/admin.conf',
-      server,
-      '--namespace=kube-system',
-      'get',
-      'lease',
-      'hale',
-      '-o',
-      'json',
-    ];
-    const { stdout } = await host.exec(argv);
+    const { stdout } = await kubectlOn(host, lab, server, '--namespace=kube-system', 'get', 'lease', 'hale', '-o', 'json');
     return (JSON.parse(stdout) as { spec: object }).spec;
   }
 

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EtcdEndpointStatus } from '../../src/core/etcd/rows.ts';
 import { packageFolder } from '../../src/drivers/program.ts';
 import type { LabHost } from '../../src/lab/host.ts';
-import { kubectlOf } from '../../src/lab/kubernetes/kubectl.ts';
 import { createLab, type Lab, listLabs, removeLab } from '../../src/lab/lab.ts';
+import { kubectl } from '../support/control-plane-lab.ts';
 import { kubernetesProblem } from '../support/kubernetes.ts';
 import { labImpossible } from '../support/lab.ts';
 
@@ -49,8 +49,7 @@ describe.skipIf(problem !== undefined)(`faults of whoever leads a real control p
 });
 
 async function leaseHolder(lease: string): Promise<string | undefined> {
-  const access = ['--kubeconfig=/etc/kubernetes/admin.conf', '--request-timeout=5s', '--namespace=kube-system'];
-  const { stdout } = await lab.client.exec([...kubectlOf(lab), ...access, 'get', 'lease', lease, '--output=json']);
+  const { stdout } = await kubectl(lab, '--request-timeout=5s', '--namespace=kube-system', 'get', 'lease', lease, '--output=json');
   return /"holderIdentity": "([^_"]+)_/.exec(stdout)?.[1];
 }
 

@@ -9,7 +9,7 @@ import { type Authority, createAuthority, type KeyPair, readAuthority } from '..
 import { packageFolder } from '../../src/drivers/program.ts';
 import { agentStatus, awaitSteady } from '../../src/lab/drill/agents.ts';
 import type { LabHost } from '../../src/lab/host.ts';
-import { kubectlOf } from '../../src/lab/kubernetes/kubectl.ts';
+import { kubectlArgv } from '../../src/lab/kubernetes/programs.ts';
 import type { Lab } from '../../src/lab/lab.ts';
 import { stopDaemon } from '../../src/lab/stop.ts';
 import { untilWithin } from './hale.ts';
@@ -59,9 +59,16 @@ export async function answersAtAddress(lab: Lab): Promise<string[]> {
 }
 
 /** kubectl as administrator, from the client's host and through the shared address. */
-export async function kubectl(lab: Lab, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+export function kubectl(lab: Lab, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return kubectlOn(lab.client, lab, ...args);
+}
+
+/** The same from another host. */
+export async function kubectlOn(host: LabHost, lab: Lab, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const { kubernetes } = lab.plan;
+  if (!('programs' in kubernetes)) throw new Error('the lab has no kubectl');
   const access = ['--kubeconfig=/etc/kubernetes/admin.conf', '--request-timeout=20s'];
-  return lab.client.exec([...kubectlOf(lab), ...access, ...args]);
+  return host.exec([...kubectlArgv(kubernetes), ...access, ...args]);
 }
 
 export function etcdctl(host: LabHost, args: readonly string[], input?: string): Promise<{ code: number; stdout: string; stderr: string }> {

@@ -1,9 +1,10 @@
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { kubeconfigText } from '../../src/core/pki/kubeconfig.ts';
 import { type Authority, createAuthority, type KeyPair } from '../../src/drivers/pki/authority.ts';
 import { writeKeyPair } from '../../src/drivers/pki/files.ts';
@@ -30,6 +31,12 @@ export interface KubernetesCluster {
   /** Starts a program of Kubernetes in the same network, its output in `NAME.log`; `close` ends it. */
   start(program: KubernetesProgram, options: { name: string; arguments: readonly string[] }): ChildProcess;
   close(): Promise<void>;
+}
+
+/** What kubectl prints as administrator; throws when it fails. */
+export async function kubectl({ adminConf, dir }: KubernetesCluster, ...args: string[]): Promise<string> {
+  const access = [`--kubeconfig=${adminConf}`, `--cache-dir=${join(dir, 'kubectl')}`];
+  return (await promisify(execFile)(pathOf('kubectl'), [...access, ...args])).stdout;
 }
 
 export interface ApiserverProcess {

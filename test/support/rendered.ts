@@ -59,7 +59,12 @@ export const EXTERNAL_ETCD = {
 };
 
 export function clusterFrom(keys: Record<string, unknown> = {}): Cluster {
-  const read = readCluster(description(keys), 'cluster.yaml');
+  return clusterOf(description(keys));
+}
+
+/** A description that has no problem. */
+export function clusterOf(text: string): Cluster {
+  const read = readCluster(text, 'cluster.yaml');
   if (!read.ok) throw new Error(JSON.stringify(read.problems, null, 2));
   return read.cluster;
 }

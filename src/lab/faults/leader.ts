@@ -3,7 +3,7 @@ import { HaleError } from '../../base/error.ts';
 import { ETCD_METRICS } from '../../core/render/etcd-flags.ts';
 import { all, run } from '../command.ts';
 import type { LabHost } from '../host.ts';
-import { kubectlOf } from '../kubernetes/kubectl.ts';
+import { kubectlArgv } from '../kubernetes/programs.ts';
 import type { Lab } from '../lab.ts';
 import type { Effects } from './effects.ts';
 import { killOrFail } from './signals.ts';
@@ -28,6 +28,16 @@ function killLeader(daemon: string, find: (lab: Lab) => Promise<string>): Effect
     apply: (lab, _host, { struck }) => killOrFail(lab.host(struck[0] as string), daemon),
     undo: async (lab) => void (await all(lab.controlPlane.filter((host) => host.isOn()).map((host) => host.restart(daemon)))),
   };
+}
+
+function kubectlOf({ plan }: Lab): string[] {
+  if ('programs' in plan.kubernetes) return kubectlArgv(plan.kubernetes);
+  throw new HaleError({
+    code: 'lab_fault_needs_kubernetes',
+    kind: 'usage',
+    message: `lab ${plan.name} has no controllers to strike, because its API servers are stand-ins: ${plan.kubernetes.missing}`,
+    remedy: 'get the Kubernetes programs (npm run kubernetes:get) and make the lab anew',
+  });
 }
 
 /** An identity is the host's name, `_` and a random part (k8s.io/kubernetes, cmd/kube-controller-manager/app/controllermanager.go). */

@@ -20,6 +20,11 @@ export interface Kubernetes {
   programs: Record<(typeof CONTROL_PLANE_PROGRAMS)[number], string>;
 }
 
+/** The words that start kubectl on a host of a lab: what it learns of an API server goes with the host. */
+export function kubectlArgv({ programs }: Kubernetes): string[] {
+  return [programs.kubectl, '--cache-dir=/run/kubectl'];
+}
+
 /** Where `npm run kubernetes:get` puts programs. */
 export function kubernetesCache(): string {
   return programCache('kubernetes', KUBERNETES_VERSION);

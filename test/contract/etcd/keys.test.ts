@@ -1,18 +1,16 @@
 /** `hale etcd keys` and `get` on what a real kube-apiserver stores. */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ObjectMeta } from '../../../src/core/etcd/kubernetes/object-meta.ts';
 import { createEtcdAdmin } from '../../../src/drivers/etcd/admin.ts';
-import { findKubernetesProgram } from '../../../src/lab/kubernetes/programs.ts';
 import { startEtcdCluster } from '../../support/etcd-cluster.ts';
 import { accessFlags } from '../../support/etcd-command.ts';
 import { HALE, hale, haleJson, untilWithin } from '../../support/hale.ts';
-import { type KubernetesCluster, kubernetesProblem, startKubernetes } from '../../support/kubernetes.ts';
+import { kubectl, type KubernetesCluster, kubernetesProblem, startKubernetes } from '../../support/kubernetes.ts';
 import { inspected } from '../../support/inspected.ts';
 
 const problem = kubernetesProblem('kubectl');
@@ -65,14 +63,10 @@ describe.skipIf(problem !== undefined)(`keys of a real API server${problem === u
   let own: string;
   let cluster: KubernetesCluster;
   let flags: string[];
-  const run = promisify(execFile);
-
-  const kubectl = (...args: string[]) =>
-    run(findKubernetesProgram('kubectl') as string, ['--kubeconfig', cluster.adminConf, '--cache-dir', join(own, 'kubectl'), ...args]);
   async function apply(...objects: unknown[]): Promise<void> {
     const file = join(own, 'objects.json');
     writeFileSync(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
-    await kubectl('apply', '-f', file);
+    await kubectl(cluster, 'apply', '-f', file);
   }
   const get = (key: string) => haleJson<Got>(['etcd', 'get', key, ...flags]);
 
@@ -115,7 +109,7 @@ describe.skipIf(problem !== undefined)(`keys of a real API server${problem === u
 
   test('an object in protobuf is told by its type and metadata, as kubectl tells it', async () => {
     const { isSecret, value } = await get('/registry/configmaps/default/settings');
-    const { stdout } = await kubectl('get', 'configmap', 'settings', '-o', 'json');
+    const stdout = await kubectl(cluster, 'get', 'configmap', 'settings', '-o', 'json');
     const { metadata } = JSON.parse(stdout) as { metadata: { uid: string; creationTimestamp: string } };
     expect({ isSecret, form: value.form, apiVersion: value.apiVersion, kind: value.kind }).toEqual({
       isSecret: false,
@@ -172,7 +166,7 @@ describe.skipIf(problem !== undefined)(`keys of a real API server${problem === u
     const keysOf = (name: string) => keys.resources.find((resource) => resource.name === name)?.keys;
     for (const resource of ['configmaps', 'clusterroles', 'secrets', 'widgets.example.org', 'services']) {
       const kind = resource === 'clusterroles' ? 'clusterroles.rbac.authorization.k8s.io' : resource;
-      const { stdout } = await kubectl('get', kind, '--all-namespaces', '-o', 'name');
+      const stdout = await kubectl(cluster, 'get', kind, '--all-namespaces', '-o', 'name');
       expect({ resource, keys: keysOf(resource) }).toEqual({ resource, keys: stdout.trim().split('\n').length });
     }
     const etcd = createEtcdAdmin({ ...cluster.etcd, timeoutMs: 20_000 });

@@ -1,16 +1,12 @@
-import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { renderClusterFiles, renderedHosts, renderHost } from '../../../src/core/render/cluster.ts';
 import { createKubernetesClient } from '../../../src/drivers/kubernetes/client.ts';
-import { findKubernetesProgram } from '../../../src/lab/kubernetes/programs.ts';
 import type { Kubernetes } from '../../../src/ports/kubernetes.ts';
-import { type KubernetesCluster, kubernetesProblem, startKubernetes } from '../../support/kubernetes.ts';
-import { toDescription } from '../../../src/core/render/description.ts';
+import { kubectl, type KubernetesCluster, kubernetesProblem, startKubernetes } from '../../support/kubernetes.ts';
 import { DISTRIBUTIONS, matrix, PROVIDERS } from '../../support/render-matrix.ts';
-import { clusterFrom, description, SECRETS } from '../../support/rendered.ts';
+import { renderAll } from '../../support/rendered.ts';
 
 /*
  * Every Kubernetes object of every rendering is one that a real API server takes, with no field that it does not know. What is not the API server's is
@@ -94,11 +90,8 @@ function renderedObjects(): Rendered[] {
 }
 
 function filesOf(keys: Record<string, unknown>): { path: string; text: string }[] {
-  const cluster = clusterFrom(keys);
-  const ofHosts = renderedHosts(cluster).flatMap((node) =>
-    renderHost({ cluster, description: toDescription(description(keys)), node, secrets: SECRETS }),
-  );
-  return [...ofHosts, ...renderClusterFiles(cluster, SECRETS)].filter(({ path }) => /\.ya?ml$/.test(path));
+  const files = [...renderAll(keys).values()].flatMap((byPath) => [...byPath.values()]);
+  return files.filter(({ path }) => /\.ya?ml$/.test(path));
 }
 
 const problem = kubernetesProblem('kubectl');
@@ -193,9 +186,8 @@ describe.skipIf(problem !== undefined)(
       await client.request('POST', '/apis/apps/v1/namespaces/kube-system/deployments', { body: deployment });
       const patch = join(cluster.dir, 'coredns-spread.yaml');
       writeFileSync(patch, filesOf({}).find(({ path }) => path.endsWith('coredns-spread.yaml'))?.text as string);
-      const access = ['--kubeconfig', cluster.adminConf, '-n', 'kube-system', '--warnings-as-errors'];
-      const words = [...access, 'patch', 'deployment', 'coredns', '--dry-run=server', '--patch-file', patch, '-o', 'json'];
-      const patched = JSON.parse(execFileSync(findKubernetesProgram('kubectl') as string, words, { encoding: 'utf8' }));
+      const words = ['patch', 'deployment', 'coredns', '--dry-run=server', '--patch-file', patch, '-o', 'json'];
+      const patched = JSON.parse(await kubectl(cluster, '--namespace=kube-system', '--warnings-as-errors', ...words));
       const { topologySpreadConstraints } = patched.spec.template.spec;
       expect(topologySpreadConstraints.map(({ topologyKey }: { topologyKey: string }) => topologyKey)).toEqual([
         'kubernetes.io/hostname',

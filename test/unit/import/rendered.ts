@@ -1,11 +1,11 @@
 import { gather, type NamedFile } from '../../../src/core/doctor/gather.ts';
-import { readCluster } from '../../../src/core/cluster/read.ts';
 import type { Cluster } from '../../../src/core/cluster/schema.ts';
 import type { Facts } from '../../../src/core/doctor/facts.ts';
 import { importCluster, type Imported } from '../../../src/core/import/import.ts';
 import { renderClusterFiles, renderedHosts, renderHost } from '../../../src/core/render/cluster.ts';
 import { toDescription } from '../../../src/core/render/description.ts';
 import type { ClusterSecrets } from '../../../src/core/render/secrets.ts';
+import { clusterOf } from '../../support/rendered.ts';
 
 export const SECRETS: ClusterSecrets = {
   encryptionKeys: [{ name: 'key1', secret: 'c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I=' }],
@@ -14,13 +14,6 @@ export const SECRETS: ClusterSecrets = {
   bootstrapToken: '5ec4e7.5ec4e75ec4e75ec4',
   joinToken: 'secret-join-token-0001',
 };
-
-/** A description that has no problem. */
-export function clusterOf(text: string): Cluster {
-  const result = readCluster(text, 'cluster.yaml');
-  if (!result.ok) throw new Error(result.problems.map(({ message }) => message).join('\n'));
-  return result.cluster;
-}
 
 /** What `hale render --out DIR` writes, read as hale doctor reads it. hale's own cluster.yaml is left out: it would be the answer. */
 function renderedFacts(cluster: Cluster, description: string): Facts {

@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { importJson, importRemarks } from '../../../src/core/import/report.ts';
-import { clusterOf, importRendered, SECRETS } from './rendered.ts';
+import { clusterOf } from '../../support/rendered.ts';
+import { importRendered, SECRETS } from './rendered.ts';
 
 /** What no rendered file says, and why. Everything else has to come back. */
 const NOT_IN_FILES: readonly RegExp[] = [

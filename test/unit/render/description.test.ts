@@ -1,19 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { readCluster } from '../../../src/core/cluster/read.ts';
-import type { Cluster } from '../../../src/core/cluster/schema.ts';
 import { composeDescription } from '../../../src/core/cluster/compose.ts';
 import { toDescription } from '../../../src/core/render/description.ts';
-import { description, hosts, renderAll } from '../../support/rendered.ts';
+import { clusterOf, description, hosts, renderAll } from '../../support/rendered.ts';
 
 const BEFORE = 'name: demo\n\n';
 const AFTER = '# Where clients go.\nendpoint:\n  address: 10.0.0.100\n';
-
-function clusterOf(text: string): Cluster {
-  const read = readCluster(text, 'cluster.yaml');
-  if (!read.ok) throw new Error(JSON.stringify(read.problems));
-  return read.cluster;
-}
 
 describe('a description without its workers', () => {
   test.each([
