@@ -3,6 +3,8 @@ import { dnsName, listOf, oneOrTwo, prefixedAddress, zoneName } from './values.t
 
 /* The machines of a cluster. */
 
+const BMC = 'an address or a name, with its port where that is not the usual one, such as 10.1.0.11';
+
 const host = z
   .strictObject({
     name: dnsName('cp1').describe('Name of the host, which is also the name of its node.'),
@@ -13,6 +15,11 @@ const host = z
     zone: zoneName.exactOptional().describe('Failure domain that the host is in, for example an availability zone.'),
     rack: zoneName.exactOptional().describe('Rack that the host is in; `hale sim survive` lets racks fail.'),
     switch: zoneName.exactOptional().describe('Switch that the host is connected to; `hale sim survive` lets switches fail.'),
+    bmc: z
+      .string(BMC)
+      .regex(/^[A-Za-z0-9.:[\]-]{1,253}$/, BMC)
+      .exactOptional()
+      .describe("Address or name of the host's management controller (BMC), for `heal.power`."),
   })
   .transform(({ address, ...rest }) => ({ ...rest, addresses: listOf(address) }));
 

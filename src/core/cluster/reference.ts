@@ -41,7 +41,8 @@ function typeText(node: JsonSchema): string {
   if (node.type === 'array') return `list of ${(node.items as JsonSchema).type === 'object' ? 'mappings' : 'strings'}`;
   if (node.type === 'object') return 'mapping';
   if (node.type === 'boolean') return '`true`, `false`';
-  // Only `oneOrTwo` (values.ts) makes a choice of types.
+  if (node.anyOf?.some((one) => (one as JsonSchema).type === 'integer')) return 'integer or percentage';
+  // Besides, only `oneOrTwo` (values.ts) makes a choice of types.
   return node.type === undefined ? 'string, or list of one or two' : 'string';
 }
 

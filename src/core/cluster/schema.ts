@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { defaultProxySettings } from '../balancer/proxy.ts';
+import { heal } from './heal.ts';
 import { hostList } from './hosts.ts';
 import { kubernetes, lease, storageClasses, thresholds } from './kubernetes.ts';
 import { haproxyKeepalived, kubeVip, nodeLocal, PROVIDERS } from './providers.ts';
@@ -193,6 +194,7 @@ export const clusterSchema = z
     proxy,
     etcd,
     thresholds,
+    heal,
   })
   .meta({ title: 'hale cluster', description: 'One cluster whose Kubernetes API hale keeps reachable at one address (cluster.yaml).' });
 
