@@ -1,0 +1,167 @@
+/**
+ * What is to be done now, and why not the rest: one look at everything, without memory of its own. `hale heal plan` prints it, and the controller acts on it.
+ */
+import type { HealPolicy, HealRule, HealSignal, HealStep } from '../cluster/heal.ts';
+import {
+  begunWithinHour,
+  type Brake,
+  type Busy,
+  clusterBrake,
+  controlPlaneBrake,
+  durationText,
+  isBusy,
+  nodeBrake,
+  type Situation,
+} from './brakes.ts';
+import type { NodeFacts } from './facts.ts';
+import { workedOnBy } from './foreign.ts';
+import { boots, isFor, isHarmful } from './policy.ts';
+import { type RemedyRecord, remedyOf, stepOf } from './record.ts';
+import { heldForMs, isHealthy, type Seen, signalText } from './sight.ts';
+
+export type Verdict = { node: string } & (
+  | { kind: 'healthy' }
+  /** A signal holds, and not for long enough. */
+  | { kind: 'suspected'; rule: string; why: string; dueInMs: number }
+  | { kind: 'begin'; rule: string; why: string; steps: readonly HealStep[] }
+  | { kind: 'refused'; rule: string; why: string; brake: Brake; text: string }
+  /** The step of the remedy is carried out, or is to be now. */
+  | { kind: 'step'; record: RemedyRecord; step: HealStep }
+  /** A brake holds the remedy before its next step. */
+  | { kind: 'held'; record: RemedyRecord; step: HealStep; brake: Brake; text: string }
+  /** All steps are done, or it is healthy again before: until the node has been healthy for long enough, or too long not. */
+  | { kind: 'awaited'; record: RemedyRecord; text: string }
+  | { kind: 'recovered'; record: RemedyRecord }
+  | { kind: 'out-of-patience'; record: RemedyRecord; problem: string }
+  | { kind: 'failed'; record: RemedyRecord }
+);
+
+export interface Look {
+  policy: HealPolicy;
+  rules: readonly HealRule[];
+  situation: Omit<Situation, 'policy' | 'nodes' | 'healthy'>;
+  seen: ReadonlyMap<string, Seen>;
+  now: number;
+}
+
+export interface Plan {
+  /** Of every node that is not healthy, or was not. */
+  verdicts: readonly Verdict[];
+  total: number;
+  healthy: number;
+  /** What forbids everything; absent when nothing does. */
+  brake: { brake: Brake; text: string } | undefined;
+}
+
+export function signalsOf(rules: readonly HealRule[]): HealSignal[] {
+  return rules.flatMap(({ when }) => when);
+}
+
+export function planHeal(look: Look): Plan {
+  const { seen, rules, now } = look;
+  const signals = signalsOf(rules);
+  const all = [...seen.values()];
+  const nodes = all.map(({ facts }) => facts);
+  const sick = all.filter((one) => !isHealthy(one, { signals, now }) || remedyOf(one.facts) !== undefined);
+  const situation: Situation = { ...look.situation, policy: look.policy, nodes, healthy: all.length - sick.length };
+  const brake = clusterBrake(situation);
+  const busy: Busy = {
+    nodes: sick.map(({ facts }) => facts).filter((facts) => isBusy(remedyOf(facts))),
+    begunWithinHour: begunWithinHour(nodes, situation.wallMs),
+  };
+  const turn: Turn = { ...look, situation, brake, busy, signals };
+  const working = sick.filter(({ facts }) => isBusy(remedyOf(facts))).map((one) => goOn(one, remedyOf(one.facts) as RemedyRecord, turn));
+  const others = sick.filter(({ facts }) => !isBusy(remedyOf(facts))).map((one) => ({ one, due: dueOf(one, turn) }));
+  // Who has been ill for longest comes first, where not all may.
+  const begun = others.toSorted((a, b) => (b.due?.overMs ?? 0) - (a.due?.overMs ?? 0)).map(({ one, due }) => judge(one, due, turn));
+  return { verdicts: [...working, ...begun], total: all.length, healthy: situation.healthy, brake };
+}
+
+interface Turn extends Omit<Look, 'situation'> {
+  situation: Situation;
+  brake: Plan['brake'];
+  busy: Busy;
+  signals: readonly HealSignal[];
+}
+
+interface Due {
+  rule: HealRule;
+  why: string;
+  /** By how much longer than demanded the signal has held; negative: not long enough yet. */
+  overMs: number;
+}
+
+/** Of the first rule that fits, else of the one that will fit first. */
+function dueOf(seen: Seen, { rules, now }: Turn): Due | undefined {
+  const dues = rules
+    .filter((rule) => isFor(rule, seen.facts))
+    .flatMap((rule) => rule.when.flatMap((signal) => dueBy(seen, { rule, signal, now })));
+  return dues.find(({ overMs }) => overMs >= 0) ?? dues.toSorted((a, b) => b.overMs - a.overMs)[0];
+}
+
+function dueBy(seen: Seen, { rule, signal, now }: { rule: HealRule; signal: HealSignal; now: number }): Due[] {
+  const heldMs = heldForMs(signal, seen, now);
+  if (heldMs === undefined) return [];
+  const overMs = heldMs - signal.forSeconds * 1000;
+  return [{ rule, why: `${signalText(signal)} for ${durationText(heldMs)}`, overMs }];
+}
+
+/** Of a node without a remedy under way: suspect, refused, or to begin with, which then counts for those after it. */
+function judge(seen: Seen, due: Due | undefined, turn: Turn): Verdict {
+  const { facts } = seen;
+  const node = facts.name;
+  const record = remedyOf(facts);
+  if (record !== undefined && isBack(seen, record, turn)) return recovery(seen, record, turn);
+  if (due === undefined) return record === undefined ? { node, kind: 'healthy' } : { node, kind: 'failed', record };
+  const { rule, why, overMs } = due;
+  if (overMs < 0)
+    return record === undefined ? { node, kind: 'suspected', rule: rule.name, why, dueInMs: -overMs } : { node, kind: 'failed', record };
+  const refusal = turn.brake ?? nodeBrake(facts, { rule, situation: turn.situation, busy: turn.busy });
+  if (refusal !== undefined) return { node, kind: 'refused', rule: rule.name, why, ...refusal };
+  turn.busy.nodes.push(facts);
+  turn.busy.begunWithinHour += 1;
+  return { node, kind: 'begin', rule: rule.name, why, steps: rule.steps };
+}
+
+/** Of a node with a remedy under way. */
+function goOn(seen: Seen, record: RemedyRecord, turn: Turn): Verdict {
+  const { facts } = seen;
+  const node = facts.name;
+  if (isBack(seen, record, turn)) return recovery(seen, record, turn);
+  const step = stepOf(record);
+  if (step === undefined) {
+    const leftMs = record.stepAtMs + turn.policy.patienceSeconds * 1000 - turn.situation.wallMs;
+    if (leftMs > 0)
+      return { node, kind: 'awaited', record, text: `all steps are done; it may take ${durationText(leftMs)} more to be healthy` };
+    return {
+      node,
+      kind: 'out-of-patience',
+      record,
+      problem: `it was not healthy within ${turn.policy.patienceSeconds} s after the last step`,
+    };
+  }
+  const refusal = isHarmful(step) ? holdOf(facts, turn) : undefined;
+  return refusal === undefined ? { node, kind: 'step', record, step } : { node, kind: 'held', record, step, ...refusal };
+}
+
+/** What may come up in the middle of a remedy. Limits hold at its beginning only: it counts there itself. */
+function holdOf(facts: NodeFacts, turn: Turn): { brake: Brake; text: string } | undefined {
+  const by = workedOnBy(facts);
+  if (turn.brake !== undefined) return turn.brake;
+  if (by !== undefined) return { brake: 'maintenance', text: `somebody else works on it: ${by}` };
+  return controlPlaneBrake(facts, turn.situation);
+}
+
+/** Whether the node is healthy, and after what it went through: a Ready of before the power was cut says nothing. */
+function isBack(seen: Seen, record: RemedyRecord, { signals, now }: Turn): boolean {
+  if (!isHealthy(seen, { signals, now })) return false;
+  const hasBooted = seen.facts.bootId !== record.bootId;
+  return hasBooted || record.state === 'failed' || !record.steps.some((step, i) => boots(step) && i <= record.step);
+}
+
+function recovery(seen: Seen, record: RemedyRecord, { policy, now }: Turn): Verdict {
+  const node = seen.facts.name;
+  const leftMs = (seen.healthySince ?? now) + policy.recoverySeconds * 1000 - now;
+  if (leftMs <= 0) return { node, kind: 'recovered', record };
+  return { node, kind: 'awaited', record, text: `it is healthy again; taken back in ${durationText(leftMs)}` };
+}

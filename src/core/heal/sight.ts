@@ -1,0 +1,86 @@
+import type { HealSignal } from '../cluster/heal.ts';
+import { conditionOf, type Heartbeat, type NodeFacts } from './facts.ts';
+import { HEARTBEAT_MS } from './policy.ts';
+
+/*
+ * What a controller has seen of the nodes, by its own clock. Only what it saw itself counts: times that others wrote may be of clocks
+ * that are wrong, and a change that is older than this controller says nothing of what was between.
+ */
+
+export interface Seen {
+  facts: NodeFacts;
+  /** The renewal last heard of, and when that was new; the start of the watch where none was seen yet. */
+  heartbeat: { renewedAtMs: number; at: number };
+  /** Since when each signal of the policy holds, by its place in it. */
+  since: Map<string, number>;
+  /** Since when nothing is wrong with the node; undefined while something is. */
+  healthySince: number | undefined;
+}
+
+/** A signal as one key: rules that name the same one share what was seen of it. */
+export function signalKey({ condition, status, taint, heartbeat }: HealSignal): string {
+  if (condition !== undefined) return `${condition}=${(status ?? []).join('|')}`;
+  return taint === undefined ? `heartbeat ${heartbeat}` : `taint ${taint}`;
+}
+
+export function signalText({ condition, status, taint }: HealSignal): string {
+  if (condition !== undefined) return `${condition} is ${(status ?? []).join(' or ')}`;
+  return taint === undefined ? 'its heartbeat is missing' : `it has the taint ${taint}`;
+}
+
+/** A kubelet renews every 10 s, and not to the moment. */
+const USUAL_SILENCE_MS = 15_000;
+
+/** How long the signal has held, in ms; undefined when it does not. */
+export function heldForMs(signal: HealSignal, seen: Seen, now: number): number | undefined {
+  if (signal.heartbeat !== undefined) {
+    const silentMs = now - seen.heartbeat.at;
+    return silentMs >= Math.min(USUAL_SILENCE_MS, signal.forSeconds * 1000) ? silentMs : undefined;
+  }
+  const since = seen.since.get(signalKey(signal));
+  return since === undefined ? undefined : now - since;
+}
+
+/** Takes in what the node looks like now. */
+export function noteFacts(seen: Seen, facts: NodeFacts, { signals, now }: { signals: readonly HealSignal[]; now: number }): void {
+  seen.facts = facts;
+  for (const signal of signals) {
+    if (signal.heartbeat !== undefined) continue;
+    const key = signalKey(signal);
+    if (!holds(signal, facts)) seen.since.delete(key);
+    else if (!seen.since.has(key)) seen.since.set(key, now);
+  }
+}
+
+function holds({ condition, status, taint }: HealSignal, facts: NodeFacts): boolean {
+  if (taint !== undefined) return facts.taints.some(({ key }) => key === taint);
+  const found = conditionOf(facts, condition ?? '');
+  return found !== undefined && status?.includes(found.status) === true;
+}
+
+/** True when the Lease was renewed since. */
+export function noteHeartbeat(seen: Seen, { renewedAtMs }: Heartbeat, now: number): boolean {
+  if (seen.heartbeat.renewedAtMs === renewedAtMs) return false;
+  seen.heartbeat = { renewedAtMs, at: now };
+  return true;
+}
+
+/** Nobody knows what was while nothing was seen: everything counts anew. */
+export function beginAnew(seen: Seen, now: number): void {
+  seen.heartbeat.at = now;
+  for (const key of seen.since.keys()) seen.since.set(key, now);
+  if (seen.healthySince !== undefined) seen.healthySince = now;
+}
+
+/** Ready, with a heartbeat, and none of the signals. */
+export function isHealthy(seen: Seen, { signals, now }: { signals: readonly HealSignal[]; now: number }): boolean {
+  if (!isUp(seen, now)) return false;
+  return signals.every((signal) =>
+    signal.heartbeat === undefined ? !seen.since.has(signalKey(signal)) : now - seen.heartbeat.at < signal.forSeconds * 1000,
+  );
+}
+
+/** Whether the node's kubelet is heard and calls it ready: what counts when nodes are counted. */
+export function isUp({ facts, heartbeat }: Seen, now: number): boolean {
+  return conditionOf(facts, 'Ready')?.status === 'True' && now - heartbeat.at < HEARTBEAT_MS;
+}
