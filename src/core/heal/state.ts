@@ -34,6 +34,12 @@ export interface ControllerState {
   running: Map<string, HealStep>;
   /** Nodes whose record is being written or taken back. */
   writing: Set<string>;
+  /** Nodes whose first record is being written, or may have been by a write that failed: until when they count. */
+  beginning: Map<string, number>;
+  /** Steps that are done and not written down yet: a write that came too late is done again, not the step. */
+  done: Map<string, { startedAtMs: number; step: number }>;
+  /** When it last decided; undefined when it did not since it became active. */
+  decidedAt: number | undefined;
   retryAt: Map<string, number>;
   /** In a dry run: what would be in the nodes. */
   shadow: Map<string, Shadow>;
