@@ -71,7 +71,7 @@ export const controller: Machine<ControllerState, ControllerInput, ControllerOut
   step(state, input, now) {
     const turn: Turn = { state, now, outputs: [] };
     receive(turn, input);
-    if (state.active && now >= state.nextAt && state.known.nodes && state.known.heartbeats) decide(turn);
+    if (state.active && now >= state.nextAt) decide(turn);
     return { state, outputs: turn.outputs };
   },
 
@@ -254,6 +254,7 @@ function withShadow(facts: NodeFacts, shadow: Shadow | undefined): NodeFacts {
 function decide(turn: Turn): void {
   const { state, now } = turn;
   state.nextAt = now + TICK_MS;
+  if (!state.known.nodes || !state.known.heartbeats) return;
   seeAgain(turn);
   const signals = signalsOf(state.config.rules);
   for (const seen of state.seen.values()) noteHealth(seen, { signals, now });

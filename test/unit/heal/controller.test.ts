@@ -266,6 +266,16 @@ describe('only what it saw itself counts', () => {
     expect(controller.wakeAt(story.state)).toBe(Number.POSITIVE_INFINITY);
   });
 
+  test('until nodes and heartbeats are known it waits, a second at a time', () => {
+    const state = createController({ config: { policy: policy(), rules: [SILENT], dryRun: false }, now: 0, wallMs: WALL_MS });
+    controller.step(state, { kind: 'active', active: true }, 0);
+    controller.step(state, { kind: 'tick', wallMs: WALL_MS }, 0);
+    expect(controller.wakeAt(state)).toBe(1000);
+    controller.step(state, { kind: 'nodes', items: [node('a')] }, 10);
+    controller.step(state, { kind: 'tick', wallMs: WALL_MS }, 60);
+    expect(controller.wakeAt(state)).toBe(1060);
+  });
+
   test('whoever takes over goes on at the step that is written, after it has looked for ten seconds', () => {
     const story = new Story([
       node('a', { ...deadlock, ...under({ rule: 'deadlock', steps: ['cordon', 'drain', 'reboot'], step: 1 }) }),
