@@ -45,6 +45,7 @@ export function createController(options: { config: ControllerConfig; now: numbe
     known: { nodes: false, heartbeats: false },
     failing: new Map(),
     wasDegraded: false,
+    wereFewHealthy: false,
     settledAt: now + SETTLE_MS,
     paused: undefined,
     etcd: undefined,
@@ -153,6 +154,7 @@ function setActive({ state, now, outputs }: Turn, active: boolean): void {
     settledAt: now + SETTLE_MS,
     etcd: undefined,
     wasDegraded: false,
+    wereFewHealthy: false,
     decidedAt: undefined,
     nextAt: now,
   });
@@ -258,7 +260,7 @@ function decide(turn: Turn): void {
   seeAgain(turn);
   const signals = signalsOf(state.config.rules);
   for (const seen of state.seen.values()) noteHealth(seen, { signals, now });
-  const { verdicts } = planOf(state, now);
+  const { verdicts } = planAnew(turn);
   for (const verdict of verdicts) act(turn, state.seen.get(verdict.node) as Seen, verdict);
   const sick = new Set(verdicts.map(({ node }) => node));
   for (const node of state.told.keys()) if (!sick.has(node)) state.told.delete(node);
@@ -268,16 +270,29 @@ function decide(turn: Turn): void {
   }
 }
 
+/** When enough nodes are healthy again the others come back as well, one after the other: those that are last are not ill for all that time. */
+function planAnew({ state, now }: Turn): Plan {
+  const plan = planOf(state, now);
+  const areFew = plan.healthy * 100 < state.config.policy.limits.healthyPercentMin * plan.total;
+  const isOver = state.wereFewHealthy && !areFew;
+  state.wereFewHealthy = areFew;
+  if (!isOver) return plan;
+  startAnew(state, now);
+  return planOf(state, now);
+}
+
+function startAnew(state: ControllerState, now: number): void {
+  for (const seen of state.seen.values()) beginAnew(seen, now);
+  state.settledAt = now + SETTLE_MS;
+}
+
 /** After a time in which nothing could be relied on, everything counts anew. */
 function seeAgain({ state, now }: Turn): void {
   const isDegraded = degradedBy(state, now) !== undefined;
   // It decides every second: when it did not, its host stood still, and it saw no more than with a broken watch.
   const stoodStill = state.decidedAt !== undefined && now - state.decidedAt >= DEGRADED_AFTER_MS;
   state.decidedAt = now;
-  if ((state.wasDegraded && !isDegraded) || stoodStill) {
-    for (const seen of state.seen.values()) beginAnew(seen, now);
-    state.settledAt = now + SETTLE_MS;
-  }
+  if ((state.wasDegraded && !isDegraded) || stoodStill) startAnew(state, now);
   state.wasDegraded = isDegraded;
 }
 

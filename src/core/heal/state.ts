@@ -26,6 +26,8 @@ export interface ControllerState {
   failing: Map<ApiPath, { at: number; reason: string }>;
   /** Whether it went on for long enough that what was seen before counts no more. */
   wasDegraded: boolean;
+  /** Whether too few nodes were healthy when it last decided. */
+  wereFewHealthy: boolean;
   settledAt: number;
   paused: string | undefined;
   etcd: { look: EtcdLook; at: number } | undefined;

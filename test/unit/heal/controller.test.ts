@@ -326,6 +326,17 @@ describe('only what it saw itself counts', () => {
     expect(planOf(story.state, story.now)).toMatchObject({ healthy: 5, brake: { brake: 'settling' } });
   });
 
+  test('after too few nodes were healthy those that come back last are given the time to', () => {
+    const story = new Story([node('a'), ...healthy]);
+    for (const name of ['a', 'h1', 'h2', 'h3']) story.silent.add(name);
+    story.pass(100);
+    expect(planOf(story.state, story.now).brake).toMatchObject({ brake: 'half-unhealthy' });
+    for (const name of ['h1', 'h2', 'h3']) story.silent.delete(name);
+    expect(kinds(story.pass(45))).toEqual([]);
+    // It does not come back.
+    expect(kinds(story.pass(6))).toEqual(['write']);
+  });
+
   test('another node of the same name is another node', () => {
     const story = new Story([node('a', deadlock), ...healthy]);
     story.silent.add('a');
