@@ -23,8 +23,8 @@ const TICK_MS = 1000;
 const NEWS_MS = 50;
 /** A watch that is taken up again sooner lost nothing that matters. */
 const DEGRADED_AFTER_MS = 5000;
-/** How long a controller only looks when it begins, or sees again. */
-const SETTLE_MS = 10_000;
+/** How long a controller only looks when it begins, or sees again: until it has seen which nodes are silent for longer than usual. */
+const SETTLE_MS = 20_000;
 /** While a control-plane host is at stake etcd is asked this often, and an answer counts for so long; what carries out a step that stops the host asks once more. */
 const ETCD_ASK_MS = 5000;
 const ETCD_COUNTS_MS = 15_000;

@@ -131,7 +131,7 @@ describe('what is done is written first', () => {
   test('the taint, before it is set', () => {
     const story = new Story([node('a', under({ step: 2 })), ...healthy]);
     story.silent.add('a');
-    const outputs = story.pass(11);
+    const outputs = story.pass(21);
     expect(kinds(outputs)).toEqual(['write']);
     expect(writes(outputs)[0]).toMatchObject({ record: { tainted: true, step: 2 } });
     story.written(writes(outputs)[0] as Write);
@@ -150,7 +150,7 @@ describe('what is done is written first', () => {
 
   test('a step that is done is not done again because the write of that came too late: a host would be rebooted twice', () => {
     const story = new Story([node('a', { ...deadlock, ...under({ rule: 'deadlock', steps: ['cordon', 'reboot'], step: 1 }) }), ...healthy]);
-    const [reboot] = runs(story.pass(11)) as [Run];
+    const [reboot] = runs(story.pass(21)) as [Run];
     story.ended(reboot, { kind: 'done' });
     story.tell({ kind: 'written', node: 'a', now: undefined });
     const outputs = story.pass(3);
@@ -276,12 +276,12 @@ describe('only what it saw itself counts', () => {
     expect(controller.wakeAt(state)).toBe(1060);
   });
 
-  test('whoever takes over goes on at the step that is written, after it has looked for ten seconds', () => {
+  test('whoever takes over goes on at the step that is written, after it has looked for twenty seconds', () => {
     const story = new Story([
       node('a', { ...deadlock, ...under({ rule: 'deadlock', steps: ['cordon', 'drain', 'reboot'], step: 1 }) }),
       ...healthy,
     ]);
-    expect(kinds(story.pass(9))).toEqual([]);
+    expect(kinds(story.pass(19))).toEqual([]);
     expect(runs(story.pass(2))).toMatchObject([{ step: 'drain' }]);
   });
 
