@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { dnsName, filePath, numberOrPercent, wholeNumber } from './values.ts';
+import { dnsName, filePath, listenAddress, numberOrPercent, wholeNumber } from './values.ts';
 
 /* What cluster.yaml, and a HealPolicy in the API, say of nodes that heal themselves (`hale heal`). */
 
@@ -215,8 +215,11 @@ export const heal = z
       .enum(['description', 'resource'])
       .default('description')
       .describe(
-        'Where the policy is: in this file, or in the HealPolicy `default` in the API (`hale heal crd`), which has the keys `paused`, `rules`, `limits`, `drain`, `recoverySeconds` and `patienceSeconds`. What names programs and secrets of the hosts is only ever here.',
+        'Where the policy is: in this file, or in the HealPolicy `default` in the API (`hale heal manifests crd`), which has the keys `paused`, `rules`, `limits`, `drain`, `recoverySeconds` and `patienceSeconds`. What names programs and secrets of the hosts is only ever here.',
       ),
+    metricsAddress: listenAddress
+      .exactOptional()
+      .describe("Address and TCP port of the controller's Prometheus metrics, such as 127.0.0.1:7702; none without it."),
     ...policyShape,
     power,
     ssh,

@@ -24,6 +24,8 @@ export interface HealControllerOptions {
   /** Unix time in ms. */
   wallMs: () => number;
   lookAtEtcd: () => Promise<EtcdLook>;
+  /** Whether this controller owns the Lease at this moment, asked before anything is changed: it may have been frozen since it was told. */
+  mayAct: () => boolean;
   onNews: (news: HealNews) => void;
 }
 
@@ -129,6 +131,8 @@ export class HealController {
   }
 
   #carryOut(output: ControllerOutput): void {
+    const changes = output.kind === 'write' || output.kind === 'run' || output.kind === 'take-back';
+    if (changes && !this.#options.mayAct()) return this.setActive(false);
     switch (output.kind) {
       case 'tell':
         return this.#options.onNews(output);
