@@ -90,8 +90,10 @@ const limits = z
     atOncePerZone: numberOrPercent.default(1).describe('The same within one zone (`topology.kubernetes.io/zone`).'),
     perHour: wholeNumber({ from: 1, to: 10_000, of: 'remedies' }).default(6).describe('Remedies begun within any hour.'),
     healthyPercentMin: wholeNumber({ from: 50, to: 100, of: 'percent' })
-      .default(50)
-      .describe('With fewer of the nodes healthy nothing is done: then it is not the nodes that are broken, or hale does not see them.'),
+      .default(51)
+      .describe(
+        'With fewer of the worker nodes healthy nothing is done: then it is not the nodes that are broken, or hale does not see them. Of all nodes where there are no workers.',
+      ),
     backOffSeconds: seconds(10, 86_400)
       .default(600)
       .describe('How long a node is left alone after a remedy; doubled with each one within the last day, up to a day.'),

@@ -63,7 +63,13 @@ export function planHeal(look: Look): Plan {
   const all = [...seen.values()];
   const nodes = all.map(({ facts }) => facts);
   const sick = all.filter((one) => !isHealthy(one, { signals, now }) || remedyOf(one.facts) !== undefined);
-  const situation: Situation = { ...look.situation, policy: look.policy, nodes, healthy: all.length - sick.length };
+  const ill = new Set(sick.map(({ facts }) => facts.name));
+  const situation: Situation = {
+    ...look.situation,
+    policy: look.policy,
+    nodes,
+    healthy: new Set(nodes.map(({ name }) => name).filter((name) => !ill.has(name))),
+  };
   const brake = clusterBrake(situation);
   const busy: Busy = {
     nodes: sick.map(({ facts }) => facts).filter((facts) => isBusy(remedyOf(facts))),
@@ -74,7 +80,7 @@ export function planHeal(look: Look): Plan {
   const others = sick.filter(({ facts }) => !isBusy(remedyOf(facts))).map((one) => ({ one, due: dueOf(one, turn) }));
   // Who has been ill for longest comes first, where not all may.
   const begun = others.toSorted((a, b) => (b.due?.overMs ?? 0) - (a.due?.overMs ?? 0)).map(({ one, due }) => judge(one, due, turn));
-  return { verdicts: [...working, ...begun], total: all.length, healthy: situation.healthy, brake };
+  return { verdicts: [...working, ...begun], total: all.length, healthy: situation.healthy.size, brake };
 }
 
 interface Turn extends Omit<Look, 'situation'> {
