@@ -15,9 +15,11 @@ import {
 } from './brakes.ts';
 import type { NodeFacts } from './facts.ts';
 import { workedOnBy } from './foreign.ts';
-import { boots, isFor, isHarmful } from './policy.ts';
+import { boots, HEARTBEAT_MS, isFor, isHarmful } from './policy.ts';
 import { type RemedyRecord, remedyOf, stepOf } from './record.ts';
 import { heldForMs, isHealthy, type Seen, signalText } from './sight.ts';
+
+const MARGIN_MS = 10_000;
 
 export type Verdict = { node: string } & (
   | { kind: 'healthy' }
@@ -158,16 +160,19 @@ function holdOf(facts: NodeFacts, turn: Turn): { brake: Brake; text: string } | 
   return controlPlaneBrake(facts, turn.situation);
 }
 
-/** Whether the node is healthy, and after what it went through: a Ready of before the power was cut says nothing. */
+/** Whether the node is healthy, and after what it went through: a Ready of before a step that boots says nothing. */
 function isBack(seen: Seen, record: RemedyRecord, { signals, now }: Turn): boolean {
   if (!isHealthy(seen, { signals, now })) return false;
   const hasBooted = seen.facts.bootId !== record.bootId;
-  return hasBooted || record.state === 'failed' || !record.steps.some((step, i) => boots(step) && i <= record.step);
+  return hasBooted || record.state === 'failed' || !record.steps.some((step, i) => boots(step) && i < record.step);
 }
 
 function recovery(seen: Seen, record: RemedyRecord, { policy, now }: Turn): Verdict {
   const node = seen.facts.name;
-  const leftMs = (seen.healthySince ?? now) + policy.recoverySeconds * 1000 - now;
+  const step = stepOf(record);
+  // The power may have been cut a moment ago: a host that is off looks well until its heartbeat is missed.
+  const provenMs = step !== undefined && boots(step) ? HEARTBEAT_MS + MARGIN_MS : 0;
+  const leftMs = (seen.healthySince ?? now) + Math.max(provenMs, policy.recoverySeconds * 1000) - now;
   if (leftMs <= 0) return { node, kind: 'recovered', record };
   return { node, kind: 'awaited', record, text: `it is healthy again; taken back in ${durationText(leftMs)}` };
 }
