@@ -20,6 +20,7 @@ export function createHealMetrics() {
     ended: counter('hale_heal_remedies_ended_total', 'Remedies that ended while this controller was active, by result.', ['result']),
     steps: counter('hale_heal_steps_total', 'Steps that this controller has carried out, by step and result.', ['step', 'result']),
     evictions: counter('hale_heal_evictions_total', 'Pods that left a node by a drain of this controller.'),
+    requests: counter('hale_heal_api_requests_total', 'Requests that this controller has sent to the API, watches included.'),
     residentMemory: gauge('process_resident_memory_bytes', 'Resident memory of the controller.'),
     cpu: counter('process_cpu_seconds_total', 'User and system CPU time of the controller.'),
   };

@@ -7,6 +7,7 @@ import type { ControllerConfig } from '../../core/heal/state.ts';
 import { boottime } from '../../drivers/linux/boottime.ts';
 import { leave } from '../../drivers/linux/leave.ts';
 import { HealController } from '../../engine/heal/controller.ts';
+import type { Kubernetes } from '../../ports/kubernetes.ts';
 import { createLog } from '../log.ts';
 import { openMetrics } from '../metrics.ts';
 import { etcdLook } from './etcd-look.ts';
@@ -31,7 +32,7 @@ export async function runHeal(options: RunHealOptions): Promise<void> {
   const dryRun = options.dryRun || cluster.heal.dryRun;
   const log = createLog({ level: logLevel, host: hostname() });
   const metrics = createHealMetrics();
-  const kubernetes = openKubernetes({ cluster, kubeconfig });
+  const kubernetes = counted(openKubernetes({ cluster, kubeconfig }), () => metrics.requests.inc());
   const tools = openTools({
     cluster,
     kubernetes,
@@ -95,6 +96,20 @@ export async function runHeal(options: RunHealOptions): Promise<void> {
     server?.close();
     kubernetes.close();
   });
+}
+
+function counted(kubernetes: Kubernetes, count: () => void): Kubernetes {
+  return {
+    request: (...call) => {
+      count();
+      return kubernetes.request(...call);
+    },
+    watch: (...call) => {
+      count();
+      return kubernetes.watch(...call);
+    },
+    close: () => kubernetes.close(),
+  };
 }
 
 function powerOf({ heal }: Cluster): { hasPower: boolean } {

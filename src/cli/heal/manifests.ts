@@ -1,7 +1,7 @@
 import { Argument, Command } from 'commander';
 import { stringify } from 'yaml';
 import { healPolicyDefinition } from '../../core/heal/crd.ts';
-import { healRole } from '../../core/heal/rbac.ts';
+import { healRole } from '../../core/heal/role.ts';
 
 const KINDS = { crd: healPolicyDefinition, rbac: healRole } as const;
 
