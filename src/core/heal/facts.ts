@@ -20,6 +20,8 @@ export interface Taint {
   key: string;
   value: string;
   effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
+  /** RFC 3339, as Kubernetes notes it for some: kept, for whoever writes the list back. */
+  timeAdded?: string;
 }
 
 export type ConditionStatus = 'True' | 'False' | 'Unknown';
