@@ -26,7 +26,13 @@ export function healRunCommand(): Command {
     .action(async ({ config, kubeconfig, dryRun, metricsAddress, logLevel, untilEof }: RunOptions) => {
       const cluster = readClusterFile(config);
       if (untilEof) process.stdin.on('end', () => process.kill(process.pid, 'SIGTERM')).resume();
-      await runHeal({ cluster, kubeconfig, dryRun: dryRun === true, metricsAddress: metricsAddress ?? cluster.heal.metricsAddress, logLevel });
+      await runHeal({
+        cluster,
+        kubeconfig,
+        dryRun: dryRun === true,
+        metricsAddress: metricsAddress ?? cluster.heal.metricsAddress,
+        logLevel,
+      });
     });
 }
 

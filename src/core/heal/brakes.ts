@@ -82,12 +82,17 @@ function halfBrake({ policy, nodes, healthy }: Pick<Situation, 'policy' | 'nodes
 }
 
 /** Of the host's part in the control plane: whether it may be taken away now, whoever asks (healing, or `hale node`). */
-export function controlPlaneBrake(node: NodeFacts, { nodes, etcd }: Pick<Situation, 'nodes' | 'etcd'>): Refusal | undefined {
+export function controlPlaneBrake(
+  node: NodeFacts,
+  { nodes, etcd, beginning = [] }: Pick<Situation, 'nodes' | 'etcd'> & { beginning?: readonly NodeFacts[] },
+): Refusal | undefined {
   if (!isControlPlane(node)) return undefined;
   const others = nodes.filter((other) => other.name !== node.name && isControlPlane(other));
-  const busy = others.find((other) => remedyOf(other) !== undefined || workedOnBy(other) !== undefined);
+  const begins = new Set(beginning.map(({ name }) => name));
+  const busy = others.find((other) => remedyOf(other) !== undefined || workedOnBy(other) !== undefined || begins.has(other.name));
   if (busy !== undefined) {
-    const why = workedOnBy(busy) ?? `rule ${remedyOf(busy)?.rule}`;
+    const rule = remedyOf(busy)?.rule;
+    const why = workedOnBy(busy) ?? (rule === undefined ? 'its remedy begins now' : `rule ${rule}`);
     return refuse('control-plane', `one control-plane host at a time: ${busy.name} is under work already (${why})`);
   }
   if (etcd === undefined) return refuse('etcd-unknown', 'etcd was not asked yet whether it can do without this host');
@@ -116,7 +121,7 @@ export function nodeBrake(
   const untilMs = leftAloneUntil(historyOf(node, wallMs), policy.limits.backOffSeconds * 1000);
   if (untilMs > wallMs) return refuse('back-off', `it was remedied before; left alone for ${durationText(untilMs - wallMs)} more`);
   if (!isOpen(rule.windows, wallMs)) return refuse('window', `rule ${rule.name} begins only in its windows: ${windowsText(rule.windows)}`);
-  const controlPlane = controlPlaneBrake(node, situation);
+  const controlPlane = controlPlaneBrake(node, { ...situation, beginning: busy.nodes });
   if (controlPlane !== undefined) return controlPlane;
   const { limits } = policy;
   const atOnce = countOf(limits.atOnce, nodes.length);

@@ -17,8 +17,9 @@ import type { NodeFacts } from './facts.ts';
 import { workedOnBy } from './foreign.ts';
 import { boots, HEARTBEAT_MS, isFor, isHarmful } from './policy.ts';
 import { type RemedyRecord, remedyOf, stepOf } from './record.ts';
-import { heldForMs, isHealthy, type Seen, signalText } from './sight.ts';
+import { heldForMs, isHealthy, isQuiet, type Seen, signalText } from './sight.ts';
 
+/** Beyond the time after which a silent node counts as such. */
 const MARGIN_MS = 10_000;
 
 export type Verdict = { node: string } & (
@@ -43,8 +44,13 @@ export interface Look {
   rules: readonly HealRule[];
   situation: Omit<Situation, 'policy' | 'nodes' | 'healthy'>;
   seen: ReadonlyMap<string, Seen>;
+  /** Nodes whose first record is on its way into them, and may be there already: they count as under a remedy. */
+  beginning?: ReadonlySet<string>;
   now: number;
 }
+
+/** A step that failed so often, for as long as the policy has patience, will not come about by itself. */
+const FAILURES_MAX = 5;
 
 export interface Plan {
   /** Of every node that is not healthy, or was not. */
@@ -64,18 +70,15 @@ export function planHeal(look: Look): Plan {
   const signals = signalsOf(rules);
   const all = [...seen.values()];
   const nodes = all.map(({ facts }) => facts);
-  const sick = all.filter((one) => !isHealthy(one, { signals, now }) || remedyOf(one.facts) !== undefined);
+  const sick = all.filter((one) => isQuiet(one, now) || !isHealthy(one, { signals, now }) || remedyOf(one.facts) !== undefined);
   const ill = new Set(sick.map(({ facts }) => facts.name));
-  const situation: Situation = {
-    ...look.situation,
-    policy: look.policy,
-    nodes,
-    healthy: new Set(nodes.map(({ name }) => name).filter((name) => !ill.has(name))),
-  };
+  const beginning = nodes.filter((facts) => look.beginning?.has(facts.name) && !isBusy(remedyOf(facts)));
+  const healthy = new Set(nodes.map(({ name }) => name).filter((name) => !ill.has(name)));
+  const situation: Situation = { ...look.situation, policy: look.policy, nodes, healthy };
   const brake = clusterBrake(situation);
   const busy: Busy = {
-    nodes: sick.map(({ facts }) => facts).filter((facts) => isBusy(remedyOf(facts))),
-    begunWithinHour: begunWithinHour(nodes, situation.wallMs),
+    nodes: [...sick.map(({ facts }) => facts).filter((facts) => isBusy(remedyOf(facts))), ...beginning],
+    begunWithinHour: begunWithinHour(nodes, situation.wallMs) + beginning.length,
   };
   const turn: Turn = { ...look, situation, brake, busy, signals };
   const working = sick.filter(({ facts }) => isBusy(remedyOf(facts))).map((one) => goOn(one, remedyOf(one.facts) as RemedyRecord, turn));
@@ -122,6 +125,7 @@ function judge(seen: Seen, due: Due | undefined, turn: Turn): Verdict {
   if (record !== undefined && isBack(seen, record, turn)) return recovery(seen, record, turn);
   if (due === undefined) return record === undefined ? { node, kind: 'healthy' } : { node, kind: 'failed', record };
   const { rule, why, overMs } = due;
+  if (overMs >= 0 && turn.beginning?.has(node)) return { node, kind: 'begin', rule: rule.name, why, steps: rule.steps };
   if (overMs < 0)
     return record === undefined ? { node, kind: 'suspected', rule: rule.name, why, dueInMs: -overMs } : { node, kind: 'failed', record };
   const refusal = turn.brake ?? nodeBrake(facts, { rule, situation: turn.situation, busy: turn.busy });
@@ -148,6 +152,9 @@ function goOn(seen: Seen, record: RemedyRecord, turn: Turn): Verdict {
       problem: `it was not healthy within ${turn.policy.patienceSeconds} s after the last step`,
     };
   }
+  const overdueMs = turn.situation.wallMs - record.stepAtMs - turn.policy.patienceSeconds * 1000;
+  if (record.failures >= FAILURES_MAX && overdueMs >= 0)
+    return { node, kind: 'out-of-patience', record, problem: `${step} failed ${record.failures} times, at last: ${record.problem}` };
   const refusal = isHarmful(step) ? holdOf(facts, turn) : undefined;
   return refusal === undefined ? { node, kind: 'step', record, step } : { node, kind: 'held', record, step, ...refusal };
 }
@@ -169,10 +176,13 @@ function isBack(seen: Seen, record: RemedyRecord, { signals, now }: Turn): boole
 
 function recovery(seen: Seen, record: RemedyRecord, { policy, now }: Turn): Verdict {
   const node = seen.facts.name;
+  const by = workedOnBy(seen.facts);
+  if (by !== undefined) return { node, kind: 'awaited', record, text: `it is healthy again, but somebody else works on it: ${by}` };
   const step = stepOf(record);
-  // The power may have been cut a moment ago: a host that is off looks well until its heartbeat is missed.
-  const provenMs = step !== undefined && boots(step) ? HEARTBEAT_MS + MARGIN_MS : 0;
-  const leftMs = (seen.healthySince ?? now) + Math.max(provenMs, policy.recoverySeconds * 1000) - now;
+  // Its power may have been cut a moment ago, by a controller that could not say so any more: a host that is off is silent by then.
+  const mayBeOff = step !== undefined && boots(step) && seen.facts.bootId === record.bootId;
+  const neededMs = Math.max(policy.recoverySeconds * 1000, mayBeOff ? HEARTBEAT_MS + MARGIN_MS : 0);
+  const leftMs = (seen.healthySince ?? now) + neededMs - now;
   if (leftMs <= 0) return { node, kind: 'recovered', record };
   return { node, kind: 'awaited', record, text: `it is healthy again; taken back in ${durationText(leftMs)}` };
 }

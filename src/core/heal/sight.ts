@@ -31,6 +31,11 @@ export function signalText({ condition, status, taint }: HealSignal): string {
 /** A kubelet renews every 10 s, and not to the moment. */
 const USUAL_SILENCE_MS = 15_000;
 
+/** Silent for longer than usual. That makes nobody ill yet, but nobody counts on the node either: half of the nodes that fall silent do so within ten seconds. */
+export function isQuiet({ heartbeat }: Seen, now: number): boolean {
+  return now - heartbeat.at >= USUAL_SILENCE_MS;
+}
+
 /** How long the signal has held, in ms; undefined when it does not. */
 export function heldForMs(signal: HealSignal, seen: Seen, now: number): number | undefined {
   if (signal.heartbeat !== undefined) {

@@ -100,7 +100,8 @@ function receivePods(turn: Turn, items: readonly PodFacts[]): void {
   const isFirst = !state.known.pods;
   state.known.pods = true;
   const mine = items.filter(({ node }) => state.config.nodes.includes(node));
-  const forbidden = isFirst ? mine.flatMap((pod) => forbiddenOf(pod, state.config)) : [];
+  const fresh = isFirst ? mine : mine.filter((pod) => state.pods.get(podKey(pod))?.pod.uid !== pod.uid);
+  const forbidden = fresh.flatMap((pod) => forbiddenOf(pod, state.config));
   if (forbidden.length > 0) return end(turn, { kind: 'forbidden', pods: forbidden });
   const names = new Set(mine.map(podKey));
   for (const [name, { pod }] of [...state.pods]) if (!names.has(name)) removePod(turn, pod);
@@ -120,7 +121,10 @@ function notePod(turn: Turn, pod: PodFacts): void {
   else {
     // Another one has the name: a StatefulSet's, or a static Pod's.
     if (known !== undefined) removePod(turn, known.pod);
-    if (fateOf(pod, state.config).kind === 'leave') return;
+    const fate = fateOf(pod, state.config);
+    if (fate.kind === 'leave') return;
+    // Bound before the cordon was known, or put here by its own: what is not allowed at the beginning is not allowed later.
+    if (fate.kind === 'forbidden') return end(turn, { kind: 'forbidden', pods: [{ pod, why: fate.why }] });
     state.pods.set(podKey(pod), { pod, phase: 'waiting', reason: '', retryAt: now, failures: 0, endingAt: now, over: undefined });
   }
   const track = state.pods.get(podKey(pod)) as PodTrack;
@@ -172,7 +176,7 @@ function isDue({ phase, retryAt }: PodTrack, now: number): boolean {
 
 /** Whether every budget over the Pod has credit, which is then used up; or one that has none may be tried again. */
 function mayAsk(turn: Turn, track: PodTrack): boolean {
-  const over = budgetsOver(turn.state, track);
+  const over = budgetsOver(turn.state, track).filter(({ budget }) => needsCredit(track.pod, budget));
   const empty = over.filter(({ credit }) => credit <= 0);
   if (empty.some(({ probeAt }) => probeAt > turn.now)) {
     const [first] = empty as [BudgetTrack];
@@ -184,6 +188,12 @@ function mayAsk(turn: Turn, track: PodTrack): boolean {
     if (one.credit <= 0) one.probeAt = turn.now + PROBE_MS;
   }
   return true;
+}
+
+/** A Pod that is not ready takes nothing from a budget that is kept without it, or that never minds (eviction.go: IfHealthyBudget, AlwaysAllow). */
+function needsCredit({ isReady }: PodFacts, { unhealthyPods, currentHealthy, desiredHealthy }: BudgetFacts): boolean {
+  if (isReady) return true;
+  return unhealthyPods === 'IfHealthyBudget' && (currentHealthy < desiredHealthy || desiredHealthy === 0);
 }
 
 /** A Pod that has ended is under no budget (kubernetes, registry/core/pod/storage/eviction.go), nor is one that is not running yet. */
@@ -215,7 +225,9 @@ function receiveAnswer(turn: Turn, pod: PodFacts, answer: DrainAnswer): void {
   if (answer.kind === 'gone') return setPhase(turn, track, 'gone');
   if (answer.kind === 'blocked') {
     for (const one of budgetsOver(state, track)) Object.assign(one, { credit: 0, probeAt: now + PROBE_MS });
-    track.retryAt = now + (answer.retryAfterMs ?? 0);
+    const isExplained = budgetsOver(state, track).some(({ budget }) => needsCredit(track.pod, budget));
+    // A budget that this drain does not know of yet gives no sign when it allows again.
+    track.retryAt = now + (answer.retryAfterMs ?? (isExplained ? 0 : PROBE_MS));
   } else {
     track.retryAt = now + Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** track.failures);
     track.failures += 1;
