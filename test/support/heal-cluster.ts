@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { findProgram } from '../../src/lab/find-program.ts';
 import { kubernetesCache } from '../../src/lab/kubernetes/programs.ts';
+import { kwokConfiguration } from '../../src/lab/nodes/kwok.ts';
 import { HALE, hale, type HaleRun, untilWithin } from './hale.ts';
 import { kubectl, kubernetesProblem, type KubernetesCluster, startKubernetes } from './kubernetes.ts';
 import { LoggedProcess } from './logged-process.ts';
@@ -21,6 +22,8 @@ export interface HealCluster {
   addNodes(...names: string[]): Promise<void>;
   /** From now on nobody renews the node's Lease, or confirms what becomes of its Pods. */
   abandon(node: string): Promise<void>;
+  /** It is there again, after a new boot. */
+  revive(node: string): Promise<void>;
   /** Writes a cluster.yaml with this section `heal`, and returns its path. */
   describe(name: string, heal: object): string;
   /** Runs a command of hale with that description. */
@@ -60,15 +63,26 @@ export async function startHealCluster(): Promise<HealCluster> {
   const { adminConf, dir } = kubernetes;
   const run = (...args: string[]) => kubectl(kubernetes, ...args);
   const apply = async (...objects: object[]) => {
-    const file = join(dir, 'objects.yaml');
-    writeFileSync(file, objects.map((object) => stringify(object)).join('---\n'));
+    const file = join(dir, 'objects.json');
+    writeFileSync(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
     await run('apply', '--server-side', '-f', file);
   };
   const access = [`--kubeconfig=${adminConf}`];
   const leaderless = [...access, '--leader-elect=false'];
-  kubernetes.start('kube-controller-manager', { name: 'controllers', arguments: [...leaderless, '--controllers=*,-serviceaccount-token-controller'] });
+  kubernetes.start('kube-controller-manager', {
+    name: 'controllers',
+    arguments: [...leaderless, '--controllers=*,-serviceaccount-token-controller'],
+  });
   kubernetes.start('kube-scheduler', { name: 'scheduler', arguments: leaderless });
-  start('kwok', [kwok() as string, ...access, '--manage-all-nodes=false', `--manage-nodes-with-label-selector=${KEPT}=yes`, '--node-lease-duration-seconds=40']);
+  const stages = join(dir, 'kwok.yaml');
+  writeFileSync(stages, kwokConfiguration({ podSubnet: '10.244.0.0/16' }));
+  start('kwok', [
+    kwok() as string,
+    ...access,
+    `--config=${stages}`,
+    '--manage-all-nodes=false',
+    `--manage-nodes-with-label-selector=${KEPT}=yes`,
+  ]);
   let count = 0;
   return {
     kubernetes,
@@ -77,12 +91,18 @@ export async function startHealCluster(): Promise<HealCluster> {
     async addNodes(...names) {
       await apply(...names.map(nodeObject));
       await untilWithin(PATIENCE_MS, {
-        look: () => run('get', 'nodes', '-o', 'jsonpath={range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status} {end}'),
+        look: () =>
+          run('get', 'nodes', '-o', 'jsonpath={range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status} {end}'),
         wanted: (text) => names.every((name) => text.includes(`${name}=True`)),
         what: 'nodes are ready',
       });
     },
     abandon: async (node) => void (await run('label', 'node', node, `${KEPT}-`)),
+    async revive(node) {
+      const bootID = `boot-${Date.now()}`;
+      await run('patch', 'node', node, '--subresource=status', '--type=merge', '-p', JSON.stringify({ status: { nodeInfo: { bootID } } }));
+      await run('label', 'node', node, `${KEPT}=yes`);
+    },
     describe(name, heal) {
       const file = join(dir, `${name}.yaml`);
       writeFileSync(file, stringify(description(adminConf, heal)));
@@ -127,7 +147,6 @@ function description(kubeconfig: string, heal: object): object {
     controlPlane: { hosts: [{ name: 'cp1', address: '10.99.0.1/24' }] },
     kubernetes: { kubeconfig },
     etcd: { topology: 'external', endpoints: ['https://10.99.0.1:2379'] },
-    lease: { durationSeconds: 3, renewDeadlineSeconds: 2, retryPeriodSeconds: 1 },
     heal,
   };
 }

@@ -7,11 +7,9 @@ export interface Workload {
   /** Of its budget; none without it. */
   budget?: { minAvailable?: number; maxUnavailable?: number };
   emptyDir?: true;
-  /** Node it must be on. */
-  node?: string;
 }
 
-export function workloadObjects({ name, kind, replicas = 1, budget, emptyDir, node }: Workload): object[] {
+export function workloadObjects({ name, kind, replicas = 1, budget, emptyDir }: Workload): object[] {
   const labels = { app: name };
   const template = {
     metadata: { labels },
@@ -21,14 +19,23 @@ export function workloadObjects({ name, kind, replicas = 1, budget, emptyDir, no
       automountServiceAccountToken: false,
       containers: [{ name: 'main', image: 'none', ...(emptyDir && { volumeMounts: [{ name: 'scratch', mountPath: '/scratch' }] }) }],
       ...(emptyDir && { volumes: [{ name: 'scratch', emptyDir: {} }] }),
-      ...(node !== undefined && { nodeSelector: { 'kubernetes.io/hostname': node } }),
     },
   };
   const of = kind === 'DaemonSet' ? {} : { replicas };
   const set = kind === 'StatefulSet' ? { serviceName: name, podManagementPolicy: 'Parallel' } : {};
-  const workload = { apiVersion: 'apps/v1', kind, metadata: { name, namespace: 'default' }, spec: { ...of, ...set, selector: { matchLabels: labels }, template } };
+  const workload = {
+    apiVersion: 'apps/v1',
+    kind,
+    metadata: { name, namespace: 'default' },
+    spec: { ...of, ...set, selector: { matchLabels: labels }, template },
+  };
   const budgets = budget && [
-    { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: { name, namespace: 'default' }, spec: { ...budget, selector: { matchLabels: labels } } },
+    {
+      apiVersion: 'policy/v1',
+      kind: 'PodDisruptionBudget',
+      metadata: { name, namespace: 'default' },
+      spec: { ...budget, selector: { matchLabels: labels } },
+    },
   ];
   return [workload, ...(budgets ?? [])];
 }
@@ -38,6 +45,11 @@ export function barePod(name: string, node: string): object {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name, namespace: 'default' },
-    spec: { nodeName: node, automountServiceAccountToken: false, terminationGracePeriodSeconds: 1, containers: [{ name: 'main', image: 'none' }] },
+    spec: {
+      nodeName: node,
+      automountServiceAccountToken: false,
+      terminationGracePeriodSeconds: 1,
+      containers: [{ name: 'main', image: 'none' }],
+    },
   };
 }

@@ -1,7 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { LeaseObject } from '../../core/apiserver/lease.ts';
-import type { Cluster } from '../../core/cluster/schema.ts';
 import { electionTiming } from '../../core/election/timing.ts';
 import { PAUSED } from '../../core/heal/record.ts';
 import { createLeaseLock } from '../../drivers/kubernetes/lease-lock.ts';
@@ -10,14 +9,15 @@ import { ElectionEngine } from '../../engine/election.ts';
 import type { Kubernetes } from '../../ports/kubernetes.ts';
 import type { Log } from '../../ports/log.ts';
 
-/** Name of the Lease of the controllers, in the namespace of `lease`. */
-export const HEAL_LEASE = 'hale-heal';
+/** The Lease of the controllers. */
+export const HEAL_LEASE = { namespace: 'kube-system', name: 'hale-heal' } as const;
+/** As kube-controller-manager has them (component-base, config/v1alpha1/defaults.go). */
+const TIMING = { durationSeconds: 15, renewDeadlineSeconds: 10, retryPeriodSeconds: 2 };
 const CALL_MS = 3000;
 const LET_GO_MS = 3000;
 const LOOK_MS = 20;
 
 export interface LeadershipOptions {
-  cluster: Cluster;
   kubernetes: Kubernetes;
   log: Log;
   onActive: (active: boolean) => void;
@@ -29,21 +29,21 @@ export interface LeadershipOptions {
 export class Leadership {
   readonly #engine: ElectionEngine;
 
-  constructor({ cluster, kubernetes, log, onActive, onPaused }: LeadershipOptions) {
-    const { namespace } = cluster.lease;
+  constructor({ kubernetes, log, onActive, onPaused }: LeadershipOptions) {
     const onLease = ({ metadata }: LeaseObject) => onPaused(pausedBy(metadata));
-    const lock = createLeaseLock({ kubernetes, namespace, name: HEAL_LEASE, timeoutMs: CALL_MS, onLease });
+    const lock = createLeaseLock({ kubernetes, ...HEAL_LEASE, timeoutMs: CALL_MS, onLease });
     this.#engine = new ElectionEngine({
       // Two on one host are two: whoever finds its own name takes the Lease for its own.
       identity: `${hostname()}_${randomBytes(4).toString('hex')}`,
-      timing: electionTiming(cluster.lease),
+      timing: electionTiming(TIMING),
       seed: randomInt(2 ** 32),
       clock: boottime,
       lock,
       wallTime: () => new Date().toISOString().replace('Z', '000Z'),
       onEvent: (event) => {
-        if (event.kind === 'failed') return log.debug({ lease: HEAL_LEASE, reason: event.reason }, 'the Lease cannot be read or written');
-        log.info({ lease: HEAL_LEASE, ...event }, event.kind === 'lost' ? 'no longer the active controller' : 'the active controller');
+        if (event.kind === 'failed')
+          return log.debug({ lease: HEAL_LEASE.name, reason: event.reason }, 'the Lease cannot be read or written');
+        log.info({ lease: HEAL_LEASE.name, ...event }, event.kind === 'lost' ? 'no longer the active controller' : 'the active controller');
         onActive(event.kind === 'became-owner');
       },
     });

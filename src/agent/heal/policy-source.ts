@@ -1,5 +1,6 @@
 import { HEAL_POLICIES_PATH, HEAL_POLICY, readHealPolicy } from '../../core/heal/crd.ts';
 import type { HealPolicy } from '../../core/cluster/heal.ts';
+import type { Cluster } from '../../core/cluster/schema.ts';
 import { refusalText } from '../../core/apiserver/refusal.ts';
 import { HaleError } from '../../base/error.ts';
 import { boottime } from '../../drivers/linux/boottime.ts';
@@ -13,15 +14,16 @@ const CALL_MS = 5000;
 /** A policy, or why there is none that could be followed. */
 export type FoundPolicy = { ok: true; policy: HealPolicy } | { ok: false; problem: string };
 
-/** The HealPolicy in the API, once. Absent, it is one that says nothing: the defaults hold. */
-export async function readPolicy(kubernetes: Kubernetes): Promise<FoundPolicy> {
+/** The HealPolicy in the API, once. */
+export async function readPolicy(kubernetes: Kubernetes, { heal }: Pick<Cluster, 'heal'>): Promise<FoundPolicy> {
+  const can = { power: heal.power.by !== 'none', replace: heal.replaceCommand !== undefined };
   const what = `${HEAL_POLICY.kind} ${HEAL_POLICY.name}`;
   try {
     const answer = await kubernetes.request('GET', `${HEAL_POLICIES_PATH}/${HEAL_POLICY.name}`, { timeoutMs: CALL_MS });
     if (answer.status === 404)
       return { ok: false, problem: `there is no ${what}: hale heal manifests crd | kubectl apply -f -, then make one` };
     if (answer.status !== 200) return { ok: false, problem: `${what} cannot be read: ${refusalText(answer)}` };
-    const read = readHealPolicy((answer.body as { spec?: unknown }).spec);
+    const read = readHealPolicy((answer.body as { spec?: unknown }).spec, can);
     return read.ok ? read : { ok: false, problem: `${what}: ${read.problems.join('; ')}` };
   } catch (error) {
     if (error instanceof HaleError) return { ok: false, problem: error.message };
@@ -30,6 +32,7 @@ export async function readPolicy(kubernetes: Kubernetes): Promise<FoundPolicy> {
 }
 
 export interface PolicySourceOptions {
+  cluster: Pick<Cluster, 'heal'>;
   kubernetes: Kubernetes;
   log: Log;
   onPolicy: (found: FoundPolicy) => void;
@@ -53,8 +56,8 @@ export class PolicySource {
   }
 
   async #look(): Promise<void> {
-    const { kubernetes, log, onPolicy } = this.#options;
-    const found = await readPolicy(kubernetes);
+    const { cluster, kubernetes, log, onPolicy } = this.#options;
+    const found = await readPolicy(kubernetes, cluster);
     if (this.#stopped) return;
     const text = JSON.stringify(found);
     if (text !== this.#last) {

@@ -60,6 +60,7 @@ export async function runHeal(options: RunHealOptions): Promise<void> {
     cluster.heal.policyFrom === 'description'
       ? undefined
       : new PolicySource({
+          cluster,
           kubernetes,
           log,
           onPolicy: (found) => {
@@ -77,7 +78,6 @@ export async function runHeal(options: RunHealOptions): Promise<void> {
   if (policy !== undefined) pause.policy = 'the policy, which was not read yet';
   say();
   const leadership = new Leadership({
-    cluster,
     kubernetes,
     log,
     onActive: (active) => controller.setActive(active),

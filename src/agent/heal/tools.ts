@@ -6,7 +6,7 @@ import { createKubernetesClient } from '../../drivers/kubernetes/client.ts';
 import { createFailover } from '../../drivers/kubernetes/failover.ts';
 import { createNodeApi } from '../../drivers/kubernetes/node-api.ts';
 import { openPower } from '../../drivers/power/open.ts';
-import { createRemote } from '../../drivers/power/remote.ts';
+import { createRemote } from '../../drivers/remote.ts';
 import type { DrainProgress } from '../../engine/heal/drain.ts';
 import type { StepTools } from '../../engine/heal/steps.ts';
 import type { Kubernetes } from '../../ports/kubernetes.ts';

@@ -31,11 +31,11 @@ export function healResumeCommand(): Command {
 
 /** An annotation of the controllers' Lease, which the active one reads anew every two seconds. */
 function setPaused(options: ClusterAccess, by: string | null): Promise<void> {
-  return withCluster(options, async ({ cluster, kubernetes }) => {
-    const { namespace } = cluster.lease;
+  return withCluster(options, async ({ kubernetes }) => {
+    const { namespace, name } = HEAL_LEASE;
     const path = leasesPath(namespace);
-    const metadata = { name: HEAL_LEASE, namespace, annotations: { [PAUSED]: by } };
-    let answer = await kubernetes.request('PATCH', `${path}/${HEAL_LEASE}`, { body: { metadata } });
+    const metadata = { name, namespace, annotations: { [PAUSED]: by } };
+    let answer = await kubernetes.request('PATCH', `${path}/${name}`, { body: { metadata } });
     if (answer.status === 404 && by === null) return;
     // No controller has run yet; those that will find the pause.
     if (answer.status === 404) {
@@ -46,7 +46,7 @@ function setPaused(options: ClusterAccess, by: string | null): Promise<void> {
     throw new HaleError({
       code: 'heal_not_paused',
       kind: 'world',
-      message: `the Lease ${namespace}/${HEAL_LEASE} cannot be changed: ${refusalText(answer)}`,
+      message: `the Lease ${namespace}/${name} cannot be changed: ${refusalText(answer)}`,
       remedy: 'use credentials that may change Leases there (--kubeconfig)',
     });
   });

@@ -41,7 +41,7 @@ interface HealLook {
 async function lookNow(cluster: Cluster, kubernetes: Kubernetes): Promise<HealLook> {
   const api = createNodeApi({ kubernetes });
   const policy = await policyNow(cluster, kubernetes);
-  const [nodes, heartbeats, lease] = [await api.nodes(), await api.heartbeats(), await leaseNow(cluster, kubernetes)];
+  const [nodes, heartbeats, lease] = [await api.nodes(), await api.heartbeats(), await leaseNow(kubernetes)];
   const rules = rulesOf(policy, { hasPower: cluster.heal.power.by !== 'none' });
   const wallMs = Date.now();
   const seen = seenByStamps({ nodes, heartbeats, signals: signalsOf(rules), wallMs });
@@ -52,7 +52,7 @@ async function lookNow(cluster: Cluster, kubernetes: Kubernetes): Promise<HealLo
 
 async function policyNow(cluster: Cluster, kubernetes: Kubernetes): Promise<HealPolicy> {
   if (cluster.heal.policyFrom === 'description') return cluster.heal;
-  const found = await readPolicy(kubernetes);
+  const found = await readPolicy(kubernetes, cluster);
   if (found.ok) return found.policy;
   throw new HaleError({
     code: 'heal_policy_missing',
@@ -62,8 +62,8 @@ async function policyNow(cluster: Cluster, kubernetes: Kubernetes): Promise<Heal
   });
 }
 
-async function leaseNow(cluster: Cluster, kubernetes: Kubernetes): Promise<Pick<HealLook, 'active' | 'paused'>> {
-  const answer = await kubernetes.request('GET', `${leasesPath(cluster.lease.namespace)}/${HEAL_LEASE}`);
+async function leaseNow(kubernetes: Kubernetes): Promise<Pick<HealLook, 'active' | 'paused'>> {
+  const answer = await kubernetes.request('GET', `${leasesPath(HEAL_LEASE.namespace)}/${HEAL_LEASE.name}`);
   const lease = answer.status === 200 ? readLeaseObject(answer.body) : undefined;
   if (lease === undefined) return { active: null, paused: null };
   const annotations = lease.metadata['annotations'] as Record<string, string> | undefined;

@@ -3,7 +3,7 @@ import { dnsName, filePath, listenAddress, numberOrPercent, wholeNumber } from '
 
 /* What cluster.yaml, and a HealPolicy in the API, say of nodes that heal themselves (`hale heal`). */
 
-const text = (expects: string) => z.string(expects).regex(/^[!-~]([ -~]{0,1022}[!-~])?$/, expects);
+const text = (expects: string) => z.string(expects).regex(/^[!-~]([ -~]{0,998}[!-~])?$/, expects);
 const seconds = (from: number, to: number) => wholeNumber({ from, to, of: 'seconds' });
 
 const WORD = 'a word of letters and digits such as KernelDeadlock';

@@ -1,5 +1,7 @@
 import * as z from 'zod';
-import { healPolicySchema } from '../cluster/heal.ts';
+import { type HealPolicy, healPolicySchema } from '../cluster/heal.ts';
+import { policyFindings, type PolicyPlace } from '../cluster/heal-checks.ts';
+import { type Path, pathText } from '../cluster/problems.ts';
 
 /** The group, version and names of the custom resource. */
 export const HEAL_POLICY = { group: 'hale.dev', version: 'v1alpha1', plural: 'healpolicies', kind: 'HealPolicy', name: 'default' } as const;
@@ -42,7 +44,7 @@ type Schema = Record<string, unknown>;
 /** Kubernetes wants a structural schema: every value with one type, and neither `additionalProperties: false` nor defaults that are no values of it. */
 function structural(schema: Schema): Schema {
   const { $schema: _schema, additionalProperties: _closed, default: _default, anyOf, allOf: _allOf, pattern, ...others } = schema;
-  // Go's RE2 knows no look-around; hale checks what it reads all the same.
+  // Go's RE2 knows no look-around (and repeats nothing more than 1,000 times); hale checks what it reads all the same.
   const rest: Schema = { ...others, ...(typeof pattern === 'string' && !pattern.includes('(?') ? { pattern } : {}) };
   if (Array.isArray(anyOf) && anyOf.some((one: Schema) => one['type'] === 'integer'))
     return { ...rest, 'x-kubernetes-int-or-string': true };
@@ -56,9 +58,19 @@ function structural(schema: Schema): Schema {
   };
 }
 
-/** A policy from `spec` of a HealPolicy, or what is wrong with it, a line each. */
-export function readHealPolicy(spec: unknown): { ok: true; policy: z.output<typeof healPolicySchema> } | { ok: false; problems: string[] } {
+/** A policy from `spec` of a HealPolicy, or what is wrong with it, a line each. `can`: what cluster.yaml gives hale the means for. */
+export function readHealPolicy(
+  spec: unknown,
+  can: PolicyPlace['can'],
+): { ok: true; policy: HealPolicy } | { ok: false; problems: string[] } {
   const result = healPolicySchema.safeParse(spec ?? {});
-  if (result.success) return { ok: true, policy: result.data };
-  return { ok: false, problems: result.error.issues.map(({ path, message }) => `spec.${path.join('.')}: expected ${message}`) };
+  if (!result.success) {
+    return {
+      ok: false,
+      problems: result.error.issues.map(({ path, message }) => `${pathText(['spec', ...(path as Path)])} is not ${message}`),
+    };
+  }
+  const findings = policyFindings(result.data, { can, at: ['spec'] });
+  if (findings.length === 0) return { ok: true, policy: result.data };
+  return { ok: false, problems: findings.map(({ path, message, remedy }) => `${pathText(path)}: ${message}. ${remedy}`) };
 }

@@ -249,7 +249,8 @@ function setPhase({ outputs }: Turn, track: PodTrack, phase: PodTrack['phase'], 
 
 function atDeadline(turn: Turn): void {
   const { state, now } = turn;
-  const left = [...state.pods.values()].filter(({ phase }) => phase !== 'gone');
+  // What waits for a budget tells more than what is on its way.
+  const left = [...state.pods.values()].filter(({ phase }) => phase !== 'gone').toSorted((a, b) => b.reason.length - a.reason.length);
   if (left.length === 0) return;
   if (state.config.atDeadline === 'give-up' || state.isDeleting) {
     return end(turn, { kind: 'deadline', left: left.map(({ pod, phase, reason }) => ({ pod, phase, reason })) });
