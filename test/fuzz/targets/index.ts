@@ -9,6 +9,7 @@ import { kernelTargets } from './kernel.ts';
 import { leaseTargets } from './leases.ts';
 import { linkTargets } from './link.ts';
 import { metricsTargets } from './metrics.ts';
+import { powerTargets } from './power.ts';
 import { scenarioTargets } from './scenario.ts';
 import { sessionTargets } from './sessions.ts';
 import { textTargets } from './text.ts';
@@ -27,5 +28,6 @@ export const targets: readonly Target[] = [
   ...etcdFileTargets,
   ...leaseTargets,
   ...metricsTargets,
+  ...powerTargets,
   ...scenarioTargets,
 ];
