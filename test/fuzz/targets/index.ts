@@ -10,6 +10,7 @@ import { leaseTargets } from './leases.ts';
 import { linkTargets } from './link.ts';
 import { metricsTargets } from './metrics.ts';
 import { nodeApiTargets } from './node-api.ts';
+import { powerTargets } from './power.ts';
 import { scenarioTargets } from './scenario.ts';
 import { sessionTargets } from './sessions.ts';
 import { textTargets } from './text.ts';
@@ -29,5 +30,6 @@ export const targets: readonly Target[] = [
   ...leaseTargets,
   ...metricsTargets,
   ...nodeApiTargets,
+  ...powerTargets,
   ...scenarioTargets,
 ];
