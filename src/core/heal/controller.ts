@@ -32,6 +32,8 @@ const RETRY_MIN_MS = 10_000;
 const RETRY_MAX_MS = 300_000;
 /** After a write that came too late, or failed. */
 const WRITE_AGAIN_MS = 1000;
+/** How long a write that failed may still come about, and show. */
+const WRITE_SHOWS_MS = 10_000;
 
 export function createController(options: { config: ControllerConfig; now: number; wallMs: number }): ControllerState {
   const { config, now, wallMs } = options;
@@ -43,12 +45,16 @@ export function createController(options: { config: ControllerConfig; now: numbe
     known: { nodes: false, heartbeats: false },
     failing: new Map(),
     wasDegraded: false,
+    wereFewHealthy: false,
     settledAt: now + SETTLE_MS,
     paused: undefined,
     etcd: undefined,
     etcdAskedAt: Number.NEGATIVE_INFINITY,
     running: new Map(),
     writing: new Set(),
+    beginning: new Map(),
+    done: new Map(),
+    decidedAt: undefined,
     retryAt: new Map(),
     shadow: new Map(),
     told: new Map(),
@@ -66,7 +72,7 @@ export const controller: Machine<ControllerState, ControllerInput, ControllerOut
   step(state, input, now) {
     const turn: Turn = { state, now, outputs: [] };
     receive(turn, input);
-    if (state.active && now >= state.nextAt && state.known.nodes && state.known.heartbeats) decide(turn);
+    if (state.active && now >= state.nextAt) decide(turn);
     return { state, outputs: turn.outputs };
   },
 
@@ -80,7 +86,8 @@ export function planOf(state: ControllerState, now: number): Plan {
   const { config, wallOffsetMs, paused, seen } = state;
   const etcd = state.etcd !== undefined && now - state.etcd.at < ETCD_COUNTS_MS ? state.etcd.look : undefined;
   const situation = { wallMs: now + wallOffsetMs, paused, degraded: degradedBy(state, now), settlingMs: state.settledAt - now, etcd };
-  return planHeal({ policy: config.policy, rules: config.rules, situation, seen, now });
+  const beginning = new Set([...state.beginning].filter(([, until]) => now < until).map(([node]) => node));
+  return planHeal({ policy: config.policy, rules: config.rules, situation, seen, beginning, now });
 }
 
 function receive(turn: Turn, input: ControllerInput): void {
@@ -113,15 +120,21 @@ function receive(turn: Turn, input: ControllerInput): void {
       return soon(turn);
     case 'written':
       state.writing.delete(input.node);
-      if (input.now === undefined) state.retryAt.set(input.node, now + WRITE_AGAIN_MS);
-      else noteNode(turn, input.now);
+      if (input.now === undefined) {
+        state.retryAt.set(input.node, Math.max(state.retryAt.get(input.node) ?? 0, now + WRITE_AGAIN_MS));
+        if (state.beginning.has(input.node)) state.beginning.set(input.node, now + WRITE_SHOWS_MS);
+      } else {
+        state.beginning.delete(input.node);
+        noteNode(turn, input.now);
+      }
       return soon(turn);
     case 'step-ended':
       return receiveStep(turn, input);
     case 'taken-back':
       state.writing.delete(input.node);
       if (input.problem === undefined) cast(turn, input.node, { remedy: undefined });
-      else state.retryAt.set(input.node, now + WRITE_AGAIN_MS);
+      // Also when it was: the watch may bring that later.
+      state.retryAt.set(input.node, now + WRITE_AGAIN_MS);
       return soon(turn);
     default:
       unreachable(input);
@@ -133,7 +146,7 @@ function setActive({ state, now, outputs }: Turn, active: boolean): void {
   if (active === state.active) return;
   for (const node of state.running.keys()) outputs.push({ kind: 'cancel', node });
   state.running.clear();
-  for (const held of [state.seen, state.failing, state.retryAt, state.told]) held.clear();
+  for (const held of [state.seen, state.failing, state.retryAt, state.told, state.beginning, state.done]) held.clear();
   state.writing.clear();
   Object.assign(state, {
     active,
@@ -141,6 +154,8 @@ function setActive({ state, now, outputs }: Turn, active: boolean): void {
     settledAt: now + SETTLE_MS,
     etcd: undefined,
     wasDegraded: false,
+    wereFewHealthy: false,
+    decidedAt: undefined,
     nextAt: now,
   });
 }
@@ -163,16 +178,20 @@ function receiveNodes(turn: Turn, input: Extract<ControllerInput, { kind: 'nodes
     state.known.nodes = true;
     const names = new Set(input.items.map(({ name }) => name));
     for (const name of [...state.seen.keys()]) if (!names.has(name)) forget(turn, name);
-    for (const item of input.items) noteNode(turn, item);
+    // A list is what there is, also where versions went back because etcd was restored.
+    for (const item of input.items) noteNode(turn, item, { isList: true });
   }
   soon(turn);
 }
 
-function noteNode({ state, now }: Turn, facts: NodeFacts): void {
+function noteNode(turn: Turn, facts: NodeFacts, { isList = false } = {}): void {
+  const { state, now } = turn;
   const signals = signalsOf(state.config.rules);
+  // Another one of the same name begins anew: how long the one before was ill says nothing of it.
+  if (state.seen.has(facts.name) && state.seen.get(facts.name)?.facts.uid !== facts.uid) forget(turn, facts.name);
   const known = state.seen.get(facts.name);
   // An answer to a write may be newer than what the watch brings after it.
-  if (known !== undefined && known.facts.uid === facts.uid && isOlder(facts.version, known.facts.version)) return;
+  if (known !== undefined && !isList && isOlder(facts.version, known.facts.version)) return;
   const looks = withShadow(facts, state.shadow.get(facts.name));
   const seen: Seen = known ?? { facts: looks, heartbeat: { renewedAtMs: 0, at: now }, since: new Map(), healthySince: undefined };
   noteFacts(seen, looks, { signals, now });
@@ -192,7 +211,7 @@ function noteHealth(seen: Seen, context: { signals: ReturnType<typeof signalsOf>
 
 function forget({ state, outputs }: Turn, name: string): void {
   if (state.running.delete(name)) outputs.push({ kind: 'cancel', node: name });
-  for (const held of [state.seen, state.retryAt, state.told, state.shadow]) held.delete(name);
+  for (const held of [state.seen, state.retryAt, state.told, state.shadow, state.beginning, state.done]) held.delete(name);
   state.writing.delete(name);
 }
 
@@ -237,10 +256,11 @@ function withShadow(facts: NodeFacts, shadow: Shadow | undefined): NodeFacts {
 function decide(turn: Turn): void {
   const { state, now } = turn;
   state.nextAt = now + TICK_MS;
+  if (!state.known.nodes || !state.known.heartbeats) return;
   seeAgain(turn);
   const signals = signalsOf(state.config.rules);
   for (const seen of state.seen.values()) noteHealth(seen, { signals, now });
-  const { verdicts } = planOf(state, now);
+  const { verdicts } = planAnew(turn);
   for (const verdict of verdicts) act(turn, state.seen.get(verdict.node) as Seen, verdict);
   const sick = new Set(verdicts.map(({ node }) => node));
   for (const node of state.told.keys()) if (!sick.has(node)) state.told.delete(node);
@@ -250,13 +270,29 @@ function decide(turn: Turn): void {
   }
 }
 
+/** When enough nodes are healthy again the others come back as well, one after the other: those that are last are not ill for all that time. */
+function planAnew({ state, now }: Turn): Plan {
+  const plan = planOf(state, now);
+  const areFew = plan.healthy * 100 < state.config.policy.limits.healthyPercentMin * plan.total;
+  const isOver = state.wereFewHealthy && !areFew;
+  state.wereFewHealthy = areFew;
+  if (!isOver) return plan;
+  startAnew(state, now);
+  return planOf(state, now);
+}
+
+function startAnew(state: ControllerState, now: number): void {
+  for (const seen of state.seen.values()) beginAnew(seen, now);
+  state.settledAt = now + SETTLE_MS;
+}
+
 /** After a time in which nothing could be relied on, everything counts anew. */
 function seeAgain({ state, now }: Turn): void {
   const isDegraded = degradedBy(state, now) !== undefined;
-  if (state.wasDegraded && !isDegraded) {
-    for (const seen of state.seen.values()) beginAnew(seen, now);
-    state.settledAt = now + SETTLE_MS;
-  }
+  // It decides every second: when it did not, its host stood still, and it saw no more than with a broken watch.
+  const stoodStill = state.decidedAt !== undefined && now - state.decidedAt >= DEGRADED_AFTER_MS;
+  state.decidedAt = now;
+  if ((state.wasDegraded && !isDegraded) || stoodStill) startAnew(state, now);
   state.wasDegraded = isDegraded;
 }
 
@@ -295,6 +331,8 @@ function tell({ state, outputs }: Turn, node: NodeFacts, verdict: Verdict): void
 
 function begin(turn: Turn, facts: NodeFacts, { rule, why, steps }: Extract<Verdict, { kind: 'begin' }>): void {
   const wallMs = turn.now + turn.state.wallOffsetMs;
+  // Of one that failed: what it set is still there, and this one takes it back.
+  const before = remedyOf(facts);
   const record: RemedyRecord = {
     rule,
     why,
@@ -305,10 +343,11 @@ function begin(turn: Turn, facts: NodeFacts, { rule, why, steps }: Extract<Verdi
     failures: 0,
     state: 'working',
     problem: '',
-    cordoned: steps.includes('cordon') || steps.includes('drain'),
-    tainted: false,
+    cordoned: before?.cordoned === true || steps.includes('cordon') || steps.includes('drain'),
+    tainted: before?.tainted === true,
     bootId: facts.bootId,
   };
+  turn.state.beginning.set(facts.name, Number.POSITIVE_INFINITY);
   write(turn, facts, record, [...historyOf(facts, wallMs), wallMs]);
 }
 
@@ -317,6 +356,8 @@ function run(turn: Turn, seen: Seen, { step, record }: { step: HealStep; record:
   const { facts } = seen;
   // Said before it is done, so that whoever takes over takes it back.
   if (step === 'out-of-service' && !record.tainted) return write(turn, facts, { ...record, tainted: true });
+  const done = state.done.get(facts.name);
+  if (done?.startedAtMs === record.startedAtMs && done.step === record.step) return write(turn, facts, progressed(record, turn));
   state.running.set(facts.name, step);
   outputs.push({ kind: 'run', node: facts, step, record, isSilent: !isUp(seen, now) });
 }
@@ -324,6 +365,7 @@ function run(turn: Turn, seen: Seen, { step, record }: { step: HealStep; record:
 function write(turn: Turn, facts: NodeFacts, record: RemedyRecord, history?: readonly number[]): void {
   const { state, outputs } = turn;
   if (state.config.dryRun) {
+    state.beginning.delete(facts.name);
     cast(turn, facts.name, { remedy: encodeRemedy(record), ...(history === undefined ? {} : { history: encodeHistory(history) }) });
     return soon(turn);
   }
@@ -338,18 +380,9 @@ function receiveStep(turn: Turn, { node, step, result }: { node: string; step: H
   const record = seen && remedyOf(seen.facts);
   soon(turn);
   if (!isOurs || seen === undefined || record === undefined || result.kind === 'cancelled') return;
-  const wallMs = now + state.wallOffsetMs;
   if (result.kind === 'done') {
-    const next = record.step + 1;
-    const isLast = next === record.steps.length;
-    return write(turn, seen.facts, {
-      ...record,
-      step: next,
-      stepAtMs: wallMs,
-      failures: 0,
-      problem: '',
-      state: isLast ? 'waiting' : 'working',
-    });
+    state.done.set(node, { startedAtMs: record.startedAtMs, step: record.step });
+    return write(turn, seen.facts, progressed(record, turn));
   }
   const failures = record.failures + 1;
   state.retryAt.set(node, now + Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** (failures - 1)));
@@ -359,4 +392,11 @@ function receiveStep(turn: Turn, { node, step, result }: { node: string; step: H
     problem: result.reason,
     ...(result.kind === 'stuck' ? { state: 'failed' as const } : {}),
   });
+}
+
+/** After its step is done. */
+function progressed(record: RemedyRecord, { state, now }: Turn): RemedyRecord {
+  const step = record.step + 1;
+  const isLast = step === record.steps.length;
+  return { ...record, step, stepAtMs: now + state.wallOffsetMs, failures: 0, problem: '', state: isLast ? 'waiting' : 'working' };
 }

@@ -26,6 +26,8 @@ export interface ControllerState {
   failing: Map<ApiPath, { at: number; reason: string }>;
   /** Whether it went on for long enough that what was seen before counts no more. */
   wasDegraded: boolean;
+  /** Whether too few nodes were healthy when it last decided. */
+  wereFewHealthy: boolean;
   settledAt: number;
   paused: string | undefined;
   etcd: { look: EtcdLook; at: number } | undefined;
@@ -34,6 +36,12 @@ export interface ControllerState {
   running: Map<string, HealStep>;
   /** Nodes whose record is being written or taken back. */
   writing: Set<string>;
+  /** Nodes whose first record is being written, or may have been by a write that failed: until when they count. */
+  beginning: Map<string, number>;
+  /** Steps that are done and not written down yet: a write that came too late is done again, not the step. */
+  done: Map<string, { startedAtMs: number; step: number }>;
+  /** When it last decided; undefined when it did not since it became active. */
+  decidedAt: number | undefined;
   retryAt: Map<string, number>;
   /** In a dry run: what would be in the nodes. */
   shadow: Map<string, Shadow>;

@@ -8,7 +8,7 @@ import type { ApiPath, ControllerConfig, ControllerInput, ControllerOutput, Cont
 import type { Clock, Timer } from '../../ports/clock.ts';
 import type { WatchSink } from '../../ports/node-api.ts';
 import { Waker } from '../waker.ts';
-import { runStep, type StepRun, type StepTools, takeBack } from './steps.ts';
+import { runStep, type StepRun, type StepTools, takeRemedyBack } from './steps.ts';
 
 /** What there is to say about the work, for the log, the metrics and Events. */
 export type HealNews =
@@ -40,6 +40,8 @@ export class HealController {
   readonly #runs = new Map<string, StepRun>();
   #stops: (() => void)[] = [];
   #probe: Timer | undefined;
+  /** Counts how often it became active or ceased to be. */
+  #tenure = 0;
 
   constructor(options: HealControllerOptions) {
     const { clock, config, wallMs } = options;
@@ -59,11 +61,12 @@ export class HealController {
     for (const stop of this.#stops) stop();
     this.#stops = [];
     this.#probe?.cancel();
+    this.#tenure += 1;
     if (!active) return;
     this.#tick();
     const { api } = this.#options.tools;
     this.#stops = [api.watchNodes(this.#nodeSink()), api.watchHeartbeats(this.#heartbeatSink())];
-    void this.#askReady();
+    void this.#askReady(this.#tenure);
   }
 
   setConfig(config: ControllerConfig): void {
@@ -111,13 +114,13 @@ export class HealController {
     if (input !== undefined) this.#input(input);
   }
 
-  async #askReady(): Promise<void> {
+  async #askReady(tenure: number): Promise<void> {
     const { clock, tools } = this.#options;
     const result = await tools.api.ready();
-    if (!this.#state.active) return;
+    if (tenure !== this.#tenure) return;
     const problem = result.ok ? undefined : `the API server is not ready: ${result.reason}`;
     if (problem !== undefined || this.#state.failing.has('readyz')) this.#input({ kind: 'api', path: 'readyz', problem });
-    this.#probe = clock.at(clock.now() + READY_MS, () => void this.#askReady());
+    this.#probe = clock.at(clock.now() + READY_MS, () => void this.#askReady(tenure));
   }
 
   #tick(): void {
@@ -157,8 +160,9 @@ export class HealController {
   }
 
   async #run(output: Extract<ControllerOutput, { kind: 'run' }>): Promise<void> {
-    const { node, step, isSilent } = output;
-    const result = await this.#perform({ node, step, isSilent });
+    const { node, step, record, isSilent } = output;
+    const { mayAct } = this.#options;
+    const result = await this.#perform({ node, step, record, isSilent, mayAct });
     this.#options.onNews({ kind: 'step', output, result });
     this.#input({ kind: 'step-ended', node: node.name, step, result });
   }
@@ -183,7 +187,7 @@ export class HealController {
 
   async #takeBack(output: Extract<ControllerOutput, { kind: 'take-back' }>): Promise<void> {
     const { node, record } = output;
-    const result = this.#state.config.dryRun ? { ok: true as const } : await takeBack(this.#options.tools.api, node.name, record);
+    const result = this.#state.config.dryRun ? { ok: true as const } : await takeRemedyBack(this.#options.tools.api, node.name, record);
     const problem = result.ok ? undefined : result.reason;
     this.#options.onNews({ kind: 'taken-back', output, problem });
     this.#input({ kind: 'taken-back', node: node.name, problem });
