@@ -94,7 +94,7 @@ async function rebootOne(node: NodeFacts, { tools, progress, signal, options }: 
   const steps: HealStep[] = options.by === 'ssh' ? ['reboot'] : ['power-off', 'power-on'];
   for (const step of steps) {
     progress.step(`${name}: ${step}`);
-    const result = await runStep({ node, step, isSilent: false }, tools).ended;
+    const result = await runStep({ node, step, record: undefined, isSilent: false, mayAct: () => !signal.aborted }, tools).ended;
     if (result.kind !== 'done') throw notRebooted(name, 'reason' in result ? result.reason : result.kind);
   }
   await untilBack(node, { tools, progress, signal, options });
