@@ -66,7 +66,7 @@ export class HealReport {
   }
 
   /** Gauges, as of now. */
-  refresh({ verdicts, total, healthy }: Plan, isActive: boolean): void {
+  refresh({ verdicts, total, healthy }: Plan, { isActive }: { isActive: boolean }): void {
     const { metrics } = this.#options;
     refreshProcess(metrics);
     metrics.active.set(isActive ? 1 : 0);

@@ -52,7 +52,7 @@ export async function runHeal(options: RunHealOptions): Promise<void> {
     mayAct: () => running.leadership?.owns === true,
     onNews: (news) => report.tell(news),
   });
-  const refresh = () => report.refresh(controller.plan(), controller.isActive);
+  const refresh = () => report.refresh(controller.plan(), controller);
   const server = await serveMetrics(metrics, { metricsAddress: options.metricsAddress, refresh });
   const pause = { lease: undefined as string | undefined, policy: undefined as string | undefined };
   const say = () => controller.setPaused(pause.lease ?? pause.policy);

@@ -30,23 +30,17 @@ export async function chosenNodes(api: NodeApi, names: readonly string[], { sele
   if (selector !== undefined) {
     const found = all.filter((node) => fits(node, selector));
     if (found.length > 0) return found;
-    throw new HaleError({
-      code: 'node_unknown',
-      kind: 'usage',
-      message: `no node has the labels ${selector}`,
-      remedy: 'see kubectl get nodes --show-labels',
-    });
+    throw unknown(`no node has the labels ${selector}`);
   }
   return [...new Set(names)].map((name) => {
     const node = all.find((one) => one.name === name);
     if (node !== undefined) return node;
-    throw new HaleError({
-      code: 'node_unknown',
-      kind: 'usage',
-      message: `there is no node ${JSON.stringify(name)}`,
-      remedy: 'see kubectl get nodes',
-    });
+    throw unknown(`there is no node ${JSON.stringify(name)}`);
   });
+}
+
+function unknown(message: string): HaleError {
+  return new HaleError({ code: 'node_unknown', kind: 'usage', message, remedy: 'see kubectl get nodes --show-labels' });
 }
 
 function fits({ labels }: NodeFacts, selector: string): boolean {

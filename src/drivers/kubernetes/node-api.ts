@@ -209,7 +209,7 @@ function refused(path: string, answer: KubernetesAnswer): HaleError {
     message: `GET ${path} is answered with ${refusalText(answer)}`,
     remedy:
       answer.status === 403
-        ? 'bind the user of the kubeconfig to a ClusterRole that allows this (verbs get, list and watch)'
+        ? 'bind the user of the kubeconfig to the ClusterRole that hale heal manifests rbac prints'
         : 'does the kubeconfig lead to a kube-apiserver that is well, with credentials that it knows?',
   });
 }
