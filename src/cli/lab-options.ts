@@ -2,8 +2,10 @@ import { InvalidArgumentError, Option } from 'commander';
 import { HaleError } from '../base/error.ts';
 import { DEFAULT_DATAPATH } from '../lab/lab.ts';
 import { STAND_IN } from '../lab/kubernetes/programs.ts';
+import { NODES_MAX, ZONES_DEFAULT } from '../lab/nodes/plan.ts';
 import { LAB_DATAPATHS } from '../lab/plan.ts';
 import { canRunLab, ensurePrivileges } from '../lab/privileges.ts';
+import { wholeNumber } from './whole-number.ts';
 
 export const DEFAULT_LAB = 'demo';
 
@@ -43,6 +45,19 @@ export function kubernetesOption(): Option {
 
 export function etcdOption(): Option {
   return new Option('--etcd <dir>', 'folder with the program etcd, 3.4 to 3.7, such as `npm run etcd:get` makes; without it that on PATH');
+}
+
+export function nodesOption(): Option {
+  return new Option(
+    '--nodes <n>',
+    `worker nodes, 0 to ${NODES_MAX}, whose kubelets kwok stands in for (\`npm run kubernetes:get -- kwok\`); with any of them the control-plane hosts are nodes too`,
+  )
+    .argParser(wholeNumber)
+    .default(0);
+}
+
+export function zonesOption(): Option {
+  return new Option('--zones <n>', 'zones over which the worker nodes are spread').argParser(wholeNumber).default(ZONES_DEFAULT);
 }
 
 export function seconds(text: string): number {

@@ -2,7 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Command } from 'commander';
 import { FAULTS, type Fault } from '../lab/faults/effects.ts';
-import { createLab, describeApiserver, type Lab, listLabs, openLab, removeLab } from '../lab/lab.ts';
+import { ALL_NODES } from '../lab/faults/node.ts';
+import { createLab, describeApiserver, describeNodes, type Lab, listLabs, openLab, removeLab } from '../lab/lab.ts';
+import type { NodesPlan } from '../lab/nodes/plan.ts';
+import { KUBELET_DAEMONS, nodesInService } from '../lab/nodes/start.ts';
 import type { LabDatapath, LabFamilies } from '../lab/plan.ts';
 import { ensurePrivileges } from '../lab/privileges.ts';
 import { agentStatus, awaitSteady } from '../lab/drill/agents.ts';
@@ -15,19 +18,28 @@ import {
   hostsOption,
   kubernetesOption,
   nameOption,
+  nodesOption,
   profileOption,
   requireLab,
   seconds,
+  zonesOption,
 } from './lab-options.ts';
+import { nodePowerCommand } from './lab-node-power.ts';
 import { table } from './table.ts';
 
 const STEADY_TIMEOUT_MS = 30_000;
-const DAEMONS = ['etcd', 'apiserver', 'controller-manager', 'scheduler', 'agent'];
+const DAEMONS = ['etcd', 'apiserver', 'controller-manager', 'scheduler', 'agent', ...KUBELET_DAEMONS];
 
 /** `hale lab`: several real hosts on this machine, as network namespaces, with real etcd, API servers and agents. */
 export function labCommand(): Command {
   const lab = new Command('lab').description('run a cluster of several hosts on this machine, and break it').enablePositionalOptions();
-  return lab.addCommand(up()).addCommand(down()).addCommand(status()).addCommand(exec()).addCommand(fault());
+  return lab
+    .addCommand(up())
+    .addCommand(down())
+    .addCommand(status())
+    .addCommand(exec())
+    .addCommand(fault())
+    .addCommand(nodePowerCommand(), { hidden: true });
 }
 
 interface UpOptions {
@@ -38,6 +50,8 @@ interface UpOptions {
   datapath: LabDatapath;
   kubernetes?: string;
   etcd?: string;
+  nodes?: number;
+  zones?: number;
   json?: true;
 }
 
@@ -51,6 +65,8 @@ function up(): Command {
     .addOption(datapathOption())
     .addOption(kubernetesOption())
     .addOption(etcdOption())
+    .addOption(nodesOption())
+    .addOption(zonesOption())
     .option('--json', 'print one JSON document')
     .action(async (options: UpOptions) => {
       await requireLab();
@@ -62,7 +78,7 @@ function up(): Command {
 
 /** Makes a lab and waits until it is at rest; nothing of it is left when that fails. */
 export async function bringUp(options: Omit<UpOptions, 'json'>, signal: AbortSignal): Promise<Lab> {
-  const { name, hosts, ip: families, profile, datapath, kubernetes, etcd } = options;
+  const { name, hosts, ip: families, profile, datapath, kubernetes, etcd, nodes = 0, zones } = options;
   const progress = (line: string) => process.stderr.write(`${line}\n`);
   const lab = await createLab({
     name,
@@ -70,10 +86,12 @@ export async function bringUp(options: Omit<UpOptions, 'json'>, signal: AbortSig
     families,
     profile,
     datapath,
+    nodes,
     progress,
     signal,
     ...(kubernetes === undefined ? {} : { kubernetes }),
     ...(etcd === undefined ? {} : { etcd }),
+    ...(zones === undefined ? {} : { zones }),
   });
   try {
     const holder = await awaitSteady(lab, { timeoutMs: STEADY_TIMEOUT_MS });
@@ -135,16 +153,25 @@ export async function describe(lab: Lab) {
     datapath: plan.datapath,
     endpoint: plan.endpoint,
     hosts,
+    nodes: plan.nodes === undefined ? null : nodeFacts(lab, plan.nodes),
     faults: lab.faults().map(({ fault: kind, host, undoAt }) => ({ fault: kind, host, undoAt })),
   };
+}
+
+/** Counted without the control-plane hosts, which are nodes too. */
+function nodeFacts(lab: Lab, { count, zones, kwok }: NodesPlan) {
+  const hosts = lab.controlPlane.map(({ name }) => name);
+  const inService = nodesInService(lab).filter((name) => !hosts.includes(name)).length;
+  return { workers: count, zones, inService, kubelets: `none: kwok ${kwok.version} stands in` };
 }
 
 async function render(lab: Lab): Promise<string> {
   const facts = await describe(lab);
   const head = `lab ${facts.name}: etcd ${facts.etcd}, API server: ${facts.apiserver}, datapath ${facts.datapath}, address ${facts.endpoint.addresses.join(' and ')} port ${facts.endpoint.port}\n`;
   const rows = facts.hosts.map((h) => [h.name, h.addresses.join(' '), h.on ? 'on' : 'off', h.services.join(' '), h.role ?? '-']);
+  const nodes = facts.nodes === null ? '' : `${facts.nodes.inService} ready of ${describeNodes(lab.plan)}, and runs no containers\n`;
   const faults = facts.faults.map((f) => `fault ${f.fault} on ${f.host}, undone by its timer at ${f.undoAt}\n`);
-  return head + table(['HOST', 'ADDRESS', 'POWER', 'RUNNING', 'AGENT'], rows) + faults.join('');
+  return head + table(['HOST', 'ADDRESS', 'POWER', 'RUNNING', 'AGENT'], rows) + nodes + faults.join('');
 }
 
 function exec(): Command {
@@ -173,9 +200,12 @@ function fault(): Command {
     .description(`inject a fault that undoes itself: ${FAULTS.join(', ')}`)
     .addOption(nameOption())
     .argument('<fault>', 'what to break')
-    .argument('[host]', 'where; all faults of the lab for `undo`')
+    .argument(
+      '[host]',
+      'where: a control-plane host, a worker node for faults of nodes, a zone for zone-dead; not for half-the-nodes-unreachable and `undo`, which undoes all',
+    )
     .option('--for <seconds>', 'undo it after this long', seconds, 30)
-    .action(async (kind: string, host: string | undefined, options: { name: string; for: number }, command: Command) => {
+    .action(async (kind: string, named: string | undefined, options: { name: string; for: number }, command: Command) => {
       ensurePrivileges({ lab: options.name });
       const lab = openLab(options.name);
       if (kind === 'undo') {
@@ -183,6 +213,7 @@ function fault(): Command {
         return;
       }
       if (!FAULTS.includes(kind as Fault)) command.error(`error: unknown fault '${kind}'. Allowed choices are ${FAULTS.join(', ')}, undo.`);
+      const host = named ?? (kind === 'half-the-nodes-unreachable' ? ALL_NODES : undefined);
       if (host === undefined) command.error('error: name the host to break, for example cp1.');
       const injected = await lab.inject(kind as Fault, host, { undoAfterMs: options.for * 1000 });
       process.stdout.write(

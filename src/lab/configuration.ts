@@ -4,10 +4,13 @@ import { assert } from '../base/assert.ts';
 import { readCluster } from '../core/cluster/read.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
 import { writePlain } from './folder.ts';
+import { areMany } from './nodes/plan.ts';
 import { APISERVER_PORT, bindOf, hostPlans, withPrefixLength, type LabPlan } from './plan.ts';
 
 const SERVICE_SUBNETS = { '4': '10.96.0.0/16', '6': 'fd67::/112' };
 const POD_SUBNETS = { '4': '10.244.0.0/16', '6': 'fd68::/56' };
+/** For more nodes than those have room for. */
+const LARGE_POD_SUBNETS = { '4': '10.128.0.0/12', '6': 'fd68::/48' };
 
 /** Writes /etc/hale/cluster.yaml of the control-plane hosts and /etc/hosts of all. */
 export function writeConfiguration(plan: LabPlan, folderOf: (host: string) => string): void {
@@ -41,7 +44,7 @@ function clusterYaml(plan: LabPlan): string {
     controlPlane: {
       hosts: plan.controlPlane.map(({ name, addresses, zone }) => ({ name, address: oneOrList(addresses.map(withPrefixLength)), zone })),
     },
-    kubernetes: { serviceSubnet: oneOrList(subnets(plan, SERVICE_SUBNETS)), podSubnet: oneOrList(subnets(plan, POD_SUBNETS)) },
+    kubernetes: { serviceSubnet: oneOrList(subnets(plan, SERVICE_SUBNETS)), podSubnet: oneOrList(podSubnetsOf(plan)) },
     apiserver: { port: APISERVER_PORT, bind: bindOf(plan) },
     agent: { profile: plan.profile },
     ...(plan.election === undefined ? {} : { election: plan.election.by, lease: plan.election.lease }),
@@ -49,6 +52,11 @@ function clusterYaml(plan: LabPlan): string {
     etcd: { version: /^\d+\.\d+/.exec(plan.etcd.version)?.[0] },
   };
   return stringify(cluster, { lineWidth: 0, indentSeq: false, compat: 'yaml-1.1' });
+}
+
+export function podSubnetsOf(plan: LabPlan): string[] {
+  const isLarge = plan.nodes !== undefined && areMany(plan.nodes, plan.controlPlane.length);
+  return subnets(plan, isLarge ? LARGE_POD_SUBNETS : POD_SUBNETS);
 }
 
 /** kube-apiserver wants Services of the family that its own address has. */

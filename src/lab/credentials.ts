@@ -8,7 +8,7 @@ import { CLIENT, clientKubeconfig, type ClusterPki, createClusterPki } from '../
 import { writeKeyPair } from '../drivers/pki/files.ts';
 import { clusterOf } from './configuration.ts';
 import { writePlain } from './folder.ts';
-import type { LabPlan } from './plan.ts';
+import { bystanders, type LabPlan } from './plan.ts';
 
 /** The authority of the API servers' certificates, below the folder of any host. */
 export const APISERVER_CA = 'etc/kubernetes/pki/ca.crt';
@@ -21,10 +21,10 @@ export async function writeCredentials(plan: LabPlan, folderOf: (host: string) =
     writePlain(join(folderOf(name), 'etc/hale/cluster.key'), { text: clusterKey, mode: 0o600 });
   }
   const pki = await createClusterPki({ cluster, folderOf });
-  await writeClientFiles(join(folderOf(plan.client.name), 'etc/kubernetes'), { cluster, pki });
+  for (const { name } of bystanders(plan)) await writeClientFiles(join(folderOf(name), 'etc/kubernetes'), { cluster, pki });
 }
 
-/** The client trusts the authorities, may ask etcd for its health and is administrator of the API. */
+/** A client trusts the authorities, may ask etcd for its health and is administrator of the API. */
 async function writeClientFiles(dir: string, { cluster, pki }: { cluster: Cluster; pki: ClusterPki }): Promise<void> {
   const [ca, etcdCa] = [await pki.authority('ca'), await pki.authority('etcd/ca')];
   writePlain(join(dir, 'pki/ca.crt'), { text: ca.certPem, mode: 0o644 });

@@ -3,6 +3,8 @@ import type { DatapathName } from '../core/balancer/choice.ts';
 import { HaleError } from '../base/error.ts';
 import type { SystemdSecrets } from '../core/render/systemd/host.ts';
 import type { Kubernetes } from './kubernetes/programs.ts';
+import type { Kwok } from './nodes/kwok.ts';
+import { type NodesPlan, type NodesWish, planNodes } from './nodes/plan.ts';
 
 export type LabFamilies = '4' | '6' | '46';
 
@@ -42,6 +44,8 @@ export interface LabPlan {
   /** What runs the control plane; where there is nothing, stand-ins for kube-apiserver serve. */
   kubernetes: Kubernetes | { missing: string };
   etcd: { path: string; version: string };
+  /** Absent: the lab has no Node objects. */
+  nodes?: NodesPlan;
   /** What all hosts share; its etcd token keeps the members of one lab from ever joining those of an earlier one with the same addresses. */
   secrets: SystemdSecrets;
   createdAt: string;
@@ -61,6 +65,7 @@ export function planLab(options: {
   election?: LabElection;
   kubernetes: LabPlan['kubernetes'];
   etcd: LabPlan['etcd'];
+  nodes?: NodesWish & { kwok: Kwok };
 }): LabPlan {
   if (![3, 5, 7].includes(options.hosts)) {
     throw new HaleError({
@@ -70,7 +75,7 @@ export function planLab(options: {
       remedy: 'choose 3, 5 or 7',
     });
   }
-  const { hosts, families, ...rest } = options;
+  const { hosts, families, nodes, ...rest } = options;
   const controlPlane = Array.from({ length: hosts }, (_, i) => ({
     name: `cp${i + 1}`,
     addresses: addressesOf(families, { v4: 11 + i, v6: `${11 + i}` }),
@@ -82,6 +87,7 @@ export function planLab(options: {
     families,
     controlPlane,
     client: { name: 'client', addresses: addressesOf(families, { v4: 200, v6: '200' }), mac: macOf(200) },
+    ...(nodes && { nodes: planNodes(nodes, { kwok: nodes.kwok, host: workersHost(families) }) }),
     endpoint: {
       addresses: addressesOf(families, { v4: 100, v6: '100' }),
       port: endpointPort(options.datapath),
@@ -121,7 +127,16 @@ export function withDatapath(plan: LabPlan, datapath: LabDatapath): LabPlan {
 }
 
 export function hostPlans(plan: LabPlan): HostPlan[] {
-  return [...plan.controlPlane, plan.client];
+  return [...plan.controlPlane, ...bystanders(plan)];
+}
+
+/** The hosts beside the control plane: clients of it. */
+export function bystanders(plan: LabPlan): HostPlan[] {
+  return [plan.client, ...(plan.nodes === undefined ? [] : [plan.nodes.host])];
+}
+
+function workersHost(families: LabFamilies): HostPlan {
+  return { name: 'workers', addresses: addressesOf(families, { v4: 210, v6: '210' }), mac: macOf(210) };
 }
 
 /** The address with the length of its subnet, as `ip addr add` and cluster.yaml write it. */

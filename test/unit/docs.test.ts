@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readErrors } from '../../scripts/error-facts.ts';
 import { renderPages, root } from '../../scripts/reference.ts';
+import { createHealMetrics } from '../../src/agent/heal/metrics.ts';
 import { createMetrics } from '../../src/agent/metrics.ts';
 import { allCommands, createProgram } from '../../src/cli/main.ts';
 import { rules } from '../../src/core/doctor/rules/index.ts';
@@ -52,10 +53,13 @@ describe('errors.md', () => {
   });
 });
 
-test('metrics.md lists the names and help texts of what a scrape returns, and no other', async () => {
-  const scrape = await createMetrics().registry.metrics();
+test.each([
+  { of: 'the agent', part: 0, metrics: createMetrics() },
+  { of: 'hale heal run', part: 1, metrics: createHealMetrics() },
+])('metrics.md lists the names and help texts of what a scrape of $of returns, and no other', async ({ part, metrics }) => {
+  const scrape = await metrics.registry.metrics();
   const served = [...scrape.matchAll(/^# HELP (\w+) (.*)$/gm)].map(([, name, help]) => [name, help]);
-  const listed = rows(page('metrics.md')).map(([name, , , help]) => [name, help]);
+  const listed = rows(page('metrics.md').split('\n## ')[part] as string).map(([name, , , help]) => [name, help]);
   expect(listed).toEqual(served.toSorted());
 });
 

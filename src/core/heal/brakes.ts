@@ -42,8 +42,8 @@ export interface Situation {
   /** How much longer it only looks, in ms. */
   settlingMs: number;
   nodes: readonly NodeFacts[];
-  /** Of them, how many are healthy and not under a remedy. */
-  healthy: number;
+  /** Names of those that are healthy and under no remedy. */
+  healthy: ReadonlySet<string>;
   /** As last looked at; undefined when that is too long ago, or was not wanted yet. `none`: etcd is not on these hosts. */
   etcd: EtcdLook | undefined;
 }
@@ -64,11 +64,20 @@ export function clusterBrake({ policy, paused, degraded, settlingMs, nodes, heal
   if (degraded !== undefined) return refuse('api-degraded', degraded);
   if (settlingMs > 0)
     return refuse('settling', `this controller has seen the nodes for too short a time; ${Math.ceil(settlingMs / 1000)} s more`);
+  return halfBrake({ policy, nodes, healthy });
+}
+
+/** Control-plane hosts have brakes of their own, and would hide that every second worker is gone. */
+function halfBrake({ policy, nodes, healthy }: Pick<Situation, 'policy' | 'nodes' | 'healthy'>): Refusal | undefined {
   const { healthyPercentMin } = policy.limits;
-  if (healthy * 100 >= healthyPercentMin * nodes.length) return undefined;
+  const workers = nodes.filter((node) => !isControlPlane(node));
+  const counted = workers.length === 0 ? nodes : workers;
+  const well = counted.filter(({ name }) => healthy.has(name)).length;
+  if (well * 100 >= healthyPercentMin * counted.length) return undefined;
+  const which = workers.length === 0 ? 'nodes' : 'worker nodes';
   return refuse(
     'half-unhealthy',
-    `${healthy} of ${nodes.length} nodes are healthy, and at least ${healthyPercentMin} % must be: nothing is done to any`,
+    `${well} of ${counted.length} ${which} are healthy, and at least ${healthyPercentMin} % must be: nothing is done to any`,
   );
 }
 

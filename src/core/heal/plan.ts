@@ -19,6 +19,9 @@ import { boots, HEARTBEAT_MS, isFor, isHarmful } from './policy.ts';
 import { type RemedyRecord, remedyOf, stepOf } from './record.ts';
 import { heldForMs, isHealthy, isQuiet, type Seen, signalText } from './sight.ts';
 
+/** Beyond the time after which a silent node counts as such. */
+const MARGIN_MS = 10_000;
+
 export type Verdict = { node: string } & (
   | { kind: 'healthy' }
   /** A signal holds, and not for long enough. */
@@ -68,8 +71,10 @@ export function planHeal(look: Look): Plan {
   const all = [...seen.values()];
   const nodes = all.map(({ facts }) => facts);
   const sick = all.filter((one) => isQuiet(one, now) || !isHealthy(one, { signals, now }) || remedyOf(one.facts) !== undefined);
+  const ill = new Set(sick.map(({ facts }) => facts.name));
   const beginning = nodes.filter((facts) => look.beginning?.has(facts.name) && !isBusy(remedyOf(facts)));
-  const situation: Situation = { ...look.situation, policy: look.policy, nodes, healthy: all.length - sick.length };
+  const healthy = new Set(nodes.map(({ name }) => name).filter((name) => !ill.has(name)));
+  const situation: Situation = { ...look.situation, policy: look.policy, nodes, healthy };
   const brake = clusterBrake(situation);
   const busy: Busy = {
     nodes: [...sick.map(({ facts }) => facts).filter((facts) => isBusy(remedyOf(facts))), ...beginning],
@@ -80,7 +85,7 @@ export function planHeal(look: Look): Plan {
   const others = sick.filter(({ facts }) => !isBusy(remedyOf(facts))).map((one) => ({ one, due: dueOf(one, turn) }));
   // Who has been ill for longest comes first, where not all may.
   const begun = others.toSorted((a, b) => (b.due?.overMs ?? 0) - (a.due?.overMs ?? 0)).map(({ one, due }) => judge(one, due, turn));
-  return { verdicts: [...working, ...begun], total: all.length, healthy: situation.healthy, brake };
+  return { verdicts: [...working, ...begun], total: all.length, healthy: situation.healthy.size, brake };
 }
 
 interface Turn extends Omit<Look, 'situation'> {
@@ -162,7 +167,7 @@ function holdOf(facts: NodeFacts, turn: Turn): { brake: Brake; text: string } | 
   return controlPlaneBrake(facts, turn.situation);
 }
 
-/** Whether the node is healthy, and after what it went through: a Ready of before the power was cut says nothing. */
+/** Whether the node is healthy, and after what it went through: a Ready of before a step that boots says nothing. */
 function isBack(seen: Seen, record: RemedyRecord, { signals, now }: Turn): boolean {
   if (!isHealthy(seen, { signals, now })) return false;
   const hasBooted = seen.facts.bootId !== record.bootId;
@@ -176,7 +181,7 @@ function recovery(seen: Seen, record: RemedyRecord, { policy, now }: Turn): Verd
   const step = stepOf(record);
   // Its power may have been cut a moment ago, by a controller that could not say so any more: a host that is off is silent by then.
   const mayBeOff = step !== undefined && boots(step) && seen.facts.bootId === record.bootId;
-  const neededMs = Math.max(policy.recoverySeconds * 1000, mayBeOff ? HEARTBEAT_MS : 0);
+  const neededMs = Math.max(policy.recoverySeconds * 1000, mayBeOff ? HEARTBEAT_MS + MARGIN_MS : 0);
   const leftMs = (seen.healthySince ?? now) + neededMs - now;
   if (leftMs <= 0) return { node, kind: 'recovered', record };
   return { node, kind: 'awaited', record, text: `it is healthy again; taken back in ${durationText(leftMs)}` };

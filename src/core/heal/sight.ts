@@ -89,3 +89,29 @@ export function isHealthy(seen: Seen, { signals, now }: { signals: readonly Heal
 export function isUp({ facts, heartbeat }: Seen, now: number): boolean {
   return conditionOf(facts, 'Ready')?.status === 'True' && now - heartbeat.at < HEARTBEAT_MS;
 }
+
+/** One look without a past: what others wrote of the times is all there is. */
+export function seenByStamps(look: {
+  nodes: readonly NodeFacts[];
+  heartbeats: readonly Heartbeat[];
+  signals: readonly HealSignal[];
+  /** Unix time, which is also the clock of what is seen. */
+  wallMs: number;
+}): Map<string, Seen> {
+  const { nodes, heartbeats, signals, wallMs } = look;
+  const beats = new Map(heartbeats.map((beat) => [beat.node, beat.renewedAtMs]));
+  const past = (time: number | undefined): number => Math.min(wallMs, time ?? wallMs);
+  return new Map(
+    nodes.map((facts) => {
+      const renewedAtMs = beats.get(facts.name) ?? 0;
+      const seen: Seen = { facts, heartbeat: { renewedAtMs, at: past(beats.get(facts.name)) }, since: new Map(), healthySince: undefined };
+      noteFacts(seen, facts, { signals, now: wallMs });
+      for (const signal of signals) {
+        const key = signalKey(signal);
+        if (seen.since.has(key)) seen.since.set(key, past(conditionOf(facts, signal.condition ?? '')?.changedAtMs));
+      }
+      if (isHealthy(seen, { signals, now: wallMs })) seen.healthySince = past(conditionOf(facts, 'Ready')?.changedAtMs);
+      return [facts.name, seen];
+    }),
+  );
+}

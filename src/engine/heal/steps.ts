@@ -34,8 +34,8 @@ export interface StepTools {
 export interface StepJob {
   node: NodeFacts;
   step: HealStep;
-  /** Of the remedy that the step belongs to: what changes the node is done only while that stands there as it is here. */
-  record: RemedyRecord;
+  /** Of the remedy that the step belongs to: what changes the node is done only while that stands there as it is here. Undefined by hand: while the mark of that does. */
+  record: RemedyRecord | undefined;
   /** Whether its kubelet gives no sign. */
   isSilent: boolean;
   /** Whether the controller may still act: it may have been frozen since it began. */
@@ -93,9 +93,10 @@ async function stoppedBy(job: StepJob, { api }: StepTools): Promise<StepResult |
   return job.mayAct() ? undefined : { kind: 'cancelled' };
 }
 
-const OVERTAKEN = 'its remedy has gone on, or is over';
+const OVERTAKEN = 'what was to be done to it has gone on, or is over';
 
 function isSameWork({ record }: StepJob, node: NodeFacts): boolean {
+  if (record === undefined) return node.annotations[MAINTENANCE] !== undefined;
   const now = remedyOf(node);
   return now !== undefined && now.startedAtMs === record.startedAtMs && now.step === record.step;
 }

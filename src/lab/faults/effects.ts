@@ -5,6 +5,7 @@ import { AGENT_EFFECTS } from './agent.ts';
 import { HOST_EFFECTS } from './host.ts';
 import { LEADER_EFFECTS } from './leader.ts';
 import { NETWORK_EFFECTS } from './network.ts';
+import { NODE_FAULTS, type NodeFault } from './node.ts';
 import { SERVICE_EFFECTS } from './service.ts';
 
 /** What a fault does to a lab. */
@@ -25,6 +26,14 @@ export interface Effects {
   undo(lab: Lab, host: LabHost): Promise<void> | void;
 }
 
+/** Those of a fault on one target. */
+export interface BoundEffects {
+  target: string;
+  struck(): Promise<string[]> | string[];
+  apply(options: { forMs: number; struck: readonly string[] }): Promise<ProcessIdentity | void> | ProcessIdentity | void;
+  undo(): Promise<void> | void;
+}
+
 export const EFFECTS = {
   ...HOST_EFFECTS,
   ...AGENT_EFFECTS,
@@ -33,5 +42,11 @@ export const EFFECTS = {
   ...LEADER_EFFECTS,
 } as const satisfies Record<string, Effects>;
 
-export type Fault = keyof typeof EFFECTS;
-export const FAULTS = Object.keys(EFFECTS) as readonly Fault[];
+/** A fault of a control-plane host, or of what runs there. */
+export type HostFault = keyof typeof EFFECTS;
+export type Fault = HostFault | NodeFault;
+export const FAULTS = Object.keys({ ...EFFECTS, ...NODE_FAULTS }) as readonly Fault[];
+
+export function isNodeFault(fault: Fault): fault is NodeFault {
+  return fault in NODE_FAULTS;
+}

@@ -4,17 +4,18 @@ import { join } from 'node:path';
 import { HaleError } from '../../base/error.ts';
 import { boottime } from '../../drivers/linux/boottime.ts';
 import { labsFolder, readJson, writeJson } from '../folder.ts';
-import type { LabHost } from '../host.ts';
 import type { Lab } from '../lab.ts';
 import { endProcess, identify, type ProcessIdentity } from '../process.ts';
 import { undoArgv } from '../services.ts';
-import { EFFECTS, type Effects, type Fault } from './effects.ts';
+import { type BoundEffects, EFFECTS, type Effects, type Fault, type HostFault, isNodeFault } from './effects.ts';
+import { bindNodeFault } from './node.ts';
 
 export interface FaultRecord {
   id: string;
   fault: Fault;
+  /** A control-plane host; for a fault of nodes a node, a zone, or `nodes`. */
   host: string;
-  /** Every host on which it strikes something; more than the one named for a partition. */
+  /** Every host, or node, on which it strikes something; more than the one named for a partition. */
   struck: readonly string[];
   /** Milliseconds of CLOCK_BOOTTIME, just before the fault was applied. */
   injectedAtMs: number;
@@ -34,24 +35,24 @@ export interface InjectedFault {
 /** Starts the timer that will undo the fault, then applies it, so that no death of this process leaves it behind. */
 export async function inject(lab: Lab, options: { fault: Fault; host: string; undoAfterMs: number }): Promise<InjectedFault> {
   const { fault, undoAfterMs } = options;
-  const host = requireTarget(lab, options);
-  const id = `${fault}-${host.name}`;
+  const effects = bind(lab, requireTarget(lab, options));
+  const { target } = effects;
+  const id = `${fault}-${target}`;
   const path = recordPath(lab.folder, id);
   if (existsSync(path)) {
     throw new HaleError({
       code: 'lab_fault_active',
       kind: 'usage',
-      message: `${host.name} has the fault ${fault} already`,
+      message: `${target} has the fault ${fault} already`,
       remedy: 'undo it first, or wait for its timer',
     });
   }
-  const effects = effectsOf(fault);
-  const struck = (await effects.struck?.(lab, host)) ?? [host.name];
+  const struck = await effects.struck();
   const timer = startTimer(lab, { id, undoAfterMs });
   const record: FaultRecord = {
     id,
     fault,
-    host: host.name,
+    host: target,
     struck,
     injectedAtMs: boottime.now(),
     undoAt: new Date(Date.now() + undoAfterMs).toISOString(),
@@ -59,7 +60,7 @@ export async function inject(lab: Lab, options: { fault: Fault; host: string; un
   };
   writeJson(path, record);
   try {
-    const harm = await effects.apply(lab, host, { forMs: undoAfterMs, struck });
+    const harm = await effects.apply({ forMs: undoAfterMs, struck });
     if (harm) writeJson(path, Object.assign(record, { harm }));
   } catch (error) {
     await undoFault(lab, record);
@@ -70,18 +71,36 @@ export async function inject(lab: Lab, options: { fault: Fault; host: string; un
 
 /** Makes a lab ready for a fault, before it comes to rest; the return value undoes that. */
 export async function prepareFault(lab: Lab, fault: Fault): Promise<() => Promise<void>> {
+  if (isNodeFault(fault)) return async () => undefined;
   const { prepare, restore } = effectsOf(fault);
   await prepare?.(lab);
   return async () => await restore?.(lab);
 }
 
-function effectsOf(fault: Fault): Effects {
+function effectsOf(fault: HostFault): Effects {
   return EFFECTS[fault];
 }
 
-function requireTarget(lab: Lab, options: { fault: Fault; host: string }): LabHost {
+interface Strike {
+  fault: Fault;
+  host: string;
+}
+
+function bind(lab: Lab, { fault, host: target }: Strike): BoundEffects {
+  if (isNodeFault(fault)) return bindNodeFault(lab, { fault, target });
+  const effects = effectsOf(fault);
+  const host = lab.host(target);
+  return {
+    target,
+    struck: async () => (await effects.struck?.(lab, host)) ?? [target],
+    apply: (options) => effects.apply(lab, host, options),
+    undo: () => effects.undo(lab, host),
+  };
+}
+
+function requireTarget(lab: Lab, options: Strike): Strike {
   const host = lab.controlPlane.find((candidate) => candidate.name === options.host);
-  if (host?.isOn()) return host;
+  if (isNodeFault(options.fault) || host?.isOn()) return options;
   throw new HaleError({
     code: 'lab_fault_target_invalid',
     kind: 'usage',
@@ -101,7 +120,7 @@ export async function undoFault(lab: Lab, record: FaultRecord): Promise<void> {
   // The timer calls this too, and shall not end itself.
   if (record.timer.pid !== process.pid) await endProcess(record.timer, 'group');
   if (record.harm !== undefined) await endProcess(record.harm, 'group');
-  await effectsOf(record.fault).undo(lab, lab.host(record.host));
+  await bind(lab, record).undo();
   rmSync(path, { force: true });
 }
 

@@ -2,6 +2,7 @@
 import { agentStatus } from '../drill/agents.ts';
 import type { LabHost } from '../host.ts';
 import type { Lab } from '../lab.ts';
+import { bystanders } from '../plan.ts';
 import type { Effects } from './effects.ts';
 import { startHarm } from './harm.ts';
 
@@ -37,10 +38,10 @@ export const NETWORK_EFFECTS = {
   },
 } as const satisfies Record<string, Effects>;
 
-/** Names of the other control-plane hosts, and of the client when asked for. */
+/** Names of the other control-plane hosts, and of their clients' when asked for. */
 export function others(lab: Lab, host: LabHost, options: { withClient?: boolean } = {}): string[] {
   const members = lab.controlPlane.map(({ name }) => name).filter((name) => name !== host.name);
-  return options.withClient ? [...members, lab.client.name] : members;
+  return options.withClient ? [...members, ...bystanders(lab.plan).map(({ name }) => name)] : members;
 }
 
 function separation(fault: string, groupOf: (lab: Lab, host: LabHost) => string[] | Promise<string[]>): Effects {

@@ -6,6 +6,7 @@ import { controlPlane, DEADLOCK, etcd, node, policy, under, WALL_MS } from './fa
 
 const HOUR_MS = 3_600_000;
 const nodes = (count: number) => Array.from({ length: count }, (_, i) => node(`n${i + 1}`));
+const names = (count: number) => new Set(nodes(count).map(({ name }) => name));
 
 const situation = (over: Partial<Situation> = {}): Situation => ({
   policy: policy(),
@@ -14,7 +15,7 @@ const situation = (over: Partial<Situation> = {}): Situation => ({
   degraded: undefined,
   settlingMs: 0,
   nodes: nodes(4),
-  healthy: 4,
+  healthy: names(4),
   etcd: undefined,
   ...over,
 });
@@ -38,10 +39,14 @@ const cases: Record<Brake, { text: string; refused: () => ReturnType<typeof clus
   'api-degraded': [{ text: 'cannot be watched', refused: () => clusterBrake(situation({ degraded: 'nodes cannot be watched' })) }],
   settling: [{ text: 'too short a time; 4 s more', refused: () => clusterBrake(situation({ settlingMs: 3001 })) }],
   'half-unhealthy': [
-    { text: '1 of 4 nodes are healthy, and at least 50 % must be', refused: () => clusterBrake(situation({ healthy: 1 })) },
     {
-      text: '3 of 4 nodes are healthy, and at least 80 % must be',
-      refused: () => clusterBrake(situation({ healthy: 3, policy: policy({ limits: { healthyPercentMin: 80 } }) })),
+      text: '1 of 2 worker nodes are healthy',
+      refused: () => clusterBrake(situation({ nodes: [...cps, ...nodes(2)], healthy: new Set(['cp1', 'cp2', 'cp3', 'n1']) })),
+    },
+    { text: '2 of 4 worker nodes are healthy, and at least 51 % must be', refused: () => clusterBrake(situation({ healthy: names(2) })) },
+    {
+      text: '3 of 4 worker nodes are healthy, and at least 80 % must be',
+      refused: () => clusterBrake(situation({ healthy: names(3), policy: policy({ limits: { healthyPercentMin: 80 } }) })),
     },
   ],
   maintenance: [
@@ -164,7 +169,7 @@ test.each(BRAKES)('%s says so, with the facts', (brake) => {
 test('without any of them nothing is refused', () => {
   expect(clusterBrake(situation())).toBeUndefined();
   // Exactly as many as must be.
-  expect(clusterBrake(situation({ healthy: 2 }))).toBeUndefined();
+  expect(clusterBrake(situation({ healthy: names(2), policy: policy({ limits: { healthyPercentMin: 50 } }) }))).toBeUndefined();
   expect(refusal(node('n1', past(601)))).toBeUndefined();
   expect(refusal(cps[0] as NodeFacts, { situation: { nodes: cps, etcd: quorate } })).toBeUndefined();
   expect(refusal(cps[0] as NodeFacts, { situation: { nodes: cps, etcd: { kind: 'none' } } })).toBeUndefined();

@@ -78,7 +78,7 @@ function receive(turn: Turn, input: DrainInput): void {
     case 'budgets': {
       state.known.budgets = true;
       const names = new Set(input.items.map(podKey));
-      for (const { budget } of [...state.budgets.values()]) if (!names.has(podKey(budget))) removeBudget(turn, budget);
+      for (const { budget } of state.budgets.values()) if (!names.has(podKey(budget))) removeBudget(turn, budget);
       for (const item of input.items) noteBudget(turn, item);
       return;
     }
@@ -104,7 +104,7 @@ function receivePods(turn: Turn, items: readonly PodFacts[]): void {
   const forbidden = fresh.flatMap((pod) => forbiddenOf(pod, state.config));
   if (forbidden.length > 0) return end(turn, { kind: 'forbidden', pods: forbidden });
   const names = new Set(mine.map(podKey));
-  for (const [name, { pod }] of [...state.pods]) if (!names.has(name)) removePod(turn, pod);
+  for (const [name, { pod }] of state.pods) if (!names.has(name)) removePod(turn, pod);
   for (const pod of mine) notePod(turn, pod);
 }
 
@@ -249,7 +249,10 @@ function setPhase({ outputs }: Turn, track: PodTrack, phase: PodTrack['phase'], 
 
 function atDeadline(turn: Turn): void {
   const { state, now } = turn;
-  const left = [...state.pods.values()].filter(({ phase }) => phase !== 'gone');
+  // What waits for a budget tells more than what is on its way.
+  const left = [...state.pods.values()]
+    .filter(({ phase }) => phase !== 'gone')
+    .toSorted((a, b) => Number(a.reason === '') - Number(b.reason === ''));
   if (left.length === 0) return;
   if (state.config.atDeadline === 'give-up' || state.isDeleting) {
     return end(turn, { kind: 'deadline', left: left.map(({ pod, phase, reason }) => ({ pod, phase, reason })) });
