@@ -90,6 +90,17 @@ describe('what is done is written first', () => {
     expect(writes(outputs)[0]).toMatchObject({ record: { step: 2, state: 'waiting' } });
   });
 
+  test('nor because it could not be stopped when a brake came: what was done is written when the remedy goes on', () => {
+    const story = new Story([node('a', { ...deadlock, ...under({ rule: 'deadlock', steps: ['cordon', 'reboot'], step: 1 }) }), ...healthy]);
+    const [reboot] = runs(story.pass(21)) as [Run];
+    story.tell({ kind: 'paused', by: 'ann' });
+    story.pass(2);
+    story.ended(reboot, { kind: 'done' });
+    expect(kinds(story.pass(2))).toEqual([]);
+    story.tell({ kind: 'paused', by: undefined });
+    expect(writes(story.pass(2))).toMatchObject([{ record: { step: 2, state: 'waiting' } }]);
+  });
+
   test('two begin in no case where one may, also while the answer to the first is missing', () => {
     const story = new Story([node('a', deadlock), node('b'), ...healthy]);
     const first = writes(story.pass(61));

@@ -69,7 +69,7 @@ export class Story {
     this.tell({ kind: 'written', node: write.node, now });
   }
 
-  ended({ node: { name }, step }: Run, result: Extract<ControllerInput, { kind: 'step-ended' }>['result']): void {
-    this.tell({ kind: 'step-ended', node: name, step, result });
+  ended({ node: { name }, step, record: { startedAtMs } }: Run, result: Extract<ControllerInput, { kind: 'step-ended' }>['result']): void {
+    this.tell({ kind: 'step-ended', node: name, step, startedAtMs, result });
   }
 }
