@@ -36,7 +36,7 @@ function generatePolicy(random: Random): HealPolicy {
       atOnce: pick(random, [1, 1, 2, 3, '10%']),
       atOncePerZone: pick(random, [1, 1, 2]),
       perHour: pick(random, [3, 6, 12, 60]),
-      healthyPercentMin: pick(random, [50, 50, 70]),
+      healthyPercentMin: pick(random, [51, 51, 70]),
       backOffSeconds: pick(random, [10, 60, 300]),
     },
     drain: {

@@ -34,12 +34,12 @@ export const HEAL_VIOLATIONS = [
   'budget',
   /** A node was touched that a person or another controller had long been working on. */
   'foreign',
-  /** A remedy began though the signal it names was not true for that long. */
+  /** A remedy began though the signal it names was not true for that long, or a host was stopped that had long been well again. */
   'healthy',
   /** A remedy replaced another one that was under way. */
   'clobber',
-  /** A host was rebooted twice by one controller within one remedy. */
-  'reboot-twice',
+  /** A controller did a step again that it had done, within one remedy and not told to stop in between: a host would be rebooted twice. */
+  'twice-done',
   /** When all is well again, something is left of a remedy, or a host that could be brought back was not. */
   'liveness',
 ] as const;
@@ -90,7 +90,8 @@ export class HealMonitor implements AgentEars {
   readonly foreignSince = new Map<string, number>();
   readonly #conditionSince = new Map<string, number>();
   readonly #unbearableSince = new Map<string, number>();
-  readonly #reboots = new Map<string, number>();
+  readonly #done = new Set<string>();
+  readonly #wellSince = new Map<string, number>();
   readonly #lastSilenceMs = new Map<string, number>();
   #halfSince: number | undefined;
 
@@ -128,7 +129,7 @@ export class HealMonitor implements AgentEars {
     if (news.kind === 'taken-back') return this.#trace(`${agent.name} took back ${news.output.node.name}: ${news.problem ?? 'done'}`);
     const { result, output } = news;
     this.#trace(`${agent.name} ${output.step} at ${output.node.name}: ${result.kind}${'reason' in result ? ` (${result.reason})` : ''}`);
-    if (output.step === 'reboot' && result.kind === 'done') this.#onReboot(agent, output);
+    if (result.kind === 'done') this.#onDone(agent, output);
   }
 
   asked(agent: SimHealAgent, call: ApiCall | HostCall): void {
@@ -167,6 +168,10 @@ export class HealMonitor implements AgentEars {
     if (host.up && since !== undefined && schedule.now - since > ETCD_MS)
       this.add('quorum', `${agent.name}: ${what} of ${host.name}, without which etcd has no majority since ${schedule.now - since} ms`);
     this.#checkForeign(host.name, what);
+    const wellMs = schedule.now - (this.#wellSince.get(host.name) ?? schedule.now);
+    const { recoverySeconds } = this.#options.scenario.policy;
+    if (wellMs > recoverySeconds * 1000 + HIDDEN_MS + IN_FLIGHT_MS + HEARD_MS)
+      this.add('healthy', `${what} of ${host.name}, which has been well for ${wellMs} ms`);
     const record = remedyOf(store.nodes.get(host.name) as NodeFacts);
     if (record?.steps.slice(0, record.step).includes('drain') && this.#options.scenario.policy.drain.atDeadline === 'stop')
       this.#checkDrained(host, what);
@@ -198,20 +203,24 @@ export class HealMonitor implements AgentEars {
     const { now } = schedule;
     this.#halfSince = this.#areEnoughWell() ? undefined : (this.#halfSince ?? now);
     for (const host of hosts.values()) {
+      const isWell = host.speaks && host.conditions.size === 0;
+      if (!isWell) this.#wellSince.delete(host.name);
+      else if (!this.#wellSince.has(host.name)) this.#wellSince.set(host.name, now);
       if (!host.isControlPlane) continue;
       if (etcd.canLose(host)) this.#unbearableSince.delete(host.name);
       else if (!this.#unbearableSince.has(host.name)) this.#unbearableSince.set(host.name, now);
     }
   }
 
+  /** Of the workers: control-plane hosts have brakes of their own. */
   #areEnoughWell(): boolean {
     const { store, schedule, scenario } = this.#options;
-    let well = 0;
-    for (const node of store.nodes.values()) {
+    const workers = [...store.nodes.values()].filter((node) => !isControlPlane(node));
+    const well = workers.filter((node) => {
       const isHeard = schedule.now - (store.heartbeats.get(node.name)?.renewedAtMs ?? 0) < HEARD_MS;
-      if (isHeard && conditionOf(node, 'Ready')?.status === 'True') well += 1;
-    }
-    return well * 100 >= scenario.policy.limits.healthyPercentMin * store.nodes.size;
+      return isHeard && conditionOf(node, 'Ready')?.status === 'True';
+    });
+    return well.length * 100 >= scenario.policy.limits.healthyPercentMin * workers.length;
   }
 
   #onNode(item: NodeFacts, before: NodeFacts | undefined): void {
@@ -310,11 +319,10 @@ export class HealMonitor implements AgentEars {
     }
   }
 
-  #onReboot(agent: SimHealAgent, { node, record }: { node: NodeFacts; record: RemedyRecord }): void {
-    const key = `${agent.name} ${agent.process} ${node.name} ${record.startedAtMs}`;
-    const count = (this.#reboots.get(key) ?? 0) + 1;
-    this.#reboots.set(key, count);
-    if (count > 1) this.add('reboot-twice', `${agent.name} rebooted ${node.name} ${count} times in one remedy`);
+  #onDone(agent: SimHealAgent, { node, step, record }: Extract<HealNews, { kind: 'step' }>['output']): void {
+    const key = `${agent.name} ${agent.process} ${node.name} ${record.startedAtMs} ${record.step}`;
+    if (this.#done.has(key)) this.add('twice-done', `${agent.name} did ${step} at ${node.name} twice in one remedy`);
+    this.#done.add(key);
   }
 }
 

@@ -7,6 +7,8 @@ export interface HealScenario {
   workers: number;
   /** Whether something switches hosts off and on. */
   hasPower: boolean;
+  /** Whether no budget ever allows a disruption, instead of one or two. */
+  hasTightBudgets?: boolean;
   policy: HealPolicy;
   rules: readonly HealRule[];
   faults: readonly HealFault[];

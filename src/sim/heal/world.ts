@@ -182,11 +182,11 @@ function newNode({ name, zone, isControlPlane, bootId }: SimHealHost): Omit<Node
 }
 
 /** About four Pods for each worker, of Deployments and StatefulSets, most of them under a budget. */
-function workloadsOf({ workers }: HealScenario): Workload[] {
+function workloadsOf({ workers, hasTightBudgets }: HealScenario): Workload[] {
   const count = Math.max(2, Math.round(workers / 2));
   return Array.from({ length: count }, (_, i): Workload => {
     const replicas = 3 + (i % 4);
-    const minAvailable = i % 5 === 4 ? undefined : replicas - 1 - (i % 2);
+    const minAvailable = i % 5 === 4 ? undefined : hasTightBudgets ? replicas : replicas - 1 - (i % 2);
     return { kind: i % 3 === 2 ? 'StatefulSet' : 'Deployment', name: `app${i}`, replicas, minAvailable };
   });
 }
