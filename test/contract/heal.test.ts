@@ -244,7 +244,7 @@ describe.skipIf(problem !== undefined)(`nodes that heal${problem === undefined ?
     expect(late).toMatchObject({ code: 1, stdout: expect.stringContaining('the deadline passed with Pods left: default/never-') });
     expect((await cluster.hale(config, 'node', 'why', 'n6')).stdout).toBe('nothing blocks a drain of n6: 0 Pods would go\n');
     await cluster.hale(config, 'node', 'uncordon', 'n5');
-    await remove('never');
+    await remove('never', 'bare');
   }, 300_000);
 
   describe.skipIf(redfish !== undefined)(`a node that is fenced by Redfish${redfish === undefined ? '' : ` (${redfish})`}`, () => {

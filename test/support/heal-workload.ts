@@ -26,14 +26,14 @@ export function workloadObjects({ name, kind, replicas = 1, budget, emptyDir }: 
   const workload = {
     apiVersion: 'apps/v1',
     kind,
-    metadata: { name, namespace: 'default' },
+    metadata: { name, namespace: 'default', labels },
     spec: { ...of, ...set, selector: { matchLabels: labels }, template },
   };
   const budgets = budget && [
     {
       apiVersion: 'policy/v1',
       kind: 'PodDisruptionBudget',
-      metadata: { name, namespace: 'default' },
+      metadata: { name, namespace: 'default', labels },
       spec: { ...budget, selector: { matchLabels: labels } },
     },
   ];
@@ -44,7 +44,7 @@ export function barePod(name: string, node: string): object {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name, namespace: 'default' },
+    metadata: { name, namespace: 'default', labels: { app: name } },
     spec: {
       nodeName: node,
       automountServiceAccountToken: false,

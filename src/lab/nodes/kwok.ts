@@ -84,7 +84,7 @@ const conditions = (status: string, types: readonly string[]): string =>
     .map((type) => `- {type: ${type}, status: "${status}", reason: null, message: null, lastTransitionTime: {{ $now | Quote }}}`)
     .join('\n');
 
-/** Strategic merge: what a patch does not name stays, and lists go by their keys. */
+/** Strategic merge: what a patch does not name stays, and conditions go by their types; containers' statuses are replaced as a whole. */
 const STAGES: readonly object[] = [
   stage('node-ready', {
     kind: 'Node',
@@ -176,10 +176,13 @@ startTime: {{ $now | Quote }}`,
 conditions:
 ${conditions('True', ['ContainersReady', 'Ready'])}
 containerStatuses:
-{{ range .spec.containers }}
-- name: {{ .name | Quote }}
+{{ range .status.containerStatuses }}
+- image: {{ .image | Quote }}
+  name: {{ .name | Quote }}
   ready: true
   started: true
+  restartCount: {{ .restartCount }}
+  state: {running: {startedAt: {{ if .ready }}{{ .state.running.startedAt | Quote }}{{ else }}{{ $now | Quote }}{{ end }}}}
 {{ end }}`,
     },
   }),
