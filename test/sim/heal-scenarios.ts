@@ -3,7 +3,7 @@ import { type HealPolicy, type HealRule, healPolicySchema } from '../../src/core
 import { rulesOf } from '../../src/core/heal/policy.ts';
 import type { Fault, HealFault, HealScenario } from '../../src/sim/heal/scenario.ts';
 
-export const MINUTE_MS = 60_000;
+const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
 type Over = Partial<Omit<HealScenario, 'policy'>> & { policy?: Record<string, unknown> };

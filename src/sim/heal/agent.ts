@@ -38,7 +38,7 @@ export interface AgentEars {
   asked(agent: SimHealAgent, call: ApiCall | HostCall): void;
   did: ApiEars['did'] extends (call: infer C, before: infer B) => void ? (agent: SimHealAgent, call: C, before: B) => void : never;
   stops(agent: SimHealAgent, what: 'power-off' | 'reboot', host: SimHealHost): void;
-  onActive(agent: SimHealAgent, active: boolean): void;
+  onActive(agent: SimHealAgent, change: { active: boolean }): void;
   onNews(agent: SimHealAgent, news: HealNews): void;
 }
 
@@ -73,10 +73,6 @@ export class SimHealAgent {
     const { random } = tools;
     this.#rate = random.between(0.999, 1.001);
     this.#wallErrorMs = random.between(-500, 500);
-  }
-
-  get process(): number {
-    return this.#process;
   }
 
   get isActive(): boolean {
@@ -116,7 +112,7 @@ export class SimHealAgent {
       onEvent: (event) => {
         if (event.kind === 'failed') return;
         controller.setActive(event.kind === 'became-owner');
-        heard.onActive(this, event.kind === 'became-owner');
+        heard.onActive(this, { active: event.kind === 'became-owner' });
       },
     });
     running.election = election;

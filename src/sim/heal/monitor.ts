@@ -38,7 +38,7 @@ export const HEAL_VIOLATIONS = [
   'healthy',
   /** A remedy replaced another one that was under way. */
   'clobber',
-  /** A controller did a step again that it had done, within one remedy and not told to stop in between: a host would be rebooted twice. */
+  /** A controller did a step again that it had done, within one remedy, and active all the time: a host would be rebooted twice. */
   'twice-done',
   /** When all is well again, something is left of a remedy, or a host that could be brought back was not. */
   'liveness',
@@ -115,9 +115,9 @@ export class HealMonitor implements AgentEars {
     this.#trace(`VIOLATION ${kind}: ${text}`);
   }
 
-  onActive(agent: SimHealAgent, active: boolean): void {
+  onActive({ name }: SimHealAgent, { active }: { active: boolean }): void {
     if (active) this.takeovers += 1;
-    this.#trace(`${agent.name} is ${active ? '' : 'no longer '}active`);
+    this.#trace(`${name} is ${active ? '' : 'no longer '}active`);
   }
 
   onNews(agent: SimHealAgent, news: HealNews): void {
@@ -320,7 +320,7 @@ export class HealMonitor implements AgentEars {
   }
 
   #onDone(agent: SimHealAgent, { node, step, record }: Extract<HealNews, { kind: 'step' }>['output']): void {
-    const key = `${agent.name} ${agent.process} ${node.name} ${record.startedAtMs} ${record.step}`;
+    const key = `${this.takeovers} ${node.name} ${record.startedAtMs} ${record.step}`;
     if (this.#done.has(key)) this.add('twice-done', `${agent.name} did ${step} at ${node.name} twice in one remedy`);
     this.#done.add(key);
   }
