@@ -91,6 +91,8 @@ export class HealMonitor implements AgentEars {
   readonly #conditionSince = new Map<string, number>();
   readonly #unbearableSince = new Map<string, number>();
   readonly #done = new Set<string>();
+  /** Of each process, when it last became active. */
+  readonly #tenures = new Map<string, number>();
   readonly #wellSince = new Map<string, number>();
   readonly #lastSilenceMs = new Map<string, number>();
   #halfSince: number | undefined;
@@ -116,7 +118,10 @@ export class HealMonitor implements AgentEars {
   }
 
   onActive({ name }: SimHealAgent, { active }: { active: boolean }): void {
-    if (active) this.takeovers += 1;
+    if (active) {
+      this.takeovers += 1;
+      this.#tenures.set(name, this.takeovers);
+    }
     this.#trace(`${name} is ${active ? '' : 'no longer '}active`);
   }
 
@@ -320,7 +325,7 @@ export class HealMonitor implements AgentEars {
   }
 
   #onDone(agent: SimHealAgent, { node, step, record }: Extract<HealNews, { kind: 'step' }>['output']): void {
-    const key = `${this.takeovers} ${node.name} ${record.startedAtMs} ${record.step}`;
+    const key = `${this.#tenures.get(agent.name)} ${node.name} ${record.startedAtMs} ${record.step}`;
     if (this.#done.has(key)) this.add('twice-done', `${agent.name} did ${step} at ${node.name} twice in one remedy`);
     this.#done.add(key);
   }
