@@ -29,6 +29,8 @@ export interface HealingDrill extends Verdict {
 export interface HealingDrillOptions {
   progress?: (line: string) => void;
   signal?: AbortSignal;
+  /** Kubernetes alone, to compare with. */
+  withoutHealing?: boolean;
 }
 
 /** Fewer, and the limits could not be told from the size. */
@@ -56,7 +58,7 @@ export async function runHealingDrill(lab: Lab, scenario: HealingScenario, optio
       await removeWorkload(lab, workload.namespace);
       await createWorkload(lab, workload);
     }
-    await startControllers(lab, healSection(lab, scenario));
+    if (options.withoutHealing !== true) await startControllers(lab, healSection(lab, scenario));
     return await observe(lab, scenario, { ...options, workloads });
   } finally {
     await stopControllers(lab);
