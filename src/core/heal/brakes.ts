@@ -68,7 +68,7 @@ export function clusterBrake({ policy, paused, degraded, settlingMs, nodes, heal
 }
 
 /** Control-plane hosts have brakes of their own, and would hide that every second worker is gone. */
-function halfBrake({ policy, nodes, healthy }: Pick<Situation, 'policy' | 'nodes' | 'healthy'>): Refusal | undefined {
+export function halfBrake({ policy, nodes, healthy }: Pick<Situation, 'policy' | 'nodes' | 'healthy'>): Refusal | undefined {
   const { healthyPercentMin } = policy.limits;
   const workers = nodes.filter((node) => !isControlPlane(node));
   const counted = workers.length === 0 ? nodes : workers;

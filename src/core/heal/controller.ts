@@ -14,17 +14,17 @@ import type { Machine } from '../machine.ts';
 import type { Heartbeat, NodeFacts } from './facts.ts';
 import { isControlPlane } from './facts.ts';
 import { type Plan, planHeal, signalsOf, type Verdict } from './plan.ts';
-import { encodeHistory, encodeRemedy, HISTORY, historyOf, REMEDY, type RemedyRecord, remedyOf } from './record.ts';
+import { encodeHistory, encodeRemedy, HISTORY, historyOf, progressed, REMEDY, type RemedyRecord, remedyOf, stepOf } from './record.ts';
 import { beginAnew, isHealthy, isUp, noteFacts, noteHeartbeat, type Seen } from './sight.ts';
-import type { ApiPath, ControllerConfig, ControllerInput, ControllerOutput, ControllerState, Shadow, StepResult } from './state.ts';
+import type { ApiPath, ControllerConfig, ControllerInput, ControllerOutput, ControllerState, Shadow } from './state.ts';
 
 /** Between two plans when nothing happens, and after something did. */
 const TICK_MS = 1000;
 const NEWS_MS = 50;
 /** A watch that is taken up again sooner lost nothing that matters. */
 const DEGRADED_AFTER_MS = 5000;
-/** How long a controller only looks when it begins, or sees again. */
-const SETTLE_MS = 10_000;
+/** How long a controller only looks when it begins, or sees again: until it has seen which nodes are silent for longer than usual. */
+const SETTLE_MS = 20_000;
 /** While a control-plane host is at stake etcd is asked this often, and an answer counts for so long; what carries out a step that stops the host asks once more. */
 const ETCD_ASK_MS = 5000;
 const ETCD_COUNTS_MS = 15_000;
@@ -177,7 +177,7 @@ function receiveNodes(turn: Turn, input: Extract<ControllerInput, { kind: 'nodes
   else {
     state.known.nodes = true;
     const names = new Set(input.items.map(({ name }) => name));
-    for (const name of [...state.seen.keys()]) if (!names.has(name)) forget(turn, name);
+    for (const name of state.seen.keys()) if (!names.has(name)) forget(turn, name);
     // A list is what there is, also where versions went back because etcd was restored.
     for (const item of input.items) noteNode(turn, item, { isList: true });
   }
@@ -273,9 +273,8 @@ function decide(turn: Turn): void {
 /** When enough nodes are healthy again the others come back as well, one after the other: those that are last are not ill for all that time. */
 function planAnew({ state, now }: Turn): Plan {
   const plan = planOf(state, now);
-  const areFew = plan.healthy * 100 < state.config.policy.limits.healthyPercentMin * plan.total;
-  const isOver = state.wereFewHealthy && !areFew;
-  state.wereFewHealthy = areFew;
+  const isOver = state.wereFewHealthy && !plan.areFewHealthy;
+  state.wereFewHealthy = plan.areFewHealthy;
   if (!isOver) return plan;
   startAnew(state, now);
   return planOf(state, now);
@@ -357,7 +356,8 @@ function run(turn: Turn, seen: Seen, { step, record }: { step: HealStep; record:
   // Said before it is done, so that whoever takes over takes it back.
   if (step === 'out-of-service' && !record.tainted) return write(turn, facts, { ...record, tainted: true });
   const done = state.done.get(facts.name);
-  if (done?.startedAtMs === record.startedAtMs && done.step === record.step) return write(turn, facts, progressed(record, turn));
+  if (done?.startedAtMs === record.startedAtMs && done.step === record.step)
+    return write(turn, facts, progressed(record, now + state.wallOffsetMs));
   state.running.set(facts.name, step);
   outputs.push({ kind: 'run', node: facts, step, record, isSilent: !isUp(seen, now) });
 }
@@ -373,17 +373,17 @@ function write(turn: Turn, facts: NodeFacts, record: RemedyRecord, history?: rea
   outputs.push({ kind: 'write', node: facts.name, version: facts.version, record, ...(history === undefined ? {} : { history }) });
 }
 
-function receiveStep(turn: Turn, { node, step, result }: { node: string; step: HealStep; result: StepResult }): void {
+function receiveStep(turn: Turn, { node, step, startedAtMs, result }: Extract<ControllerInput, { kind: 'step-ended' }>): void {
   const { state, now } = turn;
   const seen = state.seen.get(node);
   const isOurs = state.running.get(node) === step && state.running.delete(node);
   const record = seen && remedyOf(seen.facts);
   soon(turn);
-  if (!isOurs || seen === undefined || record === undefined || result.kind === 'cancelled') return;
-  if (result.kind === 'done') {
-    state.done.set(node, { startedAtMs: record.startedAtMs, step: record.step });
-    return write(turn, seen.facts, progressed(record, turn));
-  }
+  if (seen === undefined || record?.startedAtMs !== startedAtMs || stepOf(record) !== step) return;
+  // Also where it was to be stopped, and could not: it is not done again when the remedy goes on.
+  if (result.kind === 'done') state.done.set(node, { startedAtMs, step: record.step });
+  if (!isOurs || result.kind === 'cancelled') return;
+  if (result.kind === 'done') return write(turn, seen.facts, progressed(record, now + state.wallOffsetMs));
   const failures = record.failures + 1;
   state.retryAt.set(node, now + Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** (failures - 1)));
   write(turn, seen.facts, {
@@ -392,11 +392,4 @@ function receiveStep(turn: Turn, { node, step, result }: { node: string; step: H
     problem: result.reason,
     ...(result.kind === 'stuck' ? { state: 'failed' as const } : {}),
   });
-}
-
-/** After its step is done. */
-function progressed(record: RemedyRecord, { state, now }: Turn): RemedyRecord {
-  const step = record.step + 1;
-  const isLast = step === record.steps.length;
-  return { ...record, step, stepAtMs: now + state.wallOffsetMs, failures: 0, problem: '', state: isLast ? 'waiting' : 'working' };
 }

@@ -9,6 +9,7 @@ import {
   clusterBrake,
   controlPlaneBrake,
   durationText,
+  halfBrake,
   isBusy,
   nodeBrake,
   type Situation,
@@ -57,6 +58,8 @@ export interface Plan {
   verdicts: readonly Verdict[];
   total: number;
   healthy: number;
+  /** So few that nothing is done, whatever else is in the way. */
+  areFewHealthy: boolean;
   /** What forbids everything; absent when nothing does. */
   brake: { brake: Brake; text: string } | undefined;
 }
@@ -85,7 +88,13 @@ export function planHeal(look: Look): Plan {
   const others = sick.filter(({ facts }) => !isBusy(remedyOf(facts))).map((one) => ({ one, due: dueOf(one, turn) }));
   // Who has been ill for longest comes first, where not all may.
   const begun = others.toSorted((a, b) => (b.due?.overMs ?? 0) - (a.due?.overMs ?? 0)).map(({ one, due }) => judge(one, due, turn));
-  return { verdicts: [...working, ...begun], total: all.length, healthy: situation.healthy.size, brake };
+  return {
+    verdicts: [...working, ...begun],
+    total: all.length,
+    healthy: situation.healthy.size,
+    areFewHealthy: halfBrake(situation) !== undefined,
+    brake,
+  };
 }
 
 interface Turn extends Omit<Look, 'situation'> {

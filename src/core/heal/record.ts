@@ -92,3 +92,10 @@ export function encodeHistory(timesMs: readonly number[]): string {
 export function stepOf({ steps, step }: Pick<RemedyRecord, 'steps' | 'step'>): HealStep | undefined {
   return steps[step];
 }
+
+/** After its step is done. */
+export function progressed(record: RemedyRecord, wallMs: number): RemedyRecord {
+  const step = record.step + 1;
+  const isLast = step === record.steps.length;
+  return { ...record, step, stepAtMs: wallMs, failures: 0, problem: '', state: isLast ? 'waiting' : 'working' };
+}

@@ -73,7 +73,8 @@ export type ControllerInput =
   | { kind: 'etcd'; look: EtcdLook }
   /** Answer to `write`: the node as it is now, or nothing when it was not written. */
   | { kind: 'written'; node: string; now: NodeFacts | undefined }
-  | { kind: 'step-ended'; node: string; step: HealStep; result: StepResult }
+  /** `startedAtMs`: of the remedy to which the step belonged. */
+  | { kind: 'step-ended'; node: string; step: HealStep; startedAtMs: number; result: StepResult }
   /** Answer to `take-back`. */
   | { kind: 'taken-back'; node: string; problem: string | undefined };
 

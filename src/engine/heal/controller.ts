@@ -164,7 +164,7 @@ export class HealController {
     const { mayAct } = this.#options;
     const result = await this.#perform({ node, step, record, isSilent, mayAct });
     this.#options.onNews({ kind: 'step', output, result });
-    this.#input({ kind: 'step-ended', node: node.name, step, result });
+    this.#input({ kind: 'step-ended', node: node.name, step, startedAtMs: record.startedAtMs, result });
   }
 
   async #perform(job: Parameters<typeof runStep>[0]): Promise<StepResult> {

@@ -2,78 +2,10 @@ import { describe, expect, test } from 'vitest';
 import type { HealRule } from '../../../src/core/cluster/heal.ts';
 import { controller, createController, planOf } from '../../../src/core/heal/controller.ts';
 import type { NodeFacts } from '../../../src/core/heal/facts.ts';
-import { encodeHistory, encodeRemedy, HISTORY, REMEDY, type RemedyRecord, remedyOf } from '../../../src/core/heal/record.ts';
-import type { ControllerInput, ControllerOutput, ControllerState } from '../../../src/core/heal/state.ts';
+import { HISTORY, type RemedyRecord, remedyOf } from '../../../src/core/heal/record.ts';
+import type { ControllerOutput } from '../../../src/core/heal/state.ts';
 import { condition, controlPlane, DEADLOCK, node, policy, record, SILENT, under, WALL_MS } from './facts.ts';
-
-type Write = Extract<ControllerOutput, { kind: 'write' }>;
-type Run = Extract<ControllerOutput, { kind: 'run' }>;
-
-/** A controller over nodes that are as they are written, with kubelets that renew unless they are silent. */
-class Story {
-  readonly state: ControllerState;
-  now = 0;
-  version = 1000;
-  readonly nodes = new Map<string, NodeFacts>();
-  readonly silent = new Set<string>();
-  outputs: ControllerOutput[] = [];
-
-  constructor(nodes: readonly NodeFacts[], options: { rules?: HealRule[]; policy?: Record<string, unknown>; dryRun?: boolean } = {}) {
-    const { rules = [DEADLOCK, SILENT], dryRun = false } = options;
-    this.state = createController({ config: { policy: policy(options.policy ?? {}), rules, dryRun }, now: 0, wallMs: WALL_MS });
-    for (const one of nodes) this.nodes.set(one.name, one);
-    this.activate();
-  }
-
-  activate(): void {
-    this.tell({ kind: 'active', active: true });
-    this.tell({ kind: 'nodes', items: [...this.nodes.values()] });
-    this.tell({ kind: 'heartbeats', items: this.beats() });
-  }
-
-  beats() {
-    return [...this.nodes.keys()].map((name) => ({ node: name, renewedAtMs: this.silent.has(name) ? 1 : this.now + 2 }));
-  }
-
-  tell(input: ControllerInput): ControllerOutput[] {
-    const { outputs } = controller.step(this.state, input, this.now);
-    this.outputs.push(...outputs);
-    return outputs;
-  }
-
-  /** Time goes by, second by second; what was asked for within it. */
-  pass(seconds: number): ControllerOutput[] {
-    const from = this.outputs.length;
-    for (let i = 0; i < seconds; i++) {
-      this.now += 1000;
-      if (this.now % 10_000 === 0) for (const item of this.beats()) if (!this.silent.has(item.node)) this.tell({ kind: 'heartbeat', item });
-      this.tell({ kind: 'tick', wallMs: WALL_MS + this.now });
-    }
-    return this.outputs.slice(from);
-  }
-
-  /** As the watch brings it. */
-  change(name: string, over: Partial<NodeFacts>): NodeFacts {
-    const item = { ...(this.nodes.get(name) as NodeFacts), ...over, version: String(++this.version) };
-    this.nodes.set(name, item);
-    this.tell({ kind: 'node', item });
-    return item;
-  }
-
-  /** The write is done, and answered. */
-  written(write: Write): void {
-    const before = this.nodes.get(write.node) as NodeFacts;
-    const history = write.history === undefined ? {} : { [HISTORY]: encodeHistory(write.history) };
-    const annotations = { ...before.annotations, [REMEDY]: encodeRemedy(write.record), ...history };
-    const now = { ...before, annotations, version: String(++this.version) };
-    this.nodes.set(write.node, now);
-    this.tell({ kind: 'written', node: write.node, now });
-  }
-
-  ended({ node: { name }, step }: Run, result: Extract<ControllerInput, { kind: 'step-ended' }>['result']): void {
-    this.tell({ kind: 'step-ended', node: name, step, result });
-  }
-}
+import { type Run, Story, type Write } from './story.ts';
 
 const kinds = (outputs: readonly ControllerOutput[]) => outputs.map(({ kind }) => kind).filter((kind) => kind !== 'tell');
 const writes = (outputs: readonly ControllerOutput[]) => outputs.filter(({ kind }) => kind === 'write') as Write[];
@@ -131,7 +63,7 @@ describe('what is done is written first', () => {
   test('the taint, before it is set', () => {
     const story = new Story([node('a', under({ step: 2 })), ...healthy]);
     story.silent.add('a');
-    const outputs = story.pass(11);
+    const outputs = story.pass(21);
     expect(kinds(outputs)).toEqual(['write']);
     expect(writes(outputs)[0]).toMatchObject({ record: { tainted: true, step: 2 } });
     story.written(writes(outputs)[0] as Write);
@@ -150,12 +82,23 @@ describe('what is done is written first', () => {
 
   test('a step that is done is not done again because the write of that came too late: a host would be rebooted twice', () => {
     const story = new Story([node('a', { ...deadlock, ...under({ rule: 'deadlock', steps: ['cordon', 'reboot'], step: 1 }) }), ...healthy]);
-    const [reboot] = runs(story.pass(11)) as [Run];
+    const [reboot] = runs(story.pass(21)) as [Run];
     story.ended(reboot, { kind: 'done' });
     story.tell({ kind: 'written', node: 'a', now: undefined });
     const outputs = story.pass(3);
     expect(kinds(outputs)).toEqual(['write']);
     expect(writes(outputs)[0]).toMatchObject({ record: { step: 2, state: 'waiting' } });
+  });
+
+  test('nor because it could not be stopped when a brake came: what was done is written when the remedy goes on', () => {
+    const story = new Story([node('a', { ...deadlock, ...under({ rule: 'deadlock', steps: ['cordon', 'reboot'], step: 1 }) }), ...healthy]);
+    const [reboot] = runs(story.pass(21)) as [Run];
+    story.tell({ kind: 'paused', by: 'ann' });
+    story.pass(2);
+    story.ended(reboot, { kind: 'done' });
+    expect(kinds(story.pass(2))).toEqual([]);
+    story.tell({ kind: 'paused', by: undefined });
+    expect(writes(story.pass(2))).toMatchObject([{ record: { step: 2, state: 'waiting' } }]);
   });
 
   test('two begin in no case where one may, also while the answer to the first is missing', () => {
@@ -276,12 +219,12 @@ describe('only what it saw itself counts', () => {
     expect(controller.wakeAt(state)).toBe(1060);
   });
 
-  test('whoever takes over goes on at the step that is written, after it has looked for ten seconds', () => {
+  test('whoever takes over goes on at the step that is written, after it has looked for twenty seconds', () => {
     const story = new Story([
       node('a', { ...deadlock, ...under({ rule: 'deadlock', steps: ['cordon', 'drain', 'reboot'], step: 1 }) }),
       ...healthy,
     ]);
-    expect(kinds(story.pass(9))).toEqual([]);
+    expect(kinds(story.pass(19))).toEqual([]);
     expect(runs(story.pass(2))).toMatchObject([{ step: 'drain' }]);
   });
 
