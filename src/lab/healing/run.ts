@@ -35,7 +35,8 @@ export interface HealingDrillOptions {
 
 /** Fewer, and the limits could not be told from the size. */
 const NODES_MIN = 9;
-const STEADY_MS = 15_000;
+/** Longer than a controller only looks at its beginning. */
+const STEADY_MS = 25_000;
 const APPS: WorkloadOptions = {
   namespace: 'drill',
   deployments: 4,
