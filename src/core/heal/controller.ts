@@ -11,20 +11,29 @@
 import { unreachable } from '../../base/assert.ts';
 import type { HealStep } from '../cluster/heal.ts';
 import type { Machine } from '../machine.ts';
-import type { Heartbeat, NodeFacts } from './facts.ts';
-import { isControlPlane } from './facts.ts';
+import { isControlPlane, type NodeFacts } from './facts.ts';
+import {
+  cast,
+  DEGRADED_AFTER_MS,
+  degradedBy,
+  noteHealth,
+  noteNode,
+  receiveApi,
+  receiveHeartbeat,
+  receiveNodes,
+  setActive,
+  setConfig,
+  SETTLE_MS,
+  soon,
+  type Turn,
+} from './observe.ts';
 import { type Plan, planHeal, signalsOf, type Verdict } from './plan.ts';
-import { encodeHistory, encodeRemedy, HISTORY, historyOf, progressed, REMEDY, type RemedyRecord, remedyOf, stepOf } from './record.ts';
-import { beginAnew, isHealthy, isUp, noteFacts, noteHeartbeat, type Seen } from './sight.ts';
-import type { ApiPath, ControllerConfig, ControllerInput, ControllerOutput, ControllerState, Shadow } from './state.ts';
+import { encodeHistory, encodeRemedy, historyOf, progressed, type RemedyRecord, remedyOf, stepOf } from './record.ts';
+import { beginAnew, isUp, type Seen } from './sight.ts';
+import type { ControllerConfig, ControllerInput, ControllerOutput, ControllerState } from './state.ts';
 
-/** Between two plans when nothing happens, and after something did. */
+/** Between two plans when nothing happens. */
 const TICK_MS = 1000;
-const NEWS_MS = 50;
-/** A watch that is taken up again sooner lost nothing that matters. */
-const DEGRADED_AFTER_MS = 5000;
-/** How long a controller only looks when it begins, or sees again: until it has seen which nodes are silent for longer than usual. */
-const SETTLE_MS = 20_000;
 /** While a control-plane host is at stake etcd is asked this often, and an answer counts for so long; what carries out a step that stops the host asks once more. */
 const ETCD_ASK_MS = 5000;
 const ETCD_COUNTS_MS = 15_000;
@@ -60,12 +69,6 @@ export function createController(options: { config: ControllerConfig; now: numbe
     told: new Map(),
     nextAt: now,
   };
-}
-
-interface Turn {
-  state: ControllerState;
-  now: number;
-  outputs: ControllerOutput[];
 }
 
 export const controller: Machine<ControllerState, ControllerInput, ControllerOutput> = {
@@ -139,118 +142,6 @@ function receive(turn: Turn, input: ControllerInput): void {
     default:
       unreachable(input);
   }
-}
-
-/** What is seen while another one is active may be old by the time it is needed: a controller that becomes active begins to look anew. */
-function setActive({ state, now, outputs }: Turn, active: boolean): void {
-  if (active === state.active) return;
-  for (const node of state.running.keys()) outputs.push({ kind: 'cancel', node });
-  state.running.clear();
-  for (const held of [state.seen, state.failing, state.retryAt, state.told, state.beginning, state.done]) held.clear();
-  state.writing.clear();
-  Object.assign(state, {
-    active,
-    known: { nodes: false, heartbeats: false },
-    settledAt: now + SETTLE_MS,
-    etcd: undefined,
-    wasDegraded: false,
-    wereFewHealthy: false,
-    decidedAt: undefined,
-    nextAt: now,
-  });
-}
-
-function setConfig(turn: Turn, config: ControllerConfig): void {
-  const { state, now } = turn;
-  state.config = config;
-  for (const seen of state.seen.values()) {
-    // Signals that are new count from now; those of before go on.
-    noteFacts(seen, seen.facts, { signals: signalsOf(config.rules), now });
-  }
-  soon(turn);
-}
-
-function receiveNodes(turn: Turn, input: Extract<ControllerInput, { kind: 'nodes' | 'node' | 'node-gone' }>): void {
-  const { state } = turn;
-  if (input.kind === 'node') noteNode(turn, input.item);
-  else if (input.kind === 'node-gone') forget(turn, input.name);
-  else {
-    state.known.nodes = true;
-    const names = new Set(input.items.map(({ name }) => name));
-    for (const name of state.seen.keys()) if (!names.has(name)) forget(turn, name);
-    // A list is what there is, also where versions went back because etcd was restored.
-    for (const item of input.items) noteNode(turn, item, { isList: true });
-  }
-  soon(turn);
-}
-
-function noteNode(turn: Turn, facts: NodeFacts, { isList = false } = {}): void {
-  const { state, now } = turn;
-  const signals = signalsOf(state.config.rules);
-  // Another one of the same name begins anew: how long the one before was ill says nothing of it.
-  if (state.seen.has(facts.name) && state.seen.get(facts.name)?.facts.uid !== facts.uid) forget(turn, facts.name);
-  const known = state.seen.get(facts.name);
-  // An answer to a write may be newer than what the watch brings after it.
-  if (known !== undefined && !isList && isOlder(facts.version, known.facts.version)) return;
-  const looks = withShadow(facts, state.shadow.get(facts.name));
-  const seen: Seen = known ?? { facts: looks, heartbeat: { renewedAtMs: 0, at: now }, since: new Map(), healthySince: undefined };
-  noteFacts(seen, looks, { signals, now });
-  state.seen.set(facts.name, seen);
-  noteHealth(seen, { signals, now });
-}
-
-/** Comparable since Kubernetes 1.35 says so (KEP-5504), and in fact ever since: they are revisions of etcd. */
-function isOlder(version: string, than: string): boolean {
-  return version.length === than.length ? version < than : version.length < than.length;
-}
-
-function noteHealth(seen: Seen, context: { signals: ReturnType<typeof signalsOf>; now: number }): void {
-  if (!isHealthy(seen, context)) seen.healthySince = undefined;
-  else seen.healthySince ??= context.now;
-}
-
-function forget({ state, outputs }: Turn, name: string): void {
-  if (state.running.delete(name)) outputs.push({ kind: 'cancel', node: name });
-  for (const held of [state.seen, state.retryAt, state.told, state.shadow, state.beginning, state.done]) held.delete(name);
-  state.writing.delete(name);
-}
-
-function receiveHeartbeat({ state, now }: Turn, beat: Heartbeat): void {
-  const seen = state.seen.get(beat.node);
-  if (seen !== undefined) noteHeartbeat(seen, beat, now);
-}
-
-function receiveApi(turn: Turn, path: ApiPath, problem: string | undefined): void {
-  const { state, now } = turn;
-  if (problem === undefined) state.failing.delete(path);
-  else state.failing.set(path, { at: state.failing.get(path)?.at ?? now, reason: problem });
-  soon(turn);
-}
-
-/** Why the API cannot be relied on, once that has gone on for a while. */
-function degradedBy({ failing }: ControllerState, now: number): string | undefined {
-  const reasons = [...failing.values()].filter(({ at }) => now - at >= DEGRADED_AFTER_MS).map(({ reason }) => reason);
-  return reasons.length === 0 ? undefined : `the API is degraded for this controller: ${reasons.join('; ')}`;
-}
-
-function soon({ state, now }: Turn): void {
-  state.nextAt = Math.min(state.nextAt, now + NEWS_MS);
-}
-
-/** In a dry run what would stand in the nodes stands only here; everything else is decided alike. */
-function cast({ state }: Turn, node: string, change: Shadow): void {
-  const seen = state.seen.get(node);
-  if (!state.config.dryRun || seen === undefined) return;
-  const shadow = { ...state.shadow.get(node), ...change };
-  state.shadow.set(node, shadow);
-  seen.facts = withShadow(seen.facts, shadow);
-}
-
-function withShadow(facts: NodeFacts, shadow: Shadow | undefined): NodeFacts {
-  if (shadow === undefined) return facts;
-  const { [REMEDY]: _remedy, [HISTORY]: history = '', ...annotations } = facts.annotations;
-  const remedy = shadow.remedy === undefined ? {} : { [REMEDY]: shadow.remedy };
-  return { ...facts, annotations: { ...annotations, ...remedy, [HISTORY]: shadow.history ?? history } };
 }
 
 function decide(turn: Turn): void {

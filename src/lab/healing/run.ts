@@ -29,11 +29,14 @@ export interface HealingDrill extends Verdict {
 export interface HealingDrillOptions {
   progress?: (line: string) => void;
   signal?: AbortSignal;
+  /** Kubernetes alone, to compare with. */
+  withoutHealing?: boolean;
 }
 
 /** Fewer, and the limits could not be told from the size. */
 const NODES_MIN = 9;
-const STEADY_MS = 15_000;
+/** Longer than a controller only looks at its beginning. */
+const STEADY_MS = 25_000;
 const APPS: WorkloadOptions = {
   namespace: 'drill',
   deployments: 4,
@@ -56,7 +59,7 @@ export async function runHealingDrill(lab: Lab, scenario: HealingScenario, optio
       await removeWorkload(lab, workload.namespace);
       await createWorkload(lab, workload);
     }
-    await startControllers(lab, healSection(lab, scenario));
+    if (options.withoutHealing !== true) await startControllers(lab, healSection(lab, scenario));
     return await observe(lab, scenario, { ...options, workloads });
   } finally {
     await stopControllers(lab);

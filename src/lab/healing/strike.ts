@@ -16,8 +16,10 @@ export interface Strike {
 
 /** How long after the planned undo the timer on the host would undo by itself, should this process be gone. */
 const TIMER_SPARE_MS = 5000;
-/** Long enough for a drain to have begun, and too short for Pods that take 20 s to end. */
-const MID_DRAIN_MS = 8000;
+/** A drain has begun, and its Pods take longer than this to end. */
+const MID_DRAIN_MS = 3000;
+const POLL_MS = 250;
+const BEGIN_TIMEOUT_MS = 60_000;
 /** The other control-plane host is well again before the first one is back. */
 const SECOND_SICK_MS = 38_000;
 
@@ -65,6 +67,7 @@ async function sicken(lab: Lab, node: string): Promise<Strike> {
 
 async function killMidDrain(lab: Lab, node: string): Promise<Strike> {
   const sick = await sicken(lab, node);
+  await untilDraining(lab, node);
   await sleep(MID_DRAIN_MS);
   const host = await activeController(lab);
   await killController(host);
@@ -75,6 +78,18 @@ async function killMidDrain(lab: Lab, node: string): Promise<Strike> {
       await startController(host);
     },
   };
+}
+
+/** Until the remedy of the node is at its second step, the drain. */
+async function untilDraining(lab: Lab, node: string): Promise<void> {
+  const deadline = performance.now() + BEGIN_TIMEOUT_MS;
+  for (;;) {
+    const { stdout } = await kubectl(lab, ['get', 'node', node, '-o', 'jsonpath={.metadata.annotations}']);
+    if (stdout.includes('\\"step\\":1')) return;
+    if (performance.now() > deadline)
+      throw new HaleError({ code: 'lab_no_drain', kind: 'world', message: `the drain of ${node} in lab ${lab.plan.name} did not begin` });
+    await sleep(POLL_MS);
+  }
 }
 
 /** One control-plane host is off, another one reports a kernel deadlock for a while; neither is that of the active controller. */

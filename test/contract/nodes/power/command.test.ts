@@ -3,10 +3,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openPower } from '../../../src/drivers/power/open.ts';
-import type { Power } from '../../../src/ports/power.ts';
-import { until } from '../../support/hale.ts';
-import { powerSettings, reasonOf, target } from '../../support/power.ts';
+import { openPower } from '../../../../src/drivers/power/open.ts';
+import type { Power } from '../../../../src/ports/power.ts';
+import { until } from '../../../support/hale.ts';
+import { powerSettings, reasonOf, target } from '../../../support/power.ts';
 
 let dir: string;
 

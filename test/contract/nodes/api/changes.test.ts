@@ -1,14 +1,14 @@
 import { hostname } from 'node:os';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { NodeFacts } from '../../../src/core/heal/facts.ts';
-import { NODE_API_RULES } from '../../../src/core/heal/rbac.ts';
-import { createKubernetesClient } from '../../../src/drivers/kubernetes/client.ts';
-import { createNodeApi } from '../../../src/drivers/kubernetes/node-api.ts';
-import type { Kubernetes } from '../../../src/ports/kubernetes.ts';
-import type { ChangeResult, NodeApi } from '../../../src/ports/node-api.ts';
-import { BUDGETS, ClusterObjects, PODS, WITHOUT_ACCOUNTS } from '../../support/cluster-objects.ts';
-import { type KubernetesCluster, kubectl, kubernetesProblem, startKubernetes } from '../../support/kubernetes.ts';
-import { RecordedWatch } from '../../support/recorded-watch.ts';
+import type { NodeFacts } from '../../../../src/core/heal/facts.ts';
+import { NODE_API_RULES } from '../../../../src/core/heal/rbac.ts';
+import { createKubernetesClient } from '../../../../src/drivers/kubernetes/client.ts';
+import { createNodeApi } from '../../../../src/drivers/kubernetes/node-api.ts';
+import type { Kubernetes } from '../../../../src/ports/kubernetes.ts';
+import type { ChangeResult, NodeApi } from '../../../../src/ports/node-api.ts';
+import { BUDGETS, ClusterObjects, PODS, WITHOUT_ACCOUNTS } from '../../../support/cluster-objects.ts';
+import { type KubernetesCluster, kubectl, kubernetesProblem, startKubernetes } from '../../../support/kubernetes.ts';
+import { RecordedWatch } from '../../../support/recorded-watch.ts';
 
 const problem = kubernetesProblem('kubectl');
 const RBAC = '/apis/rbac.authorization.k8s.io/v1';

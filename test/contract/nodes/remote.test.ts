@@ -3,11 +3,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { heal } from '../../src/core/cluster/heal.ts';
-import { createRemote } from '../../src/drivers/remote.ts';
-import { freeze } from '../support/freeze.ts';
-import { reasonOf } from '../support/power.ts';
-import { type Sshd, sshdProblem, startSshd } from '../support/sshd.ts';
+import { heal } from '../../../src/core/cluster/heal.ts';
+import { createRemote } from '../../../src/drivers/remote.ts';
+import { freeze } from '../../support/freeze.ts';
+import { reasonOf } from '../../support/power.ts';
+import { type Sshd, sshdProblem, startSshd } from '../../support/sshd.ts';
 
 const problem = sshdProblem();
 

@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openPower } from '../../../src/drivers/power/open.ts';
-import type { Power } from '../../../src/ports/power.ts';
-import { until } from '../../support/hale.ts';
-import { type IpmiSimulator, ipmiProblem, startIpmi } from '../../support/ipmi.ts';
-import { commandLines, powerSettings, reasonOf, target } from '../../support/power.ts';
+import { openPower } from '../../../../src/drivers/power/open.ts';
+import type { Power } from '../../../../src/ports/power.ts';
+import { until } from '../../../support/hale.ts';
+import { type IpmiSimulator, ipmiProblem, startIpmi } from '../../../support/ipmi.ts';
+import { commandLines, powerSettings, reasonOf, target } from '../../../support/power.ts';
 
 const problem = ipmiProblem();
 

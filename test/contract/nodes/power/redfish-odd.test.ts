@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { openPower } from '../../../src/drivers/power/open.ts';
-import type { Power } from '../../../src/ports/power.ts';
-import { powerSettings, reasonOf, target } from '../../support/power.ts';
+import { openPower } from '../../../../src/drivers/power/open.ts';
+import type { Power } from '../../../../src/ports/power.ts';
+import { powerSettings, reasonOf, target } from '../../../support/power.ts';
 
 const PASSWORD = 'hale-test-bmc-password';
 const PATH = '/redfish/v1/Systems/1';

@@ -2,13 +2,13 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { HealSettings } from '../../../src/core/cluster/heal.ts';
-import { createAuthority } from '../../../src/drivers/pki/authority.ts';
-import { openPower } from '../../../src/drivers/power/open.ts';
-import type { Power } from '../../../src/ports/power.ts';
-import { untilWithin } from '../../support/hale.ts';
-import { powerSettings, reasonOf, target } from '../../support/power.ts';
-import { type RedfishEmulator, redfishProblem, startRedfish } from '../../support/redfish.ts';
+import type { HealSettings } from '../../../../src/core/cluster/heal.ts';
+import { createAuthority } from '../../../../src/drivers/pki/authority.ts';
+import { openPower } from '../../../../src/drivers/power/open.ts';
+import type { Power } from '../../../../src/ports/power.ts';
+import { untilWithin } from '../../../support/hale.ts';
+import { powerSettings, reasonOf, target } from '../../../support/power.ts';
+import { type RedfishEmulator, redfishProblem, startRedfish } from '../../../support/redfish.ts';
 
 const problem = redfishProblem();
 /** The emulator's hosts take up to 11 s, as real ones do. */
