@@ -167,7 +167,7 @@ export const healMutations: readonly HealMutation[] = [
   },
   {
     name: 'a new controller acts before it has seen who is silent',
-    file: controller,
+    file: 'src/core/heal/observe.ts',
     changes: [change('const SETTLE_MS = 20_000;', 'const SETTLE_MS = 10_000;')],
     kind: 'half',
     life: scenario({
