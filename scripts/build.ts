@@ -16,6 +16,7 @@ const sources = [
   'lab/probe/watcher',
   'lab/probe/fleet/main',
   'lab/standin/main',
+  'lab/budgets/main',
   'lab/nodes/kubelets/main',
   'lab/nodes/serve-power',
   'lab/await-ready',

@@ -23,22 +23,17 @@ export async function findKwok(wanted: string | undefined): Promise<Kwok> {
   });
 }
 
-/** As kubelet: a Lease of 40 s, renewed every quarter of that (kubernetes.io, "KubeletConfiguration", nodeLeaseDurationSeconds). */
-const LEASE_SECONDS = 40;
-
 /** How long a Pod takes: a number of seconds, `20s`. Without it 1 to 3 s; its end never longer than its grace period. */
 export const READY_AFTER_ANNOTATION = 'lab.hale.dev/ready-after';
 export const STOPS_AFTER_ANNOTATION = 'lab.hale.dev/stops-after';
 
-/** What `--config` reads: how nodes and Pods live. */
+/** What `--config` reads: how nodes and Pods live. Leases are renewed for each node beside kwok (kubelets/heartbeat.ts), which would own all of them as one. */
 export function kwokConfiguration(options: { podSubnet: string }): string {
   const configuration = {
     apiVersion: 'config.kwok.x-k8s.io/v1alpha1',
     kind: 'KwokConfiguration',
     options: {
       cidr: options.podSubnet,
-      nodeLeaseDurationSeconds: LEASE_SECONDS,
-      nodeLeaseParallelism: 16,
       nodePlayStageParallelism: 16,
       podPlayStageParallelism: 16,
       podsOnNodeSyncParallelism: 4,
@@ -84,7 +79,7 @@ const conditions = (status: string, types: readonly string[]): string =>
     .map((type) => `- {type: ${type}, status: "${status}", reason: null, message: null, lastTransitionTime: {{ $now | Quote }}}`)
     .join('\n');
 
-/** Strategic merge: what a patch does not name stays, and lists go by their keys. */
+/** Strategic merge: what a patch does not name stays, and conditions go by their types; containers' statuses are replaced as a whole. */
 const STAGES: readonly object[] = [
   stage('node-ready', {
     kind: 'Node',
@@ -176,10 +171,13 @@ startTime: {{ $now | Quote }}`,
 conditions:
 ${conditions('True', ['ContainersReady', 'Ready'])}
 containerStatuses:
-{{ range .spec.containers }}
-- name: {{ .name | Quote }}
+{{ range .status.containerStatuses }}
+- image: {{ .image | Quote }}
+  name: {{ .name | Quote }}
   ready: true
   started: true
+  restartCount: {{ .restartCount }}
+  state: {running: {startedAt: {{ if .ready }}{{ .state.running.startedAt | Quote }}{{ else }}{{ $now | Quote }}{{ end }}}}
 {{ end }}`,
     },
   }),

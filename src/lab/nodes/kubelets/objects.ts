@@ -11,7 +11,7 @@ export interface NodeObject {
 export interface PodObject {
   metadata: { name: string; namespace: string; deletionTimestamp?: string };
   spec: { nodeName?: string };
-  status?: { phase?: string; containerStatuses?: readonly { name: string; restartCount: number }[] };
+  status?: { phase?: string; containerStatuses?: readonly { restartCount: number }[] };
 }
 
 /** `kubectl get nodes` then says who stands in; nothing of Kubernetes looks at it. */
@@ -110,11 +110,7 @@ export function restarted({ status }: PodObject): object {
   return {
     status: {
       conditions: ['ContainersReady', 'Ready'].map((type) => ({ type, ...unready })),
-      containerStatuses: (status?.containerStatuses ?? []).map(({ name, restartCount }) => ({
-        name,
-        ready: false,
-        restartCount: restartCount + 1,
-      })),
+      containerStatuses: (status?.containerStatuses ?? []).map((one) => ({ ...one, ready: false, restartCount: one.restartCount + 1 })),
     },
   };
 }
