@@ -9,12 +9,16 @@ export default defineConfig({
       {
         test: { name: 'etcd', include: ['test/contract/etcd/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: 2 },
       },
+      // Real API servers and emulators in networks of their own: the same.
+      {
+        test: { name: 'nodes', include: ['test/contract/nodes/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000, maxWorkers: 2 },
+      },
       // Real kernels, real etcd: one file at a time, so that two labs do not fight for two cores.
       {
         test: {
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
-          exclude: ['test/contract/etcd/**'],
+          exclude: ['test/contract/etcd/**', 'test/contract/nodes/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,

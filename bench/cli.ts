@@ -1,4 +1,4 @@
-/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|faults|datapath|datapath-loss|kubernetes|etcd-status|etcd-defrag|etcd-snapshot|doctor|doctor-cases|render|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
+/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|faults|datapath|datapath-loss|kubernetes|etcd-status|etcd-defrag|etcd-snapshot|doctor|doctor-cases|render|node-death|node-drain|node-rest|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { EXIT_FINDING, EXIT_USAGE, HaleError } from '../src/base/error.ts';
 import { interruptible } from '../src/cli/interrupt.ts';
@@ -12,6 +12,9 @@ import { ETCD_LINES, type EtcdLine } from '../test/support/etcd-programs.ts';
 import { etcdDefrag, renderEtcdDefrag } from './etcd-defrag.ts';
 import { etcdSnapshot, renderEtcdSnapshot } from './etcd-snapshot.ts';
 import { faults, type FaultsResult, overlapping, renderFaults } from './faults.ts';
+import { death, renderDeath } from './heal/death.ts';
+import { drainBench, renderDrainBench } from './heal/drain.ts';
+import { renderRest, rest } from './heal/rest.ts';
 import { failover, type FailoverResult, renderFailover } from './failover.ts';
 import { gate, type GateResult, renderGate } from './gate.ts';
 import { idle, type IdleResult, renderIdle } from './idle.ts';
@@ -52,6 +55,9 @@ async function main(): Promise<void> {
   program.addCommand(datapathCommand());
   program.addCommand(lossCommand());
   program.addCommand(kubernetesCommand());
+  program.addCommand(nodeDeathCommand());
+  program.addCommand(nodeDrainCommand());
+  program.addCommand(nodeRestCommand());
   program.addCommand(etcdStatusCommand());
   program.addCommand(etcdDefragCommand());
   program.addCommand(etcdSnapshotCommand());
@@ -132,6 +138,47 @@ function kubernetesCommand(): Command {
       const text = `${renderMachine(machine)}\n${renderKubernetes(result)}`;
       process.stdout.write(options.json ? `${JSON.stringify({ ...result, machine })}\n` : text);
     });
+}
+
+function nodeDeathCommand(): Command {
+  return new Command('node-death')
+    .option('--runs <n>', 'runs of each subject', whole, 3)
+    .option('--json', 'print one JSON document')
+    .description('how long the Pods of a dead node are away: Kubernetes with its defaults, and hale heal')
+    .action((options: { runs: number; json?: true }) =>
+      withLab(options, { work: (signal) => death({ ...options, say, signal }), render: renderDeath }),
+    );
+}
+
+function nodeDrainCommand(): Command {
+  return new Command('node-drain')
+    .option('--runs <n>', 'runs of each subject', whole, 3)
+    .option('--json', 'print one JSON document')
+    .description('50 nodes with 2,000 Pods under budgets are drained: hale and kubectl')
+    .action((options: { runs: number; json?: true }) =>
+      withLab(options, { work: (signal) => drainBench({ ...options, say, signal }), render: renderDrainBench }),
+    );
+}
+
+function nodeRestCommand(): Command {
+  return new Command('node-rest')
+    .description('what a controller takes that watches nodes with nothing to do, and how soon it decides')
+    .option('--nodes <n>', 'nodes', whole, 1000)
+    .option('--minutes <n>', 'how long', whole, 5)
+    .option('--json', 'print one JSON document')
+    .action((options: { nodes: number; minutes: number; json?: true }) =>
+      withLab(options, { work: (signal) => rest({ ...options, say, signal }), render: renderRest }),
+    );
+}
+
+async function withLab<Result extends object>(
+  { json }: { json?: true },
+  { work, render: renderResult }: { work: (signal: AbortSignal) => Promise<Result>; render: (result: Result) => string },
+): Promise<void> {
+  await requireLab();
+  const machine = await machineFacts();
+  const result = await interruptible(work);
+  process.stdout.write(json ? `${JSON.stringify({ ...result, machine })}\n` : `${renderMachine(machine)}\n${renderResult(result)}`);
 }
 
 function etcdStatusCommand(): Command {

@@ -17,6 +17,7 @@ const sources = [
   'lab/probe/fleet/main',
   'lab/standin/main',
   'lab/budgets/main',
+  'lab/healing/main',
   'lab/nodes/kubelets/main',
   'lab/nodes/serve-power',
   'lab/await-ready',

@@ -1,6 +1,7 @@
 /** Writes the pages of docs/reference/ from the code they describe; test/unit/docs.test.ts fails when one is out of date. */
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createHealMetrics } from '../src/agent/heal/metrics.ts';
 import { createMetrics, createNodeMetrics } from '../src/agent/metrics.ts';
 import { createProgram } from '../src/cli/main.ts';
 import { renderReference } from '../src/core/cluster/reference.ts';
@@ -27,7 +28,7 @@ export async function renderPages(): Promise<Record<string, string>> {
     'cluster.md': renderReference(),
     'cli.md': renderCli(await createProgram()),
     'errors.md': renderErrors(readErrorSources()),
-    'metrics.md': renderMetrics(createMetrics(), createNodeMetrics()),
+    'metrics.md': renderMetrics({ agent: createMetrics(), node: createNodeMetrics(), heal: createHealMetrics() }),
     'rules.md': renderRules(rules),
   };
 }

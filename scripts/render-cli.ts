@@ -31,8 +31,9 @@ function section(command: Command): string {
     const rows = command.registeredArguments.map((argument) => row(argumentText(argument), argument));
     parts.push(`| Argument | Default | Meaning |\n| --- | --- | --- |\n${rows.join('')}`);
   }
-  if (command.options.length > 0) {
-    const rows = command.options.map((option) => row(option.flags, option));
+  const options = command.options.filter(({ hidden }) => !hidden);
+  if (options.length > 0) {
+    const rows = options.map((option) => row(option.flags, option));
     parts.push(`| Option | Default | Meaning |\n| --- | --- | --- |\n${rows.join('')}`);
   }
   if (command.commands.length > 0) {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what is missing (npm packages, then Debian packages), says what it installs, then runs the given command.
-# With --peers also what hale is compared with in bench/; with --tests what only tests run, such as the programs whose files hale renders, and the kernel with IPVS.
+# With --peers also what hale is compared with in bench/; with --python what installs Python packages; with --tests what only tests run, such as the programs whose files hale renders, and the kernel with IPVS.
 # Everything it says goes to stderr: stdout belongs to the command.
 set -eu
 cd "$(dirname "$0")/.."
@@ -8,7 +8,8 @@ peers=""
 tests=""
 case "$1" in
   --peers) peers="keepalived:keepalived haproxy:haproxy iperf3:iperf3 wrk:wrk nginx:nginx-light"; shift ;;
-  --tests) tests="xmllint:libxml2-utils ssh:openssh-client sshd:openssh-server promtool:prometheus haproxy:haproxy keepalived:keepalived nginx:libnginx-mod-stream curl:curl"; shift ;;
+  --python) peers="pip3:python3-pip"; shift ;;
+  --tests) tests="xmllint:libxml2-utils ssh:openssh-client sshd:openssh-server promtool:prometheus haproxy:haproxy keepalived:keepalived nginx:libnginx-mod-stream curl:curl ipmitool:ipmitool ipmi_sim:openipmi"; shift ;;
 esac
 say() { echo "setup: $*" >&2; }
 
@@ -39,7 +40,7 @@ if [ -n "$missing" ]; then
     say "installing Debian packages:$missing"
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $missing; } >&2
     # Debian starts these as services; on this machine only the lab's own copies are wanted.
-    for service in ssh:openssh-server etcd:etcd-server keepalived:keepalived haproxy:haproxy iperf3:iperf3 nginx:nginx-light nginx:libnginx-mod-stream prometheus:prometheus prometheus-node-exporter:prometheus; do
+    for service in ssh:openssh-server etcd:etcd-server keepalived:keepalived haproxy:haproxy iperf3:iperf3 nginx:nginx-light nginx:libnginx-mod-stream prometheus:prometheus prometheus-node-exporter:prometheus openipmi:openipmi ipmievd:ipmitool; do
       case "$missing " in *" ${service##*:} "*) [ ! -d /run/systemd/system ] || systemctl disable --quiet --now "${service%%:*}" >&2 || true ;; esac
     done
   else

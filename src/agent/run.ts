@@ -8,6 +8,7 @@ import { Guardian } from './guardian/guardian.ts';
 import { openHost } from './host.ts';
 import { createLog } from './log.ts';
 import { sayObstacles } from './say-obstacles.ts';
+import { HealChild } from './heal/child.ts';
 import { findSelf } from './self.ts';
 import { takeByCommand } from './snapshots.ts';
 
@@ -33,12 +34,13 @@ export async function runAgent(options: { cluster: Cluster; file: string; logLev
     'agent started',
   );
   sayObstacles({ file, log });
+  const heal = cluster.heal.enabled ? new HealChild({ clock: boottime, log, file, logLevel: options.logLevel }) : undefined;
   let stopping = false;
   const stop = (signal: string) => {
     if (stopping) leave(1);
     stopping = true;
     log.info({ signal }, 'stopping');
-    agent.shutdown().then(
+    Promise.all([agent.shutdown(), heal?.stop()]).then(
       () => {
         control.close();
         leave(0);

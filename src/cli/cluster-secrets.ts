@@ -1,10 +1,11 @@
 /** The file of what all hosts of a cluster share and nobody chose: made once, kept by whoever renders. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import * as z from 'zod';
 import { HaleError } from '../base/error.ts';
 import type { ClusterSecrets } from '../core/render/secrets.ts';
+import { isOpenToOthers } from '../drivers/owner-only.ts';
 
 /** What secretbox takes (kubernetes.io, "Encrypting Confidential Data at Rest"). */
 const KEY_BYTES = 32;
@@ -73,8 +74,7 @@ function write(path: string, secrets: ClusterSecrets, flag: 'w' | 'wx'): void {
 
 function readIfThere(path: string): string | undefined {
   try {
-    const open = statSync(path).mode & 0o077;
-    if (open !== 0) throw unusable(path, 'others than its owner may use it');
+    if (isOpenToOthers(path)) throw unusable(path, 'others than its owner may use it');
     return readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;

@@ -4,6 +4,7 @@ import { Argument, Command, InvalidArgumentError } from 'commander';
 import { EXIT_FINDING } from '../base/error.ts';
 import type { ByActivity, Fates } from '../core/drill/measure.ts';
 import type { DrillResult } from '../core/drill/result.ts';
+import { HEALING_SCENARIOS, healingScenarioByName } from '../core/drill/healing/scenario.ts';
 import { SCENARIOS, scenarioByName, type Scenario } from '../core/drill/scenario.ts';
 import { type Drill, runDrill } from '../lab/drill/run.ts';
 import { describeApiserver, type Lab, openLab } from '../lab/lab.ts';
@@ -11,10 +12,15 @@ import { describeDatapath, type LabDatapath } from '../lab/plan.ts';
 import { ensurePrivileges } from '../lab/privileges.ts';
 import { renderReport } from '../lab/report/report.ts';
 import { switchDatapath } from '../lab/switch-datapath.ts';
+import { runHealingDrill } from '../lab/healing/run.ts';
 import { interruptible } from './interrupt.ts';
 import { nameOption, otherDatapathOption } from './lab-options.ts';
+import { renderHealing } from './render-healing.ts';
 import { table } from './table.ts';
 import { wholeNumber } from './whole-number.ts';
+
+/** Of the address, and of nodes. */
+const ALL = [...SCENARIOS, ...HEALING_SCENARIOS];
 
 /** Where reports go, below the folder in which the command was called. */
 const REPORT_FOLDER = 'hale-reports';
@@ -37,7 +43,7 @@ function list(): Command {
     process.stdout.write(
       table(
         ['DRILL', 'WHAT HAPPENS'],
-        SCENARIOS.map((s) => [s.name, s.description]),
+        ALL.map((s) => [s.name, s.description]),
       ),
     );
   });
@@ -46,7 +52,7 @@ function list(): Command {
 function runCommand(): Command {
   return new Command('run')
     .description('run a drill on a lab')
-    .addArgument(new Argument('<drill>', 'see `hale drill list`').choices(SCENARIOS.map((s) => s.name)))
+    .addArgument(new Argument('<drill>', 'see `hale drill list`').choices(ALL.map((s) => s.name)))
     .addOption(nameOption())
     .addOption(otherDatapathOption())
     .option('--every <ms>', 'time between requests; by default 5, and 20 where a request takes over 4 ms', requestInterval)
@@ -56,6 +62,13 @@ function runCommand(): Command {
       ensurePrivileges({ lab: options.name });
       const opened = openLab(options.name);
       const progress = (line: string) => process.stderr.write(`${line}\n`);
+      const ofNodes = healingScenarioByName(name);
+      if (ofNodes !== undefined) {
+        const drill = await interruptible((signal) => runHealingDrill(opened, ofNodes, { progress, signal }));
+        process.stdout.write(options.json ? `${JSON.stringify(drill)}\n` : renderHealing(drill));
+        if (drill.verdict !== 'pass') process.exitCode = EXIT_FINDING;
+        return;
+      }
       const lab = await switchDatapath(opened, options.datapath ?? opened.plan.datapath);
       const { every } = options;
       const scenario = scenarioByName(name) as Scenario;

@@ -14,6 +14,8 @@ const commands: Record<string, (only?: string) => Promise<Command>> = {
   init: async () => (await import('./init.ts')).initCommand(),
   validate: async () => (await import('./validate.ts')).validateCommand(),
   etcd: async (only) => await (await import('./etcd/etcd.ts')).etcdCommand(only),
+  heal: async (only) => await (await import('./heal/heal.ts')).healCommand(only),
+  node: async (only) => await (await import('./node/node.ts')).nodeCommand(only),
   certificates: async () => (await import('./certificates.ts')).certificatesCommand(),
   schema: async () => (await import('./schema.ts')).schemaCommand(),
   render: async () => (await import('./render.ts')).renderCommand(),

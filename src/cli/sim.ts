@@ -6,6 +6,7 @@ import { generateLife, generateScenario } from '../sim/generate.ts';
 import { runScenario } from '../sim/run.ts';
 import { formatScenario, joinFile } from '../sim/scenario-text.ts';
 import { exploreCommand } from './explore.ts';
+import { simHealCommand } from './sim-heal.ts';
 import type { SimTally } from './sim-job.ts';
 import { simReplayCommand } from './sim-replay.ts';
 import { runSeeds } from './sim-run.ts';
@@ -40,6 +41,7 @@ export function simCommand(): Command {
     .enablePositionalOptions()
     .addCommand(simReplayCommand())
     .addCommand(exploreCommand())
+    .addCommand(simHealCommand())
     .addCommand(surviveCommand())
     .action(async (options: SimOptions) => {
       if (options.count === 1 && options.years === undefined && !options.json) showOne(options);

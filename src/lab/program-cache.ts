@@ -8,7 +8,7 @@ export function goArchitecture(): string {
 }
 
 /** Folder of one release (`v3.6.14`), outside the repository: the programs are large, and the same for every checkout. */
-export function programCache(project: 'etcd' | 'kubernetes' | 'versitygw', version: string): string {
+export function programCache(project: 'etcd' | 'kubernetes' | 'sushy-tools' | 'versitygw', version: string): string {
   const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
   return join(cache, 'hale', project, `${version}-linux-${goArchitecture()}`);
 }

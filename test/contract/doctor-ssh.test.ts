@@ -1,20 +1,12 @@
 /** `hale doctor --ssh` against a real sshd on loopback, with a throw-away key, whose /etc is laid over by the test's. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findProgram } from '../../src/lab/find-program.ts';
-import { hale, until } from '../support/hale.ts';
-import { freePorts } from '../support/ports.ts';
-import { IS_MACHINE_ROOT } from '../support/user.ts';
+import { hale } from '../support/hale.ts';
+import { type Sshd, sshdProblem, startSshd } from '../support/sshd.ts';
 
-const problem = !IS_MACHINE_ROOT
-  ? 'skipped: not root'
-  : findProgram('sshd') === undefined
-    ? 'skipped: no sshd: apt-get install openssh-server'
-    : undefined;
+const problem = sshdProblem();
 
 const KUBELET = 'apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\na: 1\na: 2\n';
 const HEX = '0123456789abcdef'.repeat(4);
@@ -22,12 +14,10 @@ const TOKEN = `K10${HEX}::server:vErYsEcReT`;
 
 describe.skipIf(problem !== undefined)(`hosts by ssh${problem === undefined ? '' : ` (${problem})`}`, () => {
   let dir: string;
-  let sshd: ChildProcess;
-  let port: number;
+  let sshd: Sshd | undefined;
 
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'hale-ssh-'));
-    [port] = (await freePorts(1)) as [number];
     const tree: Record<string, string> = {
       'kubernetes/manifests/kubelet.yaml': KUBELET,
       'haproxy/haproxy.cfg': 'frontend api\n  bind *:{{ port }}\n',
@@ -43,40 +33,16 @@ describe.skipIf(problem !== undefined)(`hosts by ssh${problem === undefined ? ''
       mkdirSync(join(dir, 'etc', path, '..'), { recursive: true });
       writeFileSync(join(dir, 'etc', path), text);
     }
-    for (const name of ['host', 'client']) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(dir, name)]);
-    execFileSync('cp', [join(dir, 'client.pub'), join(dir, 'authorized_keys')]);
-    const settings = [
-      `Port ${port}`,
-      'ListenAddress 127.0.0.1',
-      'ListenAddress 127.0.0.2',
-      `HostKey ${join(dir, 'host')}`,
-      `AuthorizedKeysFile ${join(dir, 'authorized_keys')}`,
-      'StrictModes no',
-      'UsePAM no',
-      'PasswordAuthentication no',
-      'PermitRootLogin prohibit-password',
-      `PidFile ${join(dir, 'pid')}`,
-    ];
-    writeFileSync(join(dir, 'sshd_config'), `${settings.join('\n')}\n`);
-    const mounts = `mount -t overlay -o lowerdir=${dir}/etc:/etc none /etc && mount -t tmpfs none /run && mkdir /run/sshd`;
-    const command = `${mounts} && exec ${findProgram('sshd')} -D -e -f ${dir}/sshd_config`;
-    sshd = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', '--mount', 'sh', '-c', command], { stdio: ['ignore', 'ignore', 'pipe'] });
-    let said = '';
-    sshd.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
-    await until(
-      () => said,
-      (text) => text.includes('Server listening on 127.0.0.2'),
-      'sshd listens',
-    );
+    sshd = await startSshd({ dir, mounts: [`mount -t overlay -o lowerdir=${dir}/etc:/etc none /etc`] });
   });
 
   afterAll(async () => {
-    if (sshd?.exitCode === null && sshd.kill()) await once(sshd, 'exit');
+    await sshd?.close();
     rmSync(dir, { recursive: true, force: true });
   });
 
   const doctor = (hosts: string, { words = [], format = 'json' }: { words?: string[]; format?: string } = {}) => {
-    const options = [`Port=${port}`, `IdentityFile=${join(dir, 'client')}`, `UserKnownHostsFile=${join(dir, 'known')}`, ...words];
+    const options = [...(sshd?.options ?? []), ...words];
     return hale(['doctor', '--ssh', hosts, ...options.flatMap((option) => ['--ssh-option', option]), '--format', format]);
   };
   const KNOWN = { words: ['StrictHostKeyChecking=accept-new'] };

@@ -9,6 +9,7 @@ import { parse, stringify } from 'yaml';
 import { createKubernetesClient, type KubernetesClientOptions } from '../../src/drivers/kubernetes/client.ts';
 import { createAuthority } from '../../src/drivers/pki/authority.ts';
 import type { Kubernetes } from '../../src/ports/kubernetes.ts';
+import { until } from '../support/hale.ts';
 import { type KubernetesCluster, kubernetesProblem, startKubernetes } from '../support/kubernetes.ts';
 
 const problem = kubernetesProblem();
@@ -62,12 +63,29 @@ describe.skipIf(problem !== undefined)(`client of a real kube-apiserver${problem
     expect((await client.request('DELETE', '/api/v1/namespaces/made')).status).toBe(200);
   });
 
-  test('keeps one connection for all calls', async () => {
-    const client = open();
+  function connections(): string[] {
+    const sockets = execFileSync('ss', ['-Htnp', 'state', 'established', 'dport = :6443'], { encoding: 'utf8' });
+    return sockets.split('\n').filter((line) => line.includes(`pid=${process.pid},`));
+  }
+
+  test.each([
+    [undefined, 1],
+    [4, 4],
+  ])('keeps one connection for all calls, or as many as it may (maxSockets: %s)', async (maxSockets, count) => {
+    const client = open(maxSockets === undefined ? {} : { maxSockets });
     await Promise.all(Array.from({ length: 20 }, () => client.request('GET', '/version')));
     await client.request('GET', '/version');
-    const sockets = execFileSync('ss', ['-Htnp', 'state', 'established', 'dport = :6443'], { encoding: 'utf8' });
-    expect(sockets.split('\n').filter((line) => line.includes(`pid=${process.pid},`))).toHaveLength(1);
+    expect(connections()).toHaveLength(count);
+  });
+
+  test('PATCH is a merge patch: null removes, and a list is replaced', async () => {
+    const client = open();
+    const path = '/api/v1/namespaces/default/configmaps';
+    await client.request('POST', path, { body: { metadata: { name: 'patched', finalizers: ['a.example/x'] }, data: { a: '1', b: '2' } } });
+    const body = { metadata: { finalizers: [] }, data: { a: null, c: '3' } };
+    expect(await client.request('PATCH', `${path}/patched`, { body })).toMatchObject({ status: 200, body: { data: { b: '2', c: '3' } } });
+    expect((await client.request('DELETE', `${path}/patched`)).status).toBe(200);
+    expect((await client.request('GET', `${path}/patched`)).status).toBe(404);
   });
 
   test('reaches another address than that of the URL, and still makes the server prove the name in the URL', async () => {
@@ -174,6 +192,35 @@ describe.skipIf(problem !== undefined)(`client of a real kube-apiserver${problem
       server?.thaw();
     }
     expect((await client.request('GET', '/version')).status).toBe(200);
+  });
+
+  test('calls that wait for the connection end with their own deadline, with their signal, and when the client is closed', async () => {
+    const [server] = cluster.apiservers;
+    const client = open();
+    await client.request('GET', '/version');
+    server?.freeze();
+    try {
+      const ended: string[] = [];
+      const signal = new AbortController();
+      const calls = [{}, { timeoutMs: 300 }, { signal: signal.signal }, {}].map((options, i) =>
+        client.request('GET', '/version', { timeoutMs: 60_000, ...options }).catch((error: Error) => ended.push(`${i} ${error.message}`)),
+      );
+      await calls[1];
+      signal.abort();
+      await calls[2];
+      client.close();
+      await Promise.all(calls);
+      const reasons = ['1 GET .* no answer within the deadline', '2 GET .* nobody waits', '0 GET .* was closed', '3 GET .* was closed'];
+      expect(ended).toEqual(reasons.map((reason) => expect.stringMatching(reason)));
+    } finally {
+      server?.thaw();
+    }
+    // Whatever was opened by then is older than the answer that another one gets.
+    const other = open();
+    await other.request('GET', '/version');
+    other.close();
+    await until(connections, ({ length }) => length === 0, 'no connection is left');
+    await expect(client.request('GET', '/version')).rejects.toMatchObject({ message: expect.stringContaining('was closed') });
   });
 
   test('a server that was killed and runs again is asked again', async () => {

@@ -36,12 +36,22 @@ export async function exploreMutant(mutation: Mutation, statesMax = STATES_MAX):
 }
 
 async function explorerWith(mutation: Mutation): Promise<Explorer> {
-  const file = join(root, 'src/core/lease', mutation.file);
-  const text = readFileSync(file, 'utf8');
-  if (text.split(mutation.find).length !== 2) throw new Error(`'${mutation.name}': its text is not in ${mutation.file} exactly once`);
-  const contents = text.replace(mutation.find, () => mutation.replace);
+  return await mutated<Explorer>({ ...mutation, file: join('src/core/lease', mutation.file), changes: [mutation] }, EXPLORER);
+}
+
+/** What `entry` exports, on a copy of the sources with a file changed. Throws when a text to change is not there exactly once. */
+export async function mutated<T>(
+  { name, file, changes }: { name: string; file: string; changes: readonly { find: string; replace: string }[] },
+  entry: string,
+): Promise<T> {
+  const place = join(root, file);
+  let contents = readFileSync(place, 'utf8');
+  for (const { find, replace } of changes) {
+    if (contents.split(find).length !== 2) throw new Error(`'${name}': its text is not in ${file} exactly once`);
+    contents = contents.replace(find, () => replace);
+  }
   const { outputFiles } = await build({
-    stdin: { contents: EXPLORER, resolveDir: root },
+    stdin: { contents: entry, resolveDir: root },
     bundle: true,
     write: false,
     format: 'esm',
@@ -49,12 +59,12 @@ async function explorerWith(mutation: Mutation): Promise<Explorer> {
     plugins: [
       {
         name: 'mutate',
-        setup: ({ onLoad }) => onLoad({ filter: /\.ts$/ }, ({ path }) => (path === file ? { contents, loader: 'ts' } : undefined)),
+        setup: ({ onLoad }) => onLoad({ filter: /\.ts$/ }, ({ path }) => (path === place ? { contents, loader: 'ts' } : undefined)),
       },
     ],
   });
   const code = Buffer.from((outputFiles[0] as { contents: Uint8Array }).contents).toString('base64');
-  return (await import(/* @vite-ignore */ `data:text/javascript;base64,${code}`)) as Explorer;
+  return (await import(/* @vite-ignore */ `data:text/javascript;base64,${code}`)) as T;
 }
 
 async function main(argv: readonly string[]): Promise<void> {

@@ -3,9 +3,13 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readErrors } from '../../scripts/error-facts.ts';
 import { renderPages, root } from '../../scripts/reference.ts';
+import { createHealMetrics } from '../../src/agent/heal/metrics.ts';
 import { createMetrics } from '../../src/agent/metrics.ts';
 import { allCommands, createProgram } from '../../src/cli/main.ts';
 import { rules } from '../../src/core/doctor/rules/index.ts';
+import { HEAL_STEPS } from '../../src/core/cluster/heal.ts';
+import { HEALING_SCENARIOS } from '../../src/core/drill/healing/scenario.ts';
+import { BRAKES } from '../../src/core/heal/brakes.ts';
 import { wordings } from '../../src/core/cluster/problems.ts';
 import { mutations } from '../sim/mutations.ts';
 
@@ -52,10 +56,13 @@ describe('errors.md', () => {
   });
 });
 
-test('metrics.md lists the names and help texts of what a scrape returns, and no other', async () => {
-  const scrape = await createMetrics().registry.metrics();
+test.each([
+  { of: 'the agent', part: 0, metrics: createMetrics() },
+  { of: 'hale heal run', part: 1, metrics: createHealMetrics() },
+])('metrics.md lists the names and help texts of what a scrape of $of returns, and no other', async ({ part, metrics }) => {
+  const scrape = await metrics.registry.metrics();
   const served = [...scrape.matchAll(/^# HELP (\w+) (.*)$/gm)].map(([, name, help]) => [name, help]);
-  const listed = rows(page('metrics.md')).map(([name, , , help]) => [name, help]);
+  const listed = rows(page('metrics.md').split('\n## ')[part] as string).map(([name, , , help]) => [name, help]);
   expect(listed).toEqual(served.toSorted());
 });
 
@@ -99,6 +106,14 @@ test.each(globSync('docs/internals/*.md', { cwd: root, exclude: ['**/doctor.md']
     expect(tests.filter(([file, title]) => !readFileSync(join(root, file), 'utf8').includes(title ?? ''))).toEqual([]);
   },
 );
+
+test('guide/heal.md explains every brake and every step, and guide/drain.md every drill of nodes', () => {
+  const guide = (name: string) => readFileSync(join(root, 'docs/guide', name), 'utf8');
+  const inTables = (text: string) =>
+    [...text.matchAll(/^\| ((?:`[\w-]+`(?:, )?)+) \|/gm)].flatMap(([, cell]) => (cell as string).replaceAll('`', '').split(', '));
+  expect(inTables(guide('heal.md')).toSorted()).toEqual([...BRAKES, ...HEAL_STEPS].toSorted());
+  expect(inTables(guide('drain.md')).toSorted()).toEqual(HEALING_SCENARIOS.map(({ name }) => name).toSorted());
+});
 
 describe('internals/lease.md', () => {
   const text = readFileSync(join(root, 'docs/internals/lease.md'), 'utf8');

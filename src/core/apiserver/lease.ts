@@ -1,11 +1,10 @@
 import type { ElectionRecord } from '../election/record.ts';
+import { isMapping, type Mapping } from './json.ts';
 
 /** Path of Leases in the API (kubernetes.io, "Lease v1 coordination.k8s.io"). */
 export function leasesPath(namespace: string): string {
   return `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
 }
-
-type Mapping = Record<string, unknown>;
 
 /** A Lease as the API answered it, with whatever hale knows nothing of. */
 export interface LeaseObject {
@@ -44,8 +43,4 @@ function microTime(text: string): string | null {
   return text.replace(/(?:\.(\d*))?(Z|[+-]\d\d:\d\d)$/, (_, digits: string | undefined, zone: string) => {
     return `.${(digits ?? '').padEnd(6, '0').slice(0, 6)}${zone}`;
   });
-}
-
-function isMapping(value: unknown): value is Mapping {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

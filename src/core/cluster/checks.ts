@@ -1,6 +1,7 @@
 import { type Family, familyOf, formatPrefix, type Prefix, parsePrefix, prefixContains, subnetBounds } from '../../base/address.ts';
 import { JITTER_FACTOR } from '../election/timing.ts';
 import { distributionFindings } from './distribution-checks.ts';
+import { healFindings } from './heal-checks.ts';
 import { hostGroups, mayHold, onWire, type PlacedHost } from './holders.ts';
 import { type Finding, finding, type Path, pathText } from './problems.ts';
 import { providerFindings } from './provider-checks.ts';
@@ -32,6 +33,7 @@ export function clusterFindings(cluster: Cluster, isWritten: (path: Path) => boo
     ...providerFindings(cluster, isWritten),
     ...subnetFindings(cluster, isWritten),
     ...storageFindings(cluster),
+    ...healFindings(cluster, isWritten),
   ];
 }
 

@@ -1,9 +1,9 @@
 import * as z from 'zod';
-import { dnsName, filePath, numberOrPercent, wholeNumber } from './values.ts';
+import { dnsName, filePath, listenAddress, numberOrPercent, wholeNumber } from './values.ts';
 
 /* What cluster.yaml, and a HealPolicy in the API, say of nodes that heal themselves (`hale heal`). */
 
-const text = (expects: string) => z.string(expects).regex(/^[!-~]([ -~]{0,1022}[!-~])?$/, expects);
+const text = (expects: string) => z.string(expects).regex(/^[!-~]([ -~]{0,998}[!-~])?$/, expects);
 const seconds = (from: number, to: number) => wholeNumber({ from, to, of: 'seconds' });
 
 const WORD = 'a word of letters and digits such as KernelDeadlock';
@@ -90,8 +90,10 @@ const limits = z
     atOncePerZone: numberOrPercent.default(1).describe('The same within one zone (`topology.kubernetes.io/zone`).'),
     perHour: wholeNumber({ from: 1, to: 10_000, of: 'remedies' }).default(6).describe('Remedies begun within any hour.'),
     healthyPercentMin: wholeNumber({ from: 50, to: 100, of: 'percent' })
-      .default(50)
-      .describe('With fewer of the nodes healthy nothing is done: then it is not the nodes that are broken, or hale does not see them.'),
+      .default(51)
+      .describe(
+        'With fewer of the worker nodes healthy nothing is done: then it is not the nodes that are broken, or hale does not see them. Of all nodes where there are no workers.',
+      ),
     backOffSeconds: seconds(10, 86_400)
       .default(600)
       .describe('How long a node is left alone after a remedy; doubled with each one within the last day, up to a day.'),
@@ -215,8 +217,11 @@ export const heal = z
       .enum(['description', 'resource'])
       .default('description')
       .describe(
-        'Where the policy is: in this file, or in the HealPolicy `default` in the API (`hale heal crd`), which has the keys `paused`, `rules`, `limits`, `drain`, `recoverySeconds` and `patienceSeconds`. What names programs and secrets of the hosts is only ever here.',
+        'Where the policy is: in this file, or in the HealPolicy `default` in the API (`hale heal manifests crd`), which has the keys `paused`, `rules`, `limits`, `drain`, `recoverySeconds` and `patienceSeconds`. What names programs and secrets of the hosts is only ever here.',
       ),
+    metricsAddress: listenAddress
+      .exactOptional()
+      .describe("Address and TCP port of the controller's Prometheus metrics, such as 127.0.0.1:7702; none without it."),
     ...policyShape,
     power,
     ssh,

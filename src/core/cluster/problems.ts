@@ -1,4 +1,5 @@
 import { printable } from '../../base/printable.ts';
+import { wordings as healWordings } from './heal-wordings.ts';
 
 /** Where in the document: keys and list indexes from the root. */
 export type Path = readonly (string | number)[];
@@ -233,6 +234,7 @@ export const wordings = {
     message: `${f.subject} ${f.address} lies in kubernetes.${f.key} ${f.subnet}, so packets to it would be taken for those of a ${f.key === 'podSubnet' ? 'Pod' : 'Service'}`,
     remedy: `Choose another subnet for kubernetes.${f.key}, in which no machine has an address.`,
   }),
+  ...healWordings,
 } satisfies Record<string, (facts: never) => Wording>;
 
 export type ProblemCode = keyof typeof wordings;

@@ -85,7 +85,7 @@ export class BudgetLedger {
   /** All Pods that are there. */
   podsReplaced(pods: readonly WatchedPod[], atMs: number): void {
     const there = new Set(pods.map(({ uid }) => uid));
-    for (const pod of [...this.#pods.values()]) if (!there.has(pod.uid)) this.podRemoved(pod, atMs);
+    for (const pod of this.#pods.values()) if (!there.has(pod.uid)) this.podRemoved(pod, atMs);
     for (const pod of pods) this.#count(pod, atMs);
     for (const book of this.#books.values()) note(book, atMs);
   }
@@ -103,7 +103,7 @@ export class BudgetLedger {
 
   budgetsReplaced(budgets: readonly WatchedBudget[], atMs: number): void {
     const there = new Set(budgets.map(keyOf));
-    for (const { budget } of [...this.#books.values()]) if (!there.has(keyOf(budget))) this.budgetRemoved(budget);
+    for (const { budget } of this.#books.values()) if (!there.has(keyOf(budget))) this.budgetRemoved(budget);
     for (const budget of budgets) this.budgetChanged(budget, atMs);
   }
 

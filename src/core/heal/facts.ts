@@ -20,6 +20,8 @@ export interface Taint {
   key: string;
   value: string;
   effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
+  /** RFC 3339, as Kubernetes notes it for some: kept, for whoever writes the list back. */
+  timeAdded?: string;
 }
 
 export type ConditionStatus = 'True' | 'False' | 'Unknown';
@@ -89,9 +91,9 @@ export type Labels = Readonly<Record<string, string>>;
 
 export function selects({ matchLabels, matchExpressions }: LabelSelector, labels: Labels): boolean {
   return (
-    Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
+    Object.entries(matchLabels).every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value) &&
     matchExpressions.every(({ key, operator, values }) => {
-      const value = labels[key];
+      const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
       if (operator === 'Exists') return value !== undefined;
       if (operator === 'DoesNotExist') return value === undefined;
       // apimachinery, pkg/labels: NotIn holds where the key is missing.

@@ -1,8 +1,9 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject, randomInt, timingSafeEqual } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { HaleError } from '../../base/error.ts';
 import { TAG_BYTES } from '../../core/session/wire.ts';
 import type { KeyRing } from '../../ports/keys.ts';
+import { isOpenToOthers } from '../owner-only.ts';
 
 const KEY_HEX = /^[0-9a-f]{64}$/i;
 
@@ -18,7 +19,7 @@ const fail = (code: string, message: string, cause?: unknown) => new HaleError({
 export function readKeyFile(path: string): KeyRing {
   let text: string;
   try {
-    if ((statSync(path).mode & 0o077) !== 0) throw fail('key_file_open_to_others', `${path} can be read by others than its owner`);
+    if (isOpenToOthers(path)) throw fail('key_file_open_to_others', `${path} can be read by others than its owner`);
     text = readFileSync(path, 'utf8');
   } catch (error) {
     if (error instanceof HaleError) throw error;

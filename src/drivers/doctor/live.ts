@@ -4,6 +4,7 @@ import { refusalText } from '../../core/apiserver/refusal.ts';
 import type { Trouble } from '../../core/doctor/read/trouble.ts';
 import { type TextFile, topOf } from '../../core/doctor/text-file.ts';
 import type { Kubernetes } from '../../ports/kubernetes.ts';
+import { listAll } from '../kubernetes/list.ts';
 import type { Found } from './files.ts';
 
 /** A list to ask for, and the kind of its items, which lists leave out. */
@@ -48,34 +49,18 @@ const WANTED: readonly Wanted[] = [
   grouped('admissionregistration.k8s.io/v1', 'mutatingwebhookconfigurations', 'MutatingWebhookConfiguration'),
 ];
 
-/** Of one answer; a cluster of thousands of nodes comes in several. */
-const PAGE = 500;
-
 /** Reads what is wanted of the cluster. HaleError `kubernetes_unreachable` when it does not answer; what it refuses is among the troubles. */
 export async function readLive(client: Kubernetes): Promise<Found> {
   const found: Found = { files: [], troubles: [], passedOver: 0 };
   // One after another: there is one connection.
   for (const wanted of WANTED) {
-    const answer = await listAll(client, wanted);
-    if ('refusal' in answer) found.troubles.push(refused(wanted, answer.refusal));
-    else
-      found.files.push(...answer.items.filter(wanted.only ?? (() => true)).map((item) => ({ file: textOf(item, wanted), isNamed: false })));
+    const { path, only = () => true } = wanted;
+    const read = (object: unknown) => (only(object as KubernetesObject) ? (object as KubernetesObject) : undefined);
+    const listed = await listAll(client, { collection: { path, read } });
+    if (listed.kind === 'refused') found.troubles.push(refused(wanted, refusalText(listed.answer)));
+    else found.files.push(...listed.items.map((item) => ({ file: textOf(item, wanted), isNamed: false })));
   }
   return found;
-}
-
-async function listAll(client: Kubernetes, { path }: Wanted): Promise<{ items: KubernetesObject[] } | { refusal: string }> {
-  const items: KubernetesObject[] = [];
-  let next = '';
-  do {
-    const query = `?limit=${PAGE}${next === '' ? '' : `&continue=${encodeURIComponent(next)}`}`;
-    const answer = await client.request('GET', path + query);
-    if (answer.status !== 200) return { refusal: refusalText(answer) };
-    const list = answer.body as { items?: KubernetesObject[]; metadata?: { continue?: string } };
-    items.push(...(list.items ?? []));
-    next = list.metadata?.continue ?? '';
-  } while (next !== '');
-  return { items };
 }
 
 function refused({ path, kind }: Wanted, detail: string): Trouble {

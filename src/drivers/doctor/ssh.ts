@@ -4,6 +4,7 @@ import { HaleError } from '../../base/error.ts';
 import { printable } from '../../base/printable.ts';
 import type { Trouble } from '../../core/doctor/read/trouble.ts';
 import { topOf } from '../../core/doctor/text-file.ts';
+import { noSsh, SSH_OPTIONS } from '../ssh.ts';
 import { decode, FILE_BYTES_MAX, isLeftover, notRead, type ReadText } from './decode.ts';
 import type { Found } from './files.ts';
 import { REMOTE_SCRIPT } from './remote-script.ts';
@@ -13,9 +14,6 @@ import { readTar, type TarFile } from './tar.ts';
 const ARCHIVE_BYTES_MAX = 64 * 2 ** 20;
 const DEADLINE_MS = 60_000;
 const AT_ONCE = 16;
-
-/** One connection a host and no question asked: a password cannot be typed for many at once. */
-const OPTIONS = ['BatchMode=yes', 'ConnectTimeout=10', 'ServerAliveInterval=5', 'ServerAliveCountMax=2', 'LogLevel=ERROR'];
 
 export interface HostsAccess {
   /** As ssh takes them: `cp1`, `root@10.0.0.1`, `ssh://root@cp1:2222`. */
@@ -65,7 +63,7 @@ async function readHost(host: string, options: readonly string[]): Promise<HostF
 }
 
 function pack(host: string, options: readonly string[]): Promise<{ archive: Buffer; complaints: string[]; status: number | undefined }> {
-  const words = [...options, ...OPTIONS].flatMap((option) => ['-o', option]);
+  const words = [...options, ...SSH_OPTIONS].flatMap((option) => ['-o', option]);
   const child = spawn('ssh', ['-T', ...words, '--', host, 'sh', '-s'], { timeout: DEADLINE_MS, killSignal: 'SIGKILL' });
   const parts: Buffer[] = [];
   let bytes = 0;
@@ -122,15 +120,5 @@ function noneReached(results: readonly HostFiles[]): HaleError {
     kind: 'world',
     message: `no host could be reached: ${reasons}`,
     remedy: 'try `ssh -o BatchMode=yes HOST true`: it must log in by a key, without a question, to a host whose key is known',
-  });
-}
-
-function noSsh(error: Error): HaleError {
-  return new HaleError({
-    code: 'ssh_missing',
-    kind: 'world',
-    message: `ssh cannot be run: ${error.message}`,
-    remedy: 'install the client of OpenSSH, which Debian calls openssh-client',
-    cause: error,
   });
 }

@@ -1,23 +1,24 @@
 import { statSync } from 'node:fs';
-import { Agent, request } from 'node:https';
-import type { IncomingMessage } from 'node:http';
+import { Agent, request, type RequestOptions } from 'node:https';
 import { isIP } from 'node:net';
-import { checkServerIdentity } from 'node:tls';
+import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
 import { hostPort } from '../../base/address.ts';
 import { HaleError } from '../../base/error.ts';
-import type { Kubernetes, KubernetesAnswer } from '../../ports/kubernetes.ts';
+import type { Kubernetes, KubernetesAnswer, KubernetesWatch, KubernetesWatchEnd } from '../../ports/kubernetes.ts';
 import { isServerCertificateError } from '../tls-failure.ts';
+import { readAnswer } from './answer.ts';
 import { type KubernetesAccess, readKubeconfig } from './kubeconfig.ts';
+import { openWatch } from './watch-stream.ts';
 
 const TIMEOUT_MS = 5000;
-/** More than any answer that is asked for here; a list that has outgrown it is an error, not a full memory. */
-const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface KubernetesClientOptions {
   /** Read now, and again when it or a file that it names has changed. */
   kubeconfig: string;
   /** Where to connect to instead of the URL's host; the server must still prove the URL's name. Without the address that hale elects, for whoever elects it. */
   connectTo?: { host: string; port: number };
+  /** Requests that are under way at the same time, each on a connection of its own; more wait. Default 1. */
+  maxSockets?: number;
 }
 
 /** Opens nothing yet. A HaleError `kubeconfig_…` when the kubeconfig cannot be used. */
@@ -32,12 +33,15 @@ class KubernetesClient implements Kubernetes {
   #access: KubernetesAccess;
   #changed: string;
   #agent: Agent;
+  /** How to end what is under way: requests, those that wait for a connection, and watches. */
+  readonly #running = new Set<() => void>();
+  #isClosed = false;
 
   constructor(options: KubernetesClientOptions) {
     this.#options = options;
     this.#access = readKubeconfig(options.kubeconfig);
     this.#changed = stampOf(this.#access.sources);
-    this.#agent = newAgent(this.#access);
+    this.#agent = newAgent(this.#access, options.maxSockets);
   }
 
   async request(...call: Call): Promise<KubernetesAnswer> {
@@ -54,7 +58,27 @@ class KubernetesClient implements Kubernetes {
     }
   }
 
+  async watch(path: string, watch: KubernetesWatch): Promise<KubernetesWatchEnd> {
+    this.#refresh();
+    const ended = new AbortController();
+    const end = () => ended.abort();
+    this.#running.add(end);
+    watch.signal.addEventListener('abort', end);
+    if (watch.signal.aborted || this.#isClosed) end();
+    try {
+      // With credentials of its beginning until its end, which `timeoutSeconds` of its path keeps near.
+      return await openWatch({ ...this.#place('GET', path), ...tlsOf(this.#access) }, { ...watch, signal: ended.signal });
+    } catch (error) {
+      return { kind: 'failed', reason: this.#unreachable(['GET', path], error).message };
+    } finally {
+      this.#running.delete(end);
+      watch.signal.removeEventListener('abort', end);
+    }
+  }
+
   close(): void {
+    this.#isClosed = true;
+    for (const end of this.#running) end();
     this.#agent.destroy();
   }
 
@@ -69,54 +93,58 @@ class KubernetesClient implements Kubernetes {
       throw error;
     }
     this.#changed = changed;
-    this.#agent.destroy();
-    this.#agent = newAgent(this.#access);
+    retire(this.#agent);
+    this.#agent = newAgent(this.#access, this.#options.maxSockets);
   }
 
-  #send([method, path, { body } = {}]: Call, deadline: number): Promise<KubernetesAnswer> {
+  #send([method, path, { body, signal } = {}]: Call, deadline: number): Promise<KubernetesAnswer> {
+    const { promise, resolve, reject } = Promise.withResolvers<KubernetesAnswer>();
     const text = body === undefined ? undefined : JSON.stringify(body);
-    return new Promise((resolve, reject) => {
-      const { host, port } = this.#options.connectTo ?? this.#access;
-      const req = request({
-        host,
-        port,
-        agent: this.#agent,
-        method,
-        path: `${this.#access.basePath}${path}`,
-        headers: this.#headers(text),
-      });
-      let late: Error | undefined;
-      const silence = setTimeout(
-        () => {
-          late = new Error('no answer within the deadline');
-          req.destroy(late);
-        },
-        Math.max(0, deadline - performance.now()),
-      );
-      const fail = (error: NodeJS.ErrnoException): void => {
-        req.destroy();
-        const closed = late === undefined && req.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
-        reject(closed ? new ClosedBetween(error.message, { cause: error }) : (late ?? error));
-      };
-      req.on('close', () => clearTimeout(silence));
-      req.on('error', fail);
-      req.on('response', (res) => void readAnswer(res).then(resolve, fail));
-      req.end(text);
+    const agent = this.#agent;
+    const req = request({ ...this.#place(method, path, text), agent });
+    // The first failure counts. Node tells a request that waits for a connection of its end only when it gets one.
+    const fail = (error: NodeJS.ErrnoException): void => {
+      req.destroy();
+      const closed = req.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+      reject(closed ? new ClosedBetween(error.message, { cause: error }) : error);
+    };
+    const close = () => fail(new Error('the client was closed'));
+    const stop = () => fail(new Error('nobody waits for the answer any more'));
+    const silence = setTimeout(() => fail(new Error('no answer within the deadline')), Math.max(0, deadline - performance.now()));
+    this.#running.add(close);
+    signal?.addEventListener('abort', stop);
+    req.on('error', fail);
+    req.on('response', (res) => void readAnswer(res).then(resolve, fail));
+    // One that waited for a connection has got one that nobody needs.
+    req.on('close', () => this.#isClosed && agent.destroy());
+    req.end(text);
+    if (this.#isClosed) close();
+    if (signal?.aborted === true) stop();
+    return promise.finally(() => {
+      clearTimeout(silence);
+      this.#running.delete(close);
+      signal?.removeEventListener('abort', stop);
     });
   }
 
-  #headers(body: string | undefined): Record<string, string> {
-    const { host, port, token } = this.#access;
+  #place(method: Call[0], path: string, body?: string): RequestOptions {
+    const { host, port, token, basePath } = this.#access;
+    const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
     return {
-      host: hostPort(host, port),
-      accept: 'application/json, */*',
-      'user-agent': 'hale',
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) }),
+      ...(this.#options.connectTo ?? { host, port }),
+      method,
+      path: `${basePath}${path}`,
+      headers: {
+        host: hostPort(host, port),
+        accept: 'application/json, */*',
+        'user-agent': 'hale',
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(body === undefined ? {} : { 'content-type': type, 'content-length': String(Buffer.byteLength(body)) }),
+      },
     };
   }
 
-  #unreachable([method, path]: Call, error: unknown): HaleError {
+  #unreachable([method, path]: readonly [Call[0], string, ...unknown[]], error: unknown): HaleError {
     const { host, port, file } = this.#access;
     const { connectTo } = this.#options;
     const at = connectTo === undefined ? '' : ` at ${hostPort(connectTo.host, connectTo.port)}`;
@@ -137,17 +165,25 @@ class KubernetesClient implements Kubernetes {
 class ClosedBetween extends Error {}
 
 /** All about TLS is the agent's: Node keeps a connection only for requests with the very same `checkServerIdentity`. */
-export function newAgent({ host, serverName, ca, client }: KubernetesAccess): Agent {
+export function newAgent(access: KubernetesAccess, maxSockets = 1): Agent {
+  return new Agent({ keepAlive: true, maxSockets, ...tlsOf(access) });
+}
+
+/** Its connections end with what is under way on them. */
+function retire(agent: Agent): void {
+  agent.maxFreeSockets = 0;
+  for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy();
+}
+
+function tlsOf({ host, serverName, ca, client }: KubernetesAccess): ConnectionOptions {
   const proves = serverName ?? host;
-  return new Agent({
-    keepAlive: true,
-    maxSockets: 1,
+  return {
     // SNI carries no addresses (RFC 6066 section 3).
     servername: isIP(proves) === 0 ? proves : '',
     checkServerIdentity: (_, certificate) => checkServerIdentity(proves, certificate),
     ...(ca === undefined ? {} : { ca }),
     ...client,
-  });
+  };
 }
 
 /** Changes when one of the files does, and when one comes or goes. */
@@ -162,26 +198,4 @@ function stampOf(files: readonly string[]): string {
       }
     })
     .join();
-}
-
-async function readAnswer(res: IncomingMessage): Promise<KubernetesAnswer> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of res as AsyncIterable<Buffer>) {
-    bytes += part.length;
-    if (bytes > ANSWER_BYTES_MAX) throw new Error(`an answer of more than ${ANSWER_BYTES_MAX} bytes`);
-    parts.push(part);
-  }
-  const text = Buffer.concat(parts).toString();
-  const isJson = res.headers['content-type']?.split(';')[0]?.trim() === 'application/json';
-  return { status: res.statusCode ?? 0, body: isJson ? parseJson(text) : text };
-}
-
-/** The parser's own words would quote what it read, perhaps a Secret. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Error('an answer that says it is JSON is none');
-  }
 }

@@ -12,6 +12,8 @@ export interface LeaseLockOptions {
   name: string;
   /** Of one call. client-go: half of the renew deadline, at least a second, so that one call that hangs does not cost the record. */
   timeoutMs: number;
+  /** Told of every Lease that was read or written, for what it says besides. */
+  onLease?: (lease: LeaseObject) => void;
 }
 
 /**
@@ -75,7 +77,9 @@ class LeaseLock implements Lock {
 
   #remember({ status, body }: KubernetesAnswer): LeaseObject | undefined {
     const lease = status === 200 || status === 201 ? readLeaseObject(body) : undefined;
-    if (lease !== undefined) this.#last = lease;
+    if (lease === undefined) return undefined;
+    this.#last = lease;
+    this.#options.onLease?.(lease);
     return lease;
   }
 

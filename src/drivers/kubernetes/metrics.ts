@@ -2,6 +2,7 @@ import { type Agent, type RequestOptions, request } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { printable } from '../../base/printable.ts';
 import { METRICS } from '../../core/apiserver/metrics.ts';
+import { readQuantity } from '../../core/apiserver/quantity.ts';
 import type { Scrape } from '../../core/apiserver/scrape.ts';
 import { ScrapeReader } from '../../core/prometheus/scrape.ts';
 import { newAgent } from './client.ts';
@@ -108,9 +109,7 @@ function refusal(status: number, said: string): string {
   return `HTTP ${status}${REMEDIES[status] ?? (text === '' ? '' : `: ${text}`)}`;
 }
 
-const UNITS: Record<string, number> = { '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40, k: 1e3, M: 1e6, G: 1e9, T: 1e12 };
-
-/** `.status.capacity.memory` of a Node, a quantity such as 16384000Ki (kubernetes.io, "Quantity"). */
+/** `.status.capacity.memory` of a Node. */
 function memoryOf(text: string): number | null {
   let memory: unknown;
   try {
@@ -118,7 +117,6 @@ function memoryOf(text: string): number | null {
   } catch {
     return null;
   }
-  const [, digits, unit] = /^(\d{1,15})([A-Za-z]*)$/.exec(typeof memory === 'string' ? memory : '') ?? [];
-  const factor = unit === undefined || !Object.hasOwn(UNITS, unit) ? undefined : UNITS[unit];
-  return factor === undefined || Number(digits) === 0 ? null : Number(digits) * factor;
+  const bytes = readQuantity(memory) ?? 0;
+  return bytes > 0 ? bytes : null;
 }

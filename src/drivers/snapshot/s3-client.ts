@@ -1,7 +1,9 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { fromIni } from '@aws-sdk/credential-provider-ini';
 import { HaleError } from '../../base/error.ts';
+import { hideSecrets } from '../../base/hide.ts';
+import { isOpenToOthers } from '../owner-only.ts';
 import { isServerCertificateError } from '../tls-failure.ts';
 
 /** How a bucket is reached, as cluster.yaml or flags say it. */
@@ -45,7 +47,7 @@ export function openS3(settings: S3Settings): S3Client {
 
 function checkCredentialsFile(file: string): void {
   readFile(file);
-  if ((statSync(file).mode & 0o077) === 0) return;
+  if (!isOpenToOthers(file)) return;
   throw new HaleError({
     code: 's3_credentials_open',
     kind: 'usage',
@@ -102,8 +104,9 @@ export function s3Failure(operation: string, settings: S3Settings, error: unknow
 
 /** Some servers put the request, with its credentials, into their refusal. */
 function withoutSecrets(text: string, secrets: readonly string[]): string {
-  const hidden = secrets.reduce((shown, secret) => shown.replaceAll(secret, '(hidden)'), text);
-  return hidden.replace(/(Credential=|Signature=|AKIA|ASIA)[\w/+=-]+/g, '$1(hidden)').slice(0, 500);
+  return hideSecrets(text, secrets)
+    .replace(/(Credential=|Signature=|AKIA|ASIA)[\w/+=-]+/g, '$1(hidden)')
+    .slice(0, 500);
 }
 
 const SECRET_NAMES = ['aws_access_key_id', 'aws_secret_access_key', 'aws_session_token'];
@@ -111,7 +114,7 @@ const SECRET_NAMES = ['aws_access_key_id', 'aws_secret_access_key', 'aws_session
 /** From the environment, and from the file that the settings name. */
 function secretsOf({ credentialsFile }: S3Settings): string[] {
   const inEnvironment = SECRET_NAMES.map((name) => process.env[name.toUpperCase()] ?? '');
-  return [...inEnvironment, ...(credentialsFile === undefined ? [] : secretsIn(credentialsFile))].filter((secret) => secret !== '');
+  return [...inEnvironment, ...(credentialsFile === undefined ? [] : secretsIn(credentialsFile))];
 }
 
 function secretsIn(file: string): string[] {

@@ -1,5 +1,5 @@
 import { HaleError } from '../../base/error.ts';
-import { BackOff } from '../probe/fleet/back-off.ts';
+import { BackOff } from '../../drivers/back-off.ts';
 import type { ApiTarget } from '../probe/fleet/connection.ts';
 import { KeptConnection } from '../probe/fleet/kept-connection.ts';
 

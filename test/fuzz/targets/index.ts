@@ -9,6 +9,8 @@ import { kernelTargets } from './kernel.ts';
 import { leaseTargets } from './leases.ts';
 import { linkTargets } from './link.ts';
 import { metricsTargets } from './metrics.ts';
+import { nodeApiTargets } from './node-api.ts';
+import { powerTargets } from './power.ts';
 import { scenarioTargets } from './scenario.ts';
 import { sessionTargets } from './sessions.ts';
 import { textTargets } from './text.ts';
@@ -27,5 +29,7 @@ export const targets: readonly Target[] = [
   ...etcdFileTargets,
   ...leaseTargets,
   ...metricsTargets,
+  ...nodeApiTargets,
+  ...powerTargets,
   ...scenarioTargets,
 ];

@@ -112,7 +112,7 @@ const cluster: Target = {
 
 /** The input form of what was read: without the sections that are refused where nobody uses them. */
 function asWritten(read: Cluster): object {
-  const { endpoint, controlPlane, workers, kubernetes, lease, haproxyKeepalived, kubeVip, nodeLocal, ...rest } = read;
+  const { endpoint, controlPlane, workers, kubernetes, lease, haproxyKeepalived, kubeVip, nodeLocal, heal, ...rest } = read;
   const { addresses, ...others } = endpoint;
   const { serviceSubnets, podSubnets, ...versions } = kubernetes;
   const hosts = (list: Cluster['workers']['hosts']) =>
@@ -132,8 +132,19 @@ function asWritten(read: Cluster): object {
     workers: { hosts: hosts(workers.hosts) },
     kubernetes: { ...versions, serviceSubnet: serviceSubnets.map(formatPrefix), podSubnet: podSubnets.map(formatPrefix) },
     ...sections[endpoint.provider],
+    heal: { ...heal, power: powerAsWritten(heal.power) },
     ...(rest.election === 'quorum' ? {} : { lease }),
   };
+}
+
+function powerAsWritten({ url, host, caFile, credentialsFile, command, ...rest }: Cluster['heal']['power']): object {
+  const uses = {
+    none: {},
+    redfish: { url, credentialsFile, ...(caFile !== undefined && { caFile }) },
+    ipmi: { host, credentialsFile },
+    command: { command },
+  };
+  return { ...rest, ...uses[rest.by] };
 }
 
 const KEY = '0123456789abcdef'.repeat(4);

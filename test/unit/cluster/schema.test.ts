@@ -53,6 +53,15 @@ test('the JSON Schema describes every key and closes every mapping', () => {
     'etcd.snapshots.s3',
     'etcd.snapshots.keep',
     'thresholds',
+    'heal',
+    'heal.rules.0',
+    'heal.rules.0.when.0',
+    'heal.rules.0.labels.0',
+    'heal.rules.0.windows.0',
+    'heal.limits',
+    'heal.drain',
+    'heal.power',
+    'heal.ssh',
   ]);
   for (const { path, node } of all) {
     expect({ path, additional: node.additionalProperties }).toEqual({ path, additional: false });
@@ -97,7 +106,7 @@ test('the defaults that the JSON Schema shows are those that a short file gets',
       shown++;
     }
   }
-  expect(shown).toBe(68);
+  expect(shown).toBe(94);
   expect(parsed['kubernetes']).toMatchObject({
     serviceSubnets: [{ address: '10.96.0.0', length: 16 }],
     podSubnets: [{ address: '10.244.0.0', length: 16 }],

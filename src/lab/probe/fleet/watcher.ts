@@ -1,5 +1,5 @@
 import type { WatcherRecord, WatchGap } from '../../../core/drill/fleet.ts';
-import { BackOff } from './back-off.ts';
+import { BackOff } from '../../../drivers/back-off.ts';
 import type { ApiConnection, ApiTarget } from './connection.ts';
 import { KeptConnection } from './kept-connection.ts';
 import { COLLECTION, type State, stateOf } from './objects.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReadRecord, WriteRecord, WriterRecord } from '../../../core/drill/fleet.ts';
-import { BackOff } from './back-off.ts';
+import { BackOff } from '../../../drivers/back-off.ts';
 import type { Answer, ApiTarget } from './connection.ts';
 import { KeptConnection } from './kept-connection.ts';
 import { COLLECTION, configMap, pathOf, stateOf } from './objects.ts';
