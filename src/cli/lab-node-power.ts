@@ -1,7 +1,6 @@
 import { Argument, Command } from 'commander';
-import { HaleError } from '../base/error.ts';
 import { openLab } from '../lab/lab.ts';
-import { nodePower, switchNode } from '../lab/nodes/power.ts';
+import { nodePower, powerSilent, switchNode } from '../lab/nodes/power.ts';
 import { ensurePrivileges } from '../lab/privileges.ts';
 
 /** `hale lab node-power`: the management controllers of a lab, as a command that `heal.power.command` may name. Works in the hosts of the lab too. */
@@ -16,7 +15,7 @@ export function nodePowerCommand(): Command {
       const lab = openLab(name);
       if (order !== 'state') return switchNode(lab, node, order);
       const power = await nodePower(lab, node);
-      if (power !== 'silent') return void process.stdout.write(`${power}\n`);
-      throw new HaleError({ code: 'lab_power_silent', kind: 'world', message: `the management controller of ${node} does not answer` });
+      if (power === 'silent') throw powerSilent(node);
+      process.stdout.write(`${power}\n`);
     });
 }

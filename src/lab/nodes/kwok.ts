@@ -23,22 +23,17 @@ export async function findKwok(wanted: string | undefined): Promise<Kwok> {
   });
 }
 
-/** As kubelet: a Lease of 40 s, renewed every quarter of that (kubernetes.io, "KubeletConfiguration", nodeLeaseDurationSeconds). */
-const LEASE_SECONDS = 40;
-
 /** How long a Pod takes: a number of seconds, `20s`. Without it 1 to 3 s; its end never longer than its grace period. */
 export const READY_AFTER_ANNOTATION = 'lab.hale.dev/ready-after';
 export const STOPS_AFTER_ANNOTATION = 'lab.hale.dev/stops-after';
 
-/** What `--config` reads: how nodes and Pods live. */
+/** What `--config` reads: how nodes and Pods live. Leases are renewed for each node beside kwok (kubelets/heartbeat.ts), which would own all of them as one. */
 export function kwokConfiguration(options: { podSubnet: string }): string {
   const configuration = {
     apiVersion: 'config.kwok.x-k8s.io/v1alpha1',
     kind: 'KwokConfiguration',
     options: {
       cidr: options.podSubnet,
-      nodeLeaseDurationSeconds: LEASE_SECONDS,
-      nodeLeaseParallelism: 16,
       nodePlayStageParallelism: 16,
       podPlayStageParallelism: 16,
       podsOnNodeSyncParallelism: 4,

@@ -22,7 +22,7 @@ export interface NodePlan {
 }
 
 export const NODES_MAX = 1000;
-export const ZONES_MAX = 26;
+const ZONES_MAX = 26;
 export const ZONES_DEFAULT = 3;
 /** kube-controller-manager gives each node a /24, or a /64, of the Pods' subnet: this is how many the usual one has. */
 const USUAL_SUBNET_NODES = 256;

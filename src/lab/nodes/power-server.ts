@@ -48,7 +48,7 @@ export async function startPowerServer(lab: Lab, signal: AbortSignal | undefined
       continue;
     }
     throw new HaleError({
-      code: 'lab_power_unreachable',
+      code: 'lab_power_server_failed',
       kind: 'world',
       message: `what switches the lab's control-plane hosts did not start; see ${join(lab.folder, 'power-server.log')}`,
     });

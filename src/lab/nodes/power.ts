@@ -40,15 +40,14 @@ export async function switchNode(lab: Lab, node: string, to: 'on' | 'off'): Prom
   const host = controlPlaneHost(lab, node);
   if (host !== undefined) return isInsideHost() ? void (await askPowerServer(lab.folder, { node, order: to })) : switchHost(host, to);
   const states = requireWorker(lab, node);
-  if (isSilent(states, node)) {
-    throw new HaleError({
-      code: 'lab_power_silent',
-      kind: 'world',
-      message: `the management controller of ${node} does not answer: its zone has no power`,
-    });
-  }
+  if (isSilent(states, node)) throw powerSilent(node);
   if (to === 'on') states.switchOn(node);
   else states.switchOff(node);
+}
+
+export function powerSilent(node: string): HaleError {
+  const message = `the management controller of ${node} does not answer: its zone has no power`;
+  return new HaleError({ code: 'lab_power_silent', kind: 'world', message });
 }
 
 export function powerOf(host: LabHost): NodePower {

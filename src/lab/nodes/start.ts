@@ -83,9 +83,10 @@ function linkKubeconfig(): string {
   return JSON.stringify(config);
 }
 
-/** Names of nodes that are ready and take Pods, as the host of the kubelets saw them last; empty for a lab without. */
-export function nodesInService({ workers }: Pick<Lab, 'workers'>): string[] {
-  return workers === undefined ? [] : (readJson<string[]>(join(workers.folder, REPORT)) ?? []);
+/** Names of nodes that are ready and take Pods, as the hosts of their kubelets saw them last; empty for a lab without. */
+export function nodesInService({ workers, controlPlane }: Pick<Lab, 'workers' | 'controlPlane'>): string[] {
+  const hosts = workers === undefined ? [] : [workers, ...controlPlane].filter((host) => host.isOn());
+  return hosts.flatMap((host) => readJson<string[]>(join(host.folder, REPORT)) ?? []);
 }
 
 async function awaitNodes(lab: Lab, options: { count: number; workers: LabHost; signal: AbortSignal | undefined }): Promise<void> {

@@ -8,6 +8,9 @@ const ANSWER_TIMEOUT_MS = 10_000;
 /** A server that vanished without a word shows after this and ten probes of a second each. */
 const KEEP_ALIVE_MS = 5000;
 
+/** One for each watch, and the rest for what many nodes say at once. */
+const SOCKETS_MAX = 128;
+
 export interface ApiCall {
   method: string;
   /** With its query. */
@@ -27,7 +30,7 @@ export interface Api {
 
 export function openApi(kubeconfig: string): Api {
   const { host, port, ca, client } = readKubeconfig(kubeconfig);
-  const agent = new Agent({ keepAlive: true, ...(ca === undefined ? {} : { ca }), ...client });
+  const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_MAX, ...(ca === undefined ? {} : { ca }), ...client });
   const send = ({ method, path, headers = {}, body, isWatch = false }: ApiCall): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
       const timeout = isWatch ? {} : { timeout: ANSWER_TIMEOUT_MS };

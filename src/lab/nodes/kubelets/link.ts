@@ -9,7 +9,6 @@ import { type NodeObject, isInService, type PodObject } from './objects.ts';
 
 const NODES = '/api/v1/nodes';
 const PODS = '/api/v1/pods';
-const LEASES = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases';
 
 interface WatchEvent<T> {
   type: string;
@@ -22,7 +21,7 @@ export interface Link {
   cut(node: string): void;
   /** kwok serves it again, or for the first time. */
   join(node: string): void;
-  /** Names of nodes, of anybody, that are ready, have a heartbeat and take Pods. */
+  /** Names of joined nodes that are ready and take Pods. */
   inService(): string[];
 }
 
@@ -44,7 +43,6 @@ class View {
   readonly #joined = new Set<string>();
   readonly #objects = new Map<string, NodeObject>();
   readonly #nodeOfPod = new Map<string, string>();
-  readonly #leases = new Set<string>();
   readonly #watches = new Set<ServerResponse>();
   /** Joined since kwok's last list, which is older than the watch that follows. */
   readonly #joinedSinceList = new Set<string>();
@@ -56,7 +54,7 @@ class View {
 
   inService(): string[] {
     const ready = [...this.#objects.values()].filter(isInService).map(({ metadata }) => metadata.name);
-    return ready.filter((name) => this.#leases.has(name));
+    return ready.filter((name) => this.#joined.has(name));
   }
 
   cut(node: string): void {
@@ -113,21 +111,8 @@ class View {
     return text;
   }
 
-  leaseLine(line: string): string {
-    const { type, object } = JSON.parse(line) as WatchEvent<NodeObject>;
-    if (type === 'ADDED' || type === 'MODIFIED') this.#leases.add(object.metadata.name);
-    return line;
-  }
-
-  leaseList(text: string): string {
-    for (const { metadata } of (JSON.parse(text) as { items?: NodeObject[] }).items ?? []) this.#leases.add(metadata.name);
-    return text;
-  }
-
   /** Whether the request is for a node that is cut, or for a Pod that nobody has told kwok of. */
   refuses(path: string): boolean {
-    const lease = path.startsWith(`${LEASES}/`) ? path.slice(LEASES.length + 1) : undefined;
-    if (lease !== undefined) return this.#isCut(lease);
     const node = /^\/api\/v1\/nodes\/([^/]+)/.exec(path)?.[1];
     if (node !== undefined) return this.#isCut(node);
     const pod = /^\/api\/v1\/namespaces\/([^/]+)\/pods\/([^/]+)/.exec(path);
@@ -204,7 +189,6 @@ interface Ways {
 function waysOf(view: View, path: string): Ways | undefined {
   if (path === NODES) return { line: (line) => view.nodeLine(line), list: (text) => view.nodeList(text) };
   if (path === PODS) return { line: (line) => view.podLine(line), list: (text) => view.podList(text) };
-  if (path === LEASES) return { line: (line) => view.leaseLine(line), list: (text) => view.leaseList(text) };
   return undefined;
 }
 

@@ -16,7 +16,10 @@ export interface MachinesOptions {
   states: NodeStates;
   link: Pick<Link, 'cut' | 'join'>;
   seed: string;
-  register(node: NodePlan, bootId: string): Promise<void>;
+  /** Resolves with the uid of the Node. */
+  register(node: NodePlan, bootId: string): Promise<string>;
+  /** Goes on until `signal` aborts; `began` when the first heartbeat has been taken. */
+  beat(node: { name: string; uid: string }, course: { signal: AbortSignal; began: () => void }): void;
   say(line: string): void;
 }
 
@@ -24,6 +27,10 @@ interface Machine {
   plan: NodePlan;
   /** Of the life that the API was told of. */
   told: string | undefined;
+  /** Of the Node. */
+  uid: string;
+  /** Ends its heartbeat. */
+  heart: AbortController;
   joined: boolean;
   /** The life whose start is under way. */
   starting: string | undefined;
@@ -31,7 +38,16 @@ interface Machine {
 
 /** Never returns. */
 export async function runMachines(options: MachinesOptions): Promise<never> {
-  const machines = options.nodes.map((plan): Machine => ({ plan, told: undefined, joined: false, starting: undefined }));
+  const machines = options.nodes.map(
+    (plan): Machine => ({
+      plan,
+      told: undefined,
+      uid: '',
+      heart: new AbortController(),
+      joined: false,
+      starting: undefined,
+    }),
+  );
   const slots = new Slots(PARALLEL);
   for (;;) {
     const down = nodesThatAreDown(options.states);
@@ -52,6 +68,7 @@ function follow(machine: Machine, options: MachinesOptions & { down: ReadonlySet
   const isUp = (power?.on ?? true) && !options.down.has(name);
   if (machine.joined && (!isUp || machine.told !== bootId)) {
     machine.joined = false;
+    machine.heart.abort();
     options.link.cut(name);
     options.say(`${name} is cut off`);
   }
@@ -63,10 +80,13 @@ function follow(machine: Machine, options: MachinesOptions & { down: ReadonlySet
   }
 }
 
-function join(machine: Machine, { link, say }: MachinesOptions): void {
-  machine.joined = true;
-  link.join(machine.plan.name);
-  say(`${machine.plan.name} is connected`);
+/** kwok has it once its heart beats. */
+function join(machine: Machine, { link, beat, say }: MachinesOptions): void {
+  const { name } = machine.plan;
+  const heart = new AbortController();
+  Object.assign(machine, { joined: true, heart });
+  beat({ name, uid: machine.uid }, { signal: heart.signal, began: () => heart.signal.aborted || link.join(name) });
+  say(`${name} is connected`);
 }
 
 /** Ends early when the node goes down meanwhile. */
@@ -75,10 +95,9 @@ async function start(machine: Machine, options: MachinesOptions & { slots: Slots
   if (!options.isFirst) await sleep(BOOT_MS);
   while (machine.starting === bootId) {
     try {
-      await slots.run(() => (machine.starting === bootId ? register(machine.plan, bootId) : Promise.resolve()));
+      const uid = await slots.run(async () => (machine.starting === bootId ? register(machine.plan, bootId) : ''));
       if (machine.starting !== bootId) return;
-      machine.told = bootId;
-      machine.starting = undefined;
+      Object.assign(machine, { told: bootId, uid, starting: undefined });
       return join(machine, options);
     } catch (error) {
       say(`${machine.plan.name} could not register: ${(error as Error).message}`);

@@ -5,6 +5,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openNodeStates } from '../state.ts';
 import { openApi } from './api.ts';
+import { beat } from './heartbeat.ts';
 import { openLink } from './link.ts';
 import { runMachines } from './machines.ts';
 import type { KubeletsOptions } from './options.ts';
@@ -17,13 +18,15 @@ const api = openApi(options.kubeconfig);
 const link = openLink(api, new Set(options.nodes.map(({ name }) => name)));
 await once(link.server.listen(options.port, '127.0.0.1'), 'listening');
 
+const say = (line: string): void => void process.stderr.write(`${new Date().toISOString()} ${line}\n`);
 void runMachines({
   nodes: options.nodes,
   states: openNodeStates(options.statesFolder),
   link,
   seed: options.seed ?? randomUUID(),
   register: (node, bootId) => register(api, node, { versions: options.versions, bootId, now: new Date().toISOString() }),
-  say: (line) => void process.stderr.write(`${new Date().toISOString()} ${line}\n`),
+  beat: (node, course) => void beat({ api, node, say, ...course }),
+  say,
 });
 
 /** For whoever waits until the nodes are there. */

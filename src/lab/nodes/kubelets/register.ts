@@ -10,23 +10,34 @@ const NOT_FOUND = 404;
 
 /**
  * What a kubelet does when its host has started: it registers its Node where there is none, and says else which life this is; and the containers of the
- * node's Pods start once more. Rejects when the API does not answer or refuses.
+ * node's Pods start once more. Returns the uid of the Node. Rejects when the API does not answer or refuses.
  */
-export async function register(api: Api, node: NodePlan, life: Life): Promise<void> {
+export async function register(api: Api, node: NodePlan, life: Life): Promise<string> {
   const made = await api.json('POST', '/api/v1/nodes', { body: nodeObject(node, life) });
-  if (made.status === CREATED) return untaint(api, node);
+  if (made.status === CREATED) {
+    await untaint(api, node);
+    return uidOf(made.body);
+  }
   const told = await api.json('PATCH', `/api/v1/nodes/${node.name}/status`, {
     body: { status: { nodeInfo: nodeInfo(life) } },
     type: STRATEGIC,
   });
   if (told.status !== OK) throw refusal(node.name, told);
-  await freeLease(api, node.name);
   const { body } = await api.json('GET', `/api/v1/pods?fieldSelector=spec.nodeName%3D${node.name}`);
   for (const pod of (body as { items?: PodObject[] }).items ?? []) {
     if (pod.status?.phase !== 'Running' || pod.metadata.deletionTimestamp !== undefined) continue;
     const { namespace, name } = pod.metadata;
-    await api.json('PATCH', `/api/v1/namespaces/${namespace}/pods/${name}/status`, { body: restarted(pod), type: STRATEGIC });
+    const changed = await api.json('PATCH', `/api/v1/namespaces/${namespace}/pods/${name}/status`, {
+      body: restarted(pod),
+      type: STRATEGIC,
+    });
+    if (changed.status !== OK && changed.status !== NOT_FOUND) throw refusal(node.name, changed);
   }
+  return uidOf(told.body);
+}
+
+function uidOf(node: unknown): string {
+  return (node as { metadata: { uid: string } }).metadata.uid;
 }
 
 /**
@@ -36,16 +47,6 @@ export async function register(api: Api, node: NodePlan, life: Life): Promise<vo
 async function untaint(api: Api, node: NodePlan): Promise<void> {
   const told = await api.json('PATCH', `/api/v1/nodes/${node.name}`, { body: { spec: { taints: taintsOf(node.role) } }, type: MERGE });
   if (told.status !== OK) throw refusal(node.name, told);
-}
-
-/** A kwok takes the Lease of an earlier one for that of a stranger, and would wait for its end; a kubelet renews its own at once. */
-async function freeLease(api: Api, node: string): Promise<void> {
-  const path = `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${node}`;
-  const { status, body } = await api.json('PATCH', path, {
-    body: { spec: { holderIdentity: null } },
-    type: MERGE,
-  });
-  if (status !== OK && status !== NOT_FOUND) throw refusal(node, { status, body });
 }
 
 function refusal(node: string, { status, body }: { status: number; body: unknown }): Error {
