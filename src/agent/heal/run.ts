@@ -116,7 +116,7 @@ function powerOf({ heal }: Cluster): { hasPower: boolean } {
   return { hasPower: heal.power.by !== 'none' };
 }
 
-export function configOf(cluster: Cluster, { dryRun }: { dryRun: boolean }): ControllerConfig {
+function configOf(cluster: Cluster, { dryRun }: { dryRun: boolean }): ControllerConfig {
   return { policy: cluster.heal, rules: rulesOf(cluster.heal, powerOf(cluster)), dryRun };
 }
 

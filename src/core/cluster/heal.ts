@@ -10,7 +10,7 @@ const WORD = 'a word of letters and digits such as KernelDeadlock';
 const KEY = 'the key of a taint such as example.com/broken';
 const CLOCK = 'a time of day such as 22:30';
 
-export const CONDITION_STATUSES = ['True', 'False', 'Unknown'] as const;
+const CONDITION_STATUSES = ['True', 'False', 'Unknown'] as const;
 /** In the order in which a remedy may have them. */
 export const HEAL_STEPS = ['cordon', 'drain', 'power-off', 'out-of-service', 'power-on', 'reboot', 'replace'] as const;
 export const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
@@ -236,5 +236,4 @@ export type HealRule = HealPolicy['rules'][number];
 export type HealSignal = HealRule['when'][number];
 export type HealWindow = HealRule['windows'][number];
 export type HealStep = (typeof HEAL_STEPS)[number];
-export type HealLimits = HealPolicy['limits'];
 export type DrainSettings = HealPolicy['drain'];

@@ -100,7 +100,7 @@ function receive(turn: Turn, input: ControllerInput): void {
       state.wallOffsetMs = input.wallMs - now;
       return;
     case 'active':
-      return setActive(turn, input.active);
+      return setActive(turn, input);
     case 'policy':
       return setConfig(turn, input.config);
     case 'paused':

@@ -19,7 +19,7 @@ export interface Turn {
 }
 
 /** What is seen while another one is active may be old by the time it is needed: a controller that becomes active begins to look anew. */
-export function setActive({ state, now, outputs }: Turn, active: boolean): void {
+export function setActive({ state, now, outputs }: Turn, { active }: { active: boolean }): void {
   if (active === state.active) return;
   for (const node of state.running.keys()) outputs.push({ kind: 'cancel', node });
   state.running.clear();
