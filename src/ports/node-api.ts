@@ -17,8 +17,6 @@ export interface NodeApi {
   pods(of?: { node: string }): Promise<PodFacts[]>;
   budgets(): Promise<BudgetFacts[]>;
   changeNode(name: string, change: NodeChange): Promise<ChangeResult>;
-  /** Removes the Node object; fine when it is gone. */
-  removeNode(name: string): Promise<Effect>;
   /** The eviction API (policy/v1): the Pod ends as its budgets allow. */
   evict(pod: PodRef, options?: { graceSeconds?: number }): Promise<EvictResult>;
   /** Ends a Pod whatever its budgets say; 0 seconds also where its kubelet does not answer. */

@@ -29,7 +29,7 @@ import {
 } from './observe.ts';
 import { type Plan, planHeal, signalsOf, type Verdict } from './plan.ts';
 import { encodeHistory, encodeRemedy, historyOf, progressed, type RemedyRecord, remedyOf, stepOf } from './record.ts';
-import { beginAnew, isUp, type Seen } from './sight.ts';
+import { beginAnew, isQuiet, type Seen } from './sight.ts';
 import type { ControllerConfig, ControllerInput, ControllerOutput, ControllerState } from './state.ts';
 
 /** Between two plans when nothing happens. */
@@ -250,7 +250,7 @@ function run(turn: Turn, seen: Seen, { step, record }: { step: HealStep; record:
   if (done?.startedAtMs === record.startedAtMs && done.step === record.step)
     return write(turn, facts, progressed(record, now + state.wallOffsetMs));
   state.running.set(facts.name, step);
-  outputs.push({ kind: 'run', node: facts, step, record, isSilent: !isUp(seen, now) });
+  outputs.push({ kind: 'run', node: facts, step, record, isSilent: isQuiet(seen, now) });
 }
 
 function write(turn: Turn, facts: NodeFacts, record: RemedyRecord, history?: readonly number[]): void {

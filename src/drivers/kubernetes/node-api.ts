@@ -103,10 +103,6 @@ class KubernetesNodeApi implements NodeApi {
     return node === undefined ? { kind: 'failed', reason: refusalText(answer) } : { kind: 'changed', node };
   }
 
-  removeNode(name: string): Promise<Effect> {
-    return this.#do([200, 202, 404], 'DELETE', nodePath(name));
-  }
-
   evict(pod: PodRef, options?: { graceSeconds?: number }): Promise<EvictResult> {
     const { namespace, name } = pod;
     const deleteOptions = deleteOptionsOf(pod, options);
@@ -130,9 +126,10 @@ class KubernetesNodeApi implements NodeApi {
     return 'reason' in result ? { ok: false, reason: result.reason } : done;
   }
 
-  record(event: NodeEvent): Promise<Effect> {
-    const nowMs = Date.now();
-    return this.#do([201], 'POST', EVENTS, toEventObject(event, { instance: hostname(), nowMs }));
+  async record(event: NodeEvent): Promise<Effect> {
+    const answer = await this.#ask('POST', EVENTS, toEventObject(event, { instance: hostname(), nowMs: Date.now() }));
+    if (typeof answer === 'string') return { ok: false, reason: answer };
+    return answer.status === 201 ? done : { ok: false, reason: refusalText(answer) };
   }
 
   close(): void {
@@ -160,12 +157,6 @@ class KubernetesNodeApi implements NodeApi {
   async #endPod(...call: ['POST' | 'DELETE', string, object]): Promise<EvictResult> {
     const answer = await this.#ask(...call);
     return typeof answer === 'string' ? { kind: 'failed', reason: answer } : readPodEnd(answer);
-  }
-
-  async #do(good: readonly number[], ...call: ['POST' | 'DELETE', string, object?]): Promise<Effect> {
-    const answer = await this.#ask(...call);
-    if (typeof answer === 'string') return { ok: false, reason: answer };
-    return good.includes(answer.status) ? done : { ok: false, reason: refusalText(answer) };
   }
 
   /** The answer, or why there is none. */

@@ -97,10 +97,6 @@ export class SimNodeApi implements NodeApi {
     return answer.ok ? answer.value : { kind: 'failed', reason: answer.reason };
   }
 
-  async removeNode(): Promise<Effect> {
-    return { ok: false, reason: 'not simulated' };
-  }
-
   async evict(pod: PodRef, { graceSeconds }: { graceSeconds?: number } = {}): Promise<EvictResult> {
     const { store, schedule, ears } = this.#options;
     ears.asked({ kind: 'evict', pod, graceSeconds });
