@@ -4,32 +4,25 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { findProgram } from '../../src/lab/find-program.ts';
 import { kubernetesCache } from '../../src/lab/kubernetes/programs.ts';
-import { kwokConfiguration } from '../../src/lab/nodes/kwok.ts';
-import { HALE, hale, type HaleRun, untilWithin } from './hale.ts';
+import { HALE, hale, type HaleRun } from './hale.ts';
+import { type HealNodes, startHealNodes } from './heal-nodes.ts';
 import { kubectl, kubernetesProblem, type KubernetesCluster, startKubernetes } from './kubernetes.ts';
 import { LoggedProcess } from './logged-process.ts';
-
-const PATIENCE_MS = 120_000;
-/** kwok keeps nodes alive that have it. */
-const KEPT = 'kept';
 
 export interface HealCluster {
   kubernetes: KubernetesCluster;
   /** kubectl as administrator. */
   kubectl(...args: string[]): Promise<string>;
   apply(...objects: object[]): Promise<void>;
-  /** Makes nodes that kwok keeps alive, and waits until they are ready. */
-  addNodes(...names: string[]): Promise<void>;
-  /** From now on nobody renews the node's Lease, or confirms what becomes of its Pods. */
-  abandon(node: string): Promise<void>;
-  /** It is there again, after a new boot. */
-  revive(node: string): Promise<void>;
+  nodes: Pick<HealNodes, 'abandon' | 'revive'>;
   /** Writes a cluster.yaml with this section `heal`, and returns its path. */
   describe(name: string, heal: object): string;
   /** Runs a command of hale with that description. */
   hale(config: string, ...args: string[]): Promise<HaleRun>;
   /** Starts `hale heal run`. */
   run(config: string, ...args: string[]): HealRun;
+  /** Ends those that still run: one that a failed test left behind would act in the next. */
+  endRuns(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -51,7 +44,8 @@ function kwok(): string | undefined {
   return findProgram('kwok') ?? findProgram('kwok', [kubernetesCache()]);
 }
 
-export async function startHealCluster(): Promise<HealCluster> {
+/** Returns when the nodes of these names are ready. */
+export async function startHealCluster(...names: string[]): Promise<HealCluster> {
   const kubernetes = await startKubernetes();
   const processes: LoggedProcess[] = [];
   const start = (name: string, argv: readonly string[]): LoggedProcess => {
@@ -74,35 +68,18 @@ export async function startHealCluster(): Promise<HealCluster> {
     arguments: [...leaderless, '--controllers=*,-serviceaccount-token-controller'],
   });
   kubernetes.start('kube-scheduler', { name: 'scheduler', arguments: leaderless });
-  const stages = join(dir, 'kwok.yaml');
-  writeFileSync(stages, kwokConfiguration({ podSubnet: '10.244.0.0/16' }));
-  start('kwok', [
-    kwok() as string,
-    ...access,
-    `--config=${stages}`,
-    '--manage-all-nodes=false',
-    `--manage-nodes-with-label-selector=${KEPT}=yes`,
-  ]);
-  let count = 0;
+  const nodes = await apply(...names.map(nodeObject))
+    .then(() => startHealNodes(kubernetes, { names, kwok: kwok() as string }))
+    .catch(async (error: unknown) => {
+      await kubernetes.close();
+      throw error;
+    });
+  const runs: LoggedProcess[] = [];
   return {
     kubernetes,
     kubectl: run,
     apply,
-    async addNodes(...names) {
-      await apply(...names.map(nodeObject));
-      await untilWithin(PATIENCE_MS, {
-        look: () =>
-          run('get', 'nodes', '-o', 'jsonpath={range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status} {end}'),
-        wanted: (text) => names.every((name) => text.includes(`${name}=True`)),
-        what: 'nodes are ready',
-      });
-    },
-    abandon: async (node) => void (await run('label', 'node', node, `${KEPT}-`)),
-    async revive(node) {
-      const bootID = `boot-${Date.now()}`;
-      await run('patch', 'node', node, '--subresource=status', '--type=merge', '-p', JSON.stringify({ status: { nodeInfo: { bootID } } }));
-      await run('label', 'node', node, `${KEPT}=yes`);
-    },
+    nodes,
     describe(name, heal) {
       const file = join(dir, `${name}.yaml`);
       writeFileSync(file, stringify(description(adminConf, heal)));
@@ -110,8 +87,9 @@ export async function startHealCluster(): Promise<HealCluster> {
     },
     hale: (config, ...args) => hale([...args, '--config', config, ...access]),
     run(config, ...args) {
-      const name = `heal-${count++}`;
+      const name = `heal-${runs.length}`;
       const process = start(name, [HALE, 'heal', 'run', '--config', config, ...access, ...args]);
+      runs.push(process);
       return {
         lines: () => linesOf(join(dir, `${name}.log`)),
         kill: () => process.kill(),
@@ -121,7 +99,9 @@ export async function startHealCluster(): Promise<HealCluster> {
         },
       };
     },
+    endRuns: async () => void (await Promise.all(runs.map((process) => process.kill()))),
     async close() {
+      await nodes.close();
       await Promise.all(processes.map((process) => process.kill()));
       await kubernetes.close();
     },
@@ -132,7 +112,7 @@ function nodeObject(name: string): object {
   return {
     apiVersion: 'v1',
     kind: 'Node',
-    metadata: { name, labels: { [KEPT]: 'yes', 'kubernetes.io/hostname': name } },
+    metadata: { name, labels: { 'kubernetes.io/hostname': name } },
     status: { allocatable: { cpu: '8', memory: '32Gi', pods: '110' }, capacity: { cpu: '8', memory: '32Gi', pods: '110' } },
   };
 }

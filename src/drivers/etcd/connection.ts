@@ -120,7 +120,8 @@ function openSocket({ protocol, hostname, port }: URL, secureContext: SecureCont
 /** Milliseconds until it is answered, null if it is not within `waitMs`. By a PING of HTTP/2, which the peer answers before anything else. */
 export function ping(session: ClientHttp2Session, waitMs: number): Promise<number | null> {
   return new Promise((resolve) => {
-    const late = setTimeout(() => resolve(null), waitMs);
+    // A process that was held up reads first what has arrived meanwhile.
+    const late = setTimeout(() => setImmediate(() => resolve(null)), waitMs);
     const settle = (error: Error | null, durationMs: number) => {
       clearTimeout(late);
       resolve(error === null ? durationMs : null);

@@ -42,6 +42,19 @@ export function kwokConfiguration(options: { podSubnet: string }): string {
   return [configuration, ...STAGES].map((document) => stringify(document, { lineWidth: 0 })).join('---\n');
 }
 
+/** For the link between kwok and the API (kubelets/link.ts): plain HTTP, on the loopback of a network that nobody else is in. */
+export function linkKubeconfig(port: number): string {
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'lab',
+    clusters: [{ name: 'lab', cluster: { server: `http://127.0.0.1:${port}` } }],
+    users: [{ name: 'lab', user: {} }],
+    contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'lab' } }],
+  };
+  return JSON.stringify(config);
+}
+
 interface StageOptions {
   kind: 'Node' | 'Pod';
   when: readonly object[];

@@ -8,7 +8,7 @@ import { podSubnetsOf } from '../configuration.ts';
 import { readJson, writePlain } from '../folder.ts';
 import { lastComplaint, type LabHost } from '../host.ts';
 import type { Lab } from '../lab.ts';
-import { type Kwok, kwokConfiguration } from './kwok.ts';
+import { type Kwok, kwokConfiguration, linkKubeconfig } from './kwok.ts';
 import type { KubeletsOptions } from './kubelets/options.ts';
 import { startPowerServer } from './power-server.ts';
 import { controlPlaneNode, workerNodes } from './plan.ts';
@@ -61,26 +61,13 @@ async function startKubelets(lab: Lab, { host, kwok, nodes, seed }: KubeletsWish
   const files = {
     [KUBELETS]: JSON.stringify(options),
     [KWOK_CONFIG]: kwokConfiguration({ podSubnet: podSubnetsOf(lab.plan)[0] as string }),
-    [LINK_KUBECONFIG]: linkKubeconfig(),
+    [LINK_KUBECONFIG]: linkKubeconfig(LINK_PORT),
   };
   for (const [path, text] of Object.entries(files)) writePlain(join(host.folder, path), { text, mode: 0o600 });
   await host.spawn('kubelets', [process.execPath, programFile('lab/nodes/kubelets/main'), KUBELETS], { atBoot: true });
   const whose = host.name === nodes[0]?.name ? `--manage-single-node=${host.name}` : '--manage-all-nodes=true';
   const argv = [kwok.path, `--config=${KWOK_CONFIG}`, `--kubeconfig=${LINK_KUBECONFIG}`, whose, '--v=WARN'];
   await host.spawn('kwok', ['sh', '-c', WHEN_LISTENING, REPORT, ...argv], { atBoot: true });
-}
-
-/** Plain HTTP, on the loopback of a host that nobody else is on. */
-function linkKubeconfig(): string {
-  const config = {
-    apiVersion: 'v1',
-    kind: 'Config',
-    'current-context': 'lab',
-    clusters: [{ name: 'lab', cluster: { server: `http://127.0.0.1:${LINK_PORT}` } }],
-    users: [{ name: 'lab', user: {} }],
-    contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'lab' } }],
-  };
-  return JSON.stringify(config);
 }
 
 /** Names of nodes that are ready and take Pods, as the hosts of their kubelets saw them last; empty for a lab without. */

@@ -13,8 +13,7 @@ describe.skipIf(problem !== undefined)(`draining${problem === undefined ? '' : `
   let on: Stage;
 
   beforeAll(async () => {
-    cluster = await startHealCluster();
-    await cluster.addNodes(...NODES);
+    cluster = await startHealCluster(...NODES);
     on = stageOf(cluster, NODES);
   }, PATIENCE_MS);
   afterAll(() => cluster?.close());

@@ -1,7 +1,7 @@
 /** Healing on a real kube-apiserver, kube-controller-manager and kube-scheduler; kwok stands in for kubelets, an emulator for management controllers. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { hale } from '../../support/hale.ts';
 import { type HealCluster, healProblem, type HealRun, startHealCluster } from '../../support/heal-cluster.ts';
 import { becomes, type Stage, stageOf } from '../../support/heal-stage.ts';
@@ -17,10 +17,10 @@ describe.skipIf(problem !== undefined)(`nodes that heal${problem === undefined ?
   let on: Stage;
 
   beforeAll(async () => {
-    cluster = await startHealCluster();
-    await cluster.addNodes(...NODES);
+    cluster = await startHealCluster(...NODES);
     on = stageOf(cluster, NODES);
   }, PATIENCE_MS);
+  afterEach(() => cluster.endRuns());
   afterAll(() => cluster?.close());
 
   const DEADLOCK = {
@@ -144,7 +144,7 @@ describe.skipIf(problem !== undefined)(`nodes that heal${problem === undefined ?
       };
       const run = cluster.run(cluster.describe('fence', { rules: [rule], power, recoverySeconds: 2 }));
       await active([run]);
-      await cluster.abandon('n6');
+      cluster.nodes.abandon('n6');
       // Where it goes the Pod is ready again, on another node, while the first one was never heard of again.
       await becomes('only-0 runs elsewhere', {
         look: () => on.podsOf('only'),
@@ -157,7 +157,7 @@ describe.skipIf(problem !== undefined)(`nodes that heal${problem === undefined ?
       expect(steps.slice(0, 2)).toEqual(['cordon', 'power-off']);
       await becomes('the power is back', { look: () => on.nodeIs('n6'), wanted: ({ remedy }) => remedy?.includes('"waiting"') === true });
       expect(await on.nodeIs('n6')).toMatchObject({ cordoned: true, outOfService: true });
-      await cluster.revive('n6');
+      await cluster.nodes.revive('n6');
       await becomes('n6 is let in again', { look: () => on.nodeIs('n6'), wanted: on.isUntouched });
       await run.terminate();
       expect(JSON.stringify(run.lines())).not.toContain(bmc.password);
