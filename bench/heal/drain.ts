@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { packageFolder } from '../../src/drivers/program.ts';
 import type { BudgetWatchRecord } from '../../src/lab/budgets/record.ts';
 import { startBudgetWatch } from '../../src/lab/budgets/start.ts';
-import { kubectl } from '../../src/lab/healing/controllers.ts';
+import { kubectlOrFail } from '../../src/lab/kubernetes/kubectl.ts';
 import { createWorkload, removeWorkload } from '../../src/lab/kubernetes/workload.ts';
 import { createLab, type Lab } from '../../src/lab/lab.ts';
 import { markdownTable } from '../machine.ts';
@@ -55,8 +55,8 @@ export async function drainBench({
         signal.throwIfAborted();
         say(`run ${run}, ${subject.name}: making ${DEPLOYMENTS * REPLICAS} Pods on ${DRAINED} nodes`);
         await removeWorkload(lab, NAMESPACE);
-        await kubectl(lab, ['uncordon', ...first]);
-        await kubectl(lab, ['cordon', ...second]);
+        await kubectlOrFail(lab, ['uncordon', ...first]);
+        await kubectlOrFail(lab, ['cordon', ...second]);
         await createWorkload(lab, {
           namespace: NAMESPACE,
           deployments: DEPLOYMENTS,
@@ -64,7 +64,7 @@ export async function drainBench({
           budget: { maxUnavailable: MAX_UNAVAILABLE },
           timeoutSeconds: 600,
         });
-        await kubectl(lab, ['uncordon', ...second]);
+        await kubectlOrFail(lab, ['uncordon', ...second]);
         await sleep(SETTLE_MS);
         subject.runs.push(await measure(lab, { subject, nodes: first }));
         const last = subject.runs.at(-1) as DrainRun;
@@ -110,7 +110,7 @@ async function measure(lab: Lab, { subject, nodes }: { subject: Subject; nodes: 
   const { code } = await lab.client.exec(subject.argv(nodes));
   const tookMs = Math.round(performance.now() - startedAt);
   const { budgets, violations, gaps }: BudgetWatchRecord = await watch.stop();
-  const { stdout } = await kubectl(lab, ['get', 'pods', '-n', NAMESPACE, '-o', 'jsonpath={range .items[*]}{.spec.nodeName} {end}']);
+  const stdout = await kubectlOrFail(lab, ['get', 'pods', '-n', NAMESPACE, '-o', 'jsonpath={range .items[*]}{.spec.nodeName} {end}']);
   const left = stdout.split(' ').filter((node) => nodes.includes(node)).length;
   const mine = budgets.filter(({ budget }) => budget.startsWith(`${NAMESPACE}/`));
   return { tookMs, code, left, evictions: mine.reduce((sum, { losses }) => sum + losses.eviction, 0), violations: violations.length, gaps };

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { quantile } from '../../src/base/stats.ts';
 import { readFileSync } from 'node:fs';
-import { activeController, kubectl, startControllers, stopControllers } from '../../src/lab/healing/controllers.ts';
+import { activeController, startControllers, stopControllers } from '../../src/lab/healing/controllers.ts';
+import { kubectlOrFail } from '../../src/lab/kubernetes/kubectl.ts';
 import { createLab, type Lab } from '../../src/lab/lab.ts';
 import type { LabHost } from '../../src/lab/host.ts';
 import { markdownTable } from '../machine.ts';
@@ -101,7 +102,7 @@ async function decisions(
   for (let i = 1; i <= DECISIONS; i++) {
     signal.throwIfAborted();
     const node = `node-${i * 7}`;
-    await kubectl(lab, [
+    await kubectlOrFail(lab, [
       'patch',
       'node',
       node,

@@ -7,7 +7,7 @@ import { packageFolder } from '../../drivers/program.ts';
 import { all } from '../command.ts';
 import { writePlain } from '../folder.ts';
 import type { LabHost } from '../host.ts';
-import { kubectlArgv } from '../kubernetes/programs.ts';
+import { kubectl } from '../kubernetes/kubectl.ts';
 import type { Lab } from '../lab.ts';
 
 /** Of the daemon on each control-plane host. */
@@ -64,11 +64,4 @@ export async function activeController(lab: Lab): Promise<LabHost> {
     }
     await sleep(POLL_MS);
   }
-}
-
-/** As administrator, in the client's host. */
-export async function kubectl(lab: Lab, args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const { kubernetes } = lab.plan;
-  const argv = 'programs' in kubernetes ? kubectlArgv(kubernetes) : [];
-  return await lab.client.exec([...argv, '--kubeconfig=/etc/kubernetes/admin.conf', ...args]);
 }

@@ -2,12 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type HealingMeasurement, type HealingRecord, measureHealing } from '../../core/drill/healing/measure.ts';
 import type { HealingScenario } from '../../core/drill/healing/scenario.ts';
 import { judgeHealing } from '../../core/drill/healing/verdict.ts';
+import { HISTORY } from '../../core/heal/record.ts';
 import type { Verdict } from '../../core/drill/verdict.ts';
 import { HaleError } from '../../base/error.ts';
 import { programFile } from '../../drivers/program.ts';
 import type { BudgetWatchRecord } from '../budgets/record.ts';
 import { startBudgetWatch } from '../budgets/start.ts';
 import { recordingFile, requestsOf } from '../drill/instruments.ts';
+import { kubectlOrFail } from '../kubernetes/kubectl.ts';
 import { createWorkload, removeWorkload, type WorkloadOptions } from '../kubernetes/workload.ts';
 import { describeNodes, type Lab } from '../lab.ts';
 import { nodePowerCommand } from '../nodes/power.ts';
@@ -59,6 +61,8 @@ export async function runHealingDrill(lab: Lab, scenario: HealingScenario, optio
       await removeWorkload(lab, workload.namespace);
       await createWorkload(lab, workload);
     }
+    // Of the drills before, which would slow this one down.
+    await kubectlOrFail(lab, ['annotate', 'nodes', '--all', `${HISTORY}-`]);
     if (options.withoutHealing !== true) await startControllers(lab, healSection(lab, scenario));
     return await observe(lab, scenario, { ...options, workloads });
   } finally {

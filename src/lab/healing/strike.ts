@@ -3,7 +3,8 @@ import type { HealingFault } from '../../core/drill/healing/scenario.ts';
 import { HaleError } from '../../base/error.ts';
 import type { LabHost } from '../host.ts';
 import type { Lab } from '../lab.ts';
-import { activeController, killController, kubectl, startController } from './controllers.ts';
+import { kubectl, kubectlOrFail } from '../kubernetes/kubectl.ts';
+import { activeController, killController, startController } from './controllers.ts';
 
 /** What a drill did, and how it is undone. */
 export interface Strike {
@@ -131,11 +132,5 @@ async function setDeadlock(lab: Lab, node: string, status: 'True' | 'False'): Pr
     lastTransitionTime: new Date().toISOString(),
   };
   const patch = JSON.stringify({ status: { conditions: [condition] } });
-  const { code, stderr } = await kubectl(lab, ['patch', 'node', node, '--subresource=status', '--type=strategic', '-p', patch]);
-  if (code !== 0)
-    throw new HaleError({
-      code: 'lab_condition_failed',
-      kind: 'world',
-      message: `node ${node} could not be given a condition: ${stderr.trim()}`,
-    });
+  await kubectlOrFail(lab, ['patch', 'node', node, '--subresource=status', '--type=strategic', '-p', patch]);
 }

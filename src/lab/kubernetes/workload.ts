@@ -1,9 +1,7 @@
 /** What runs on the nodes of a lab while they are drained and break: Deployments with budgets, a StatefulSet and a DaemonSet of Pods that run nothing. */
-import { HaleError } from '../../base/error.ts';
-import type { CommandResult } from '../command.ts';
 import type { Lab } from '../lab.ts';
 import { READY_AFTER_ANNOTATION, STOPS_AFTER_ANNOTATION } from '../nodes/kwok.ts';
-import { kubectlArgv } from './programs.ts';
+import { kubectlOrFail } from './kubectl.ts';
 
 export interface WorkloadOptions {
   /** Made, and removed with everything in it. */
@@ -32,11 +30,11 @@ const TIMEOUT_SECONDS = 300;
 const IMAGE = 'registry.k8s.io/pause:3.10';
 const REQUESTS = { cpu: '50m', memory: '64Mi' };
 
-/** Makes a workload, and resolves when every Pod of it is ready and every budget counts them. Rejects with HaleError `lab_workload_failed`. */
+/** Makes a workload, and resolves when every Pod of it is ready and every budget counts them. Rejects with HaleError `lab_kubectl_failed`. */
 export async function createWorkload(lab: Lab, options: WorkloadOptions): Promise<void> {
   const { namespace, timeoutSeconds = TIMEOUT_SECONDS } = options;
   const list = { apiVersion: 'v1', kind: 'List', items: objectsOf(options) };
-  await kubectl(lab, ['create', '-f', '-'], JSON.stringify(list));
+  await kubectlOrFail(lab, ['create', '-f', '-'], JSON.stringify(list));
   const waits = [
     ['deployment', '.status.readyReplicas', options.replicas, options.deployments > 0],
     ['pdb', '.status.expectedPods', options.replicas, options.deployments > 0],
@@ -46,7 +44,7 @@ export async function createWorkload(lab: Lab, options: WorkloadOptions): Promis
   ] as const;
   for (const [kind, path, wanted, isThere] of waits) {
     if (!isThere) continue;
-    await kubectl(lab, [
+    await kubectlOrFail(lab, [
       'wait',
       `--namespace=${namespace}`,
       `--for=jsonpath={${path}}=${wanted}`,
@@ -59,7 +57,7 @@ export async function createWorkload(lab: Lab, options: WorkloadOptions): Promis
 
 /** Removes the namespace, and resolves when it is gone. Harmless when there is none. */
 export async function removeWorkload(lab: Lab, namespace: string): Promise<void> {
-  await kubectl(lab, ['delete', 'namespace', namespace, '--ignore-not-found', '--wait', `--timeout=${TIMEOUT_SECONDS}s`]);
+  await kubectlOrFail(lab, ['delete', 'namespace', namespace, '--ignore-not-found', '--wait', `--timeout=${TIMEOUT_SECONDS}s`]);
 }
 
 function objectsOf(options: WorkloadOptions): object[] {
@@ -110,16 +108,4 @@ function templateOf(app: string, { tolerationSeconds, readyAfterSeconds, stopsAf
       },
     },
   };
-}
-
-async function kubectl(lab: Lab, args: readonly string[], input?: string): Promise<CommandResult> {
-  const { kubernetes } = lab.plan;
-  const argv = 'programs' in kubernetes ? [...kubectlArgv(kubernetes), '--kubeconfig=/etc/kubernetes/admin.conf', ...args] : undefined;
-  const result = argv && (await lab.client.exec(argv, input === undefined ? {} : { input }));
-  if (result?.code === 0) return result;
-  throw new HaleError({
-    code: 'lab_workload_failed',
-    kind: 'world',
-    message: `kubectl ${args.slice(0, 2).join(' ')} in lab ${lab.plan.name}: ${result === undefined ? 'its API servers are stand-ins' : result.stderr.trim()}`,
-  });
 }
