@@ -57,7 +57,10 @@ export function wholeNumber(options: { from: number; to: number; of: string }) {
 const NUMBER_OR_PERCENT = 'a whole number from 1 to 10000, or a percentage from 1% to 100%';
 
 /** As `maxUnavailable` of Kubernetes (apimachinery, pkg/util/intstr). */
-export const numberOrPercent = z.union([z.int().min(1).max(10_000), z.string().regex(/^([1-9]\d?|100)%$/)], NUMBER_OR_PERCENT);
+export const numberOrPercent = z.union(
+  [z.int().min(1, NUMBER_OR_PERCENT).max(10_000, NUMBER_OR_PERCENT), z.string().regex(/^([1-9]\d?|100)%$/, NUMBER_OR_PERCENT)],
+  NUMBER_OR_PERCENT,
+);
 
 /** One value, or a list of one or two. Read it with `listOf`. */
 export function oneOrTwo<T extends z.ZodType>(value: T, expects: string) {

@@ -40,6 +40,13 @@ export const badHeal: Record<string, { text: string; problems: string[] }> = {
       '19:11: heal.rules[0].when[4] has a status, which taint has not. Give each signal one of condition (with its status), taint or heartbeat; any one signal of a rule is enough.',
     ],
   },
+  'limits that are neither a number nor a percentage': {
+    text: file('limits: {atOnce: 150%, atOncePerZone: 0, perHour: 1}'),
+    problems: [
+      '11:20: heal.limits.atOnce cannot be "150%". Write a whole number from 1 to 10000, or a percentage from 1% to 100%.',
+      '11:41: heal.limits.atOncePerZone cannot be the number 0. Write a whole number from 1 to 10000, or a percentage from 1% to 100%.',
+    ],
+  },
   'rules of one name, and a window of no length': {
     text: file(
       'rules:',
