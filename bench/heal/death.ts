@@ -34,12 +34,12 @@ export async function death({
     for (let run = 1; run <= runs; run++) {
       for (const subject of subjects) {
         signal.throwIfAborted();
-        const { measurement } = await runHealingDrill(lab, subject.scenario, {
+        const { result } = await runHealingDrill(lab, subject.scenario, {
           withoutHealing: subject.withoutHealing,
           progress: say,
           signal,
         });
-        const { 'drill/data': statefulSetMs = null, ...deployments } = measurement.replacedMs;
+        const { 'drill/data': statefulSetMs = null, ...deployments } = result.measurement.replacedMs;
         const times = Object.values(deployments);
         // The last of those that had a Pod there.
         const deploymentMs = times.length === 0 || times.includes(null) ? null : Math.max(...(times as number[]));

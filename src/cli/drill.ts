@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Argument, Command, InvalidArgumentError } from 'commander';
-import { EXIT_FINDING } from '../base/error.ts';
+import { EXIT_FINDING, HaleError } from '../base/error.ts';
 import type { ByActivity, Fates } from '../core/drill/measure.ts';
 import type { DrillResult } from '../core/drill/result.ts';
 import { HEALING_SCENARIOS, healingScenarioByName } from '../core/drill/healing/scenario.ts';
@@ -10,9 +10,10 @@ import { type Drill, runDrill } from '../lab/drill/run.ts';
 import { describeApiserver, type Lab, openLab } from '../lab/lab.ts';
 import { describeDatapath, type LabDatapath } from '../lab/plan.ts';
 import { ensurePrivileges } from '../lab/privileges.ts';
+import { renderHealingReport } from '../lab/report/healing.ts';
 import { renderReport } from '../lab/report/report.ts';
 import { switchDatapath } from '../lab/switch-datapath.ts';
-import { runHealingDrill } from '../lab/healing/run.ts';
+import { type HealingDrill, runHealingDrill } from '../lab/healing/run.ts';
 import { interruptible } from './interrupt.ts';
 import { nameOption, otherDatapathOption } from './lab-options.ts';
 import { renderHealing } from './render-healing.ts';
@@ -64,9 +65,11 @@ function runCommand(): Command {
       const progress = (line: string) => process.stderr.write(`${line}\n`);
       const ofNodes = healingScenarioByName(name);
       if (ofNodes !== undefined) {
+        refuseRequestOptions(name, options);
         const drill = await interruptible((signal) => runHealingDrill(opened, ofNodes, { progress, signal }));
-        process.stdout.write(options.json ? `${JSON.stringify(drill)}\n` : renderHealing(drill));
-        if (drill.verdict !== 'pass') process.exitCode = EXIT_FINDING;
+        const result = { ...drill.result, report: writeHealingReport(opened, drill, options.reportDir) };
+        process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : renderHealing(result));
+        if (result.verdict !== 'pass') process.exitCode = EXIT_FINDING;
         return;
       }
       const lab = await switchDatapath(opened, options.datapath ?? opened.plan.datapath);
@@ -82,6 +85,18 @@ function runCommand(): Command {
     });
 }
 
+/** Nobody asks the address in a drill of nodes. */
+function refuseRequestOptions(drill: string, { every, datapath }: RunOptions): void {
+  const given = every !== undefined ? '--every' : datapath !== undefined ? '--datapath' : undefined;
+  if (given === undefined) return;
+  throw new HaleError({
+    code: 'drill_option_unused',
+    kind: 'usage',
+    message: `${given} is for drills of the address, and ${drill} is one of nodes`,
+    remedy: `leave ${given} out`,
+  });
+}
+
 /** Beyond a second the outage would be no measurement. */
 function requestInterval(text: string): number {
   const ms = wholeNumber(text);
@@ -92,20 +107,31 @@ function requestInterval(text: string): number {
 /** Writes one HTML report of the drills, and returns their results with its path in them. */
 export function writeReport(lab: Lab, drills: readonly Drill[], folder: string): { path: string; results: DrillResult[] } {
   const names = drills.map(({ result }) => result.scenario).join('-');
-  const stamp = (drills[0] as Drill).result.startedAt.replace(/[-:]|\..*/g, '');
-  const path = resolve(join(folder, `${stamp}-${names}.html`));
-  const { plan } = lab;
-  const facts = Object.entries({
+  const path = reportPath(folder, { names, startedAt: (drills[0] as Drill).result.startedAt });
+  const facts = [...factsOf(lab), ['Timing profile', lab.plan.profile] as const];
+  writeFileSync(path, renderReport({ title: `Drill report: ${names}`, facts, drills }));
+  return { path, results: drills.map(({ result }) => ({ ...result, report: path })) };
+}
+
+function writeHealingReport(lab: Lab, { result, record }: HealingDrill, folder: string): string {
+  const path = reportPath(folder, { names: result.scenario, startedAt: result.startedAt });
+  writeFileSync(path, renderHealingReport({ title: `Drill report: ${result.scenario}`, facts: factsOf(lab), result, record }));
+  return path;
+}
+
+/** Makes the folder, too. */
+function reportPath(folder: string, { names, startedAt }: { names: string; startedAt: string }): string {
+  mkdirSync(folder, { recursive: true });
+  return resolve(join(folder, `${startedAt.replace(/[-:]|\..*/g, '')}-${names}.html`));
+}
+
+function factsOf({ plan }: Lab): [string, string][] {
+  return Object.entries({
     Lab: `${plan.controlPlane.length} control-plane hosts and a client, as network namespaces of one machine`,
     etcd: `${plan.etcd.version}, ${plan.controlPlane.length} members, mutual TLS`,
     'API server': describeApiserver(plan),
     Datapath: describeDatapath(plan),
-    'Timing profile': plan.profile,
   });
-  const results = drills.map(({ result }) => ({ ...result, report: path }));
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(path, renderReport({ title: `Drill report: ${names}`, facts, drills }));
-  return { path, results };
 }
 
 function fatesText({ active, idle }: ByActivity<Fates>): string {

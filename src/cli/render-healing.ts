@@ -1,8 +1,16 @@
-import type { HealingDrill } from '../lab/healing/run.ts';
+import type { HealingResult } from '../lab/healing/run.ts';
 import { table } from './table.ts';
 
 /** The result of a drill of nodes in a few lines. */
-export function renderHealing({ scenario, verdict, reasons, struck, nodes, measurement }: HealingDrill): string {
+export function renderHealing({
+  scenario,
+  verdict,
+  reasons,
+  struck,
+  nodes,
+  measurement,
+  report,
+}: HealingResult & { report: string }): string {
   const { touched, atOnce, remedies, replacedMs, recoveredMs, brakes, violations } = measurement;
   const rows = [
     ['struck', names(struck)],
@@ -16,6 +24,7 @@ export function renderHealing({ scenario, verdict, reasons, struck, nodes, measu
     ['brakes told', brakes.join(', ') || 'none'],
     ['budgets violated', violations.length === 0 ? 'never' : `${violations.length} times`],
     ['nodes', nodes],
+    ['report', report],
   ];
   const why = reasons.map((reason) => `  because ${reason}\n`).join('');
   return `${scenario}: ${verdict}\n${why}${table(['', ''], rows).trimStart()}`;

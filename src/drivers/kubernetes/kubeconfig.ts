@@ -159,7 +159,9 @@ export class Reading {
         kind: 'usage',
         message: `${named}${printable(path)} cannot be read: ${code}`,
         remedy:
-          code === 'EACCES' ? 'run this as root, or as the owner of the file' : 'name one that is there: `kubernetes.kubeconfig`, or --kubeconfig where a command has it',
+          code === 'EACCES'
+            ? 'run this as root, or as the owner of the file'
+            : 'name one that is there: `kubernetes.kubeconfig`, or --kubeconfig where a command has it',
         cause: error,
       });
     }

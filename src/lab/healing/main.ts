@@ -1,7 +1,7 @@
 /** The watch over nodes as a program of its own in the client's host: what it sees does not come from whoever heals. Speaks like the probe: options in, `ready`, `stop`, `end`. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import type { HealingRecord, NodeSample, PodSample } from '../../core/drill/healing/measure.ts';
+import type { EventSample, HealingRecord, NodeSample, PodSample } from '../../core/drill/healing/measure.ts';
 import { boottime } from '../../drivers/linux/boottime.ts';
 import { Collection } from '../budgets/collection.ts';
 import { serve } from '../probe/serve.ts';
@@ -46,7 +46,7 @@ await serve<HealingWatchOptions>(async (options, { ready, stopped }) => {
   const common = { target, now: boottime.now };
   const nodes: NodeSample[] = [];
   const pods: PodSample[] = [];
-  const events: HealingRecord['events'][number][] = [];
+  const events: EventSample[] = [];
   const [seenNodes, seenPods] = [new Map<string, NodeSample>(), new Map<string, PodSample>()];
   const note = <T extends { atMs: number; isGone: boolean }>(
     list: T[],
@@ -95,8 +95,8 @@ await serve<HealingWatchOptions>(async (options, { ready, stopped }) => {
       path: '/apis/events.k8s.io/v1/namespaces/default/events',
       sink: {
         replaced: () => undefined,
-        changed: ({ regarding, reason = '', note: text = '', reportingController }) => {
-          if (reportingController?.startsWith('hale.dev/')) events.push({ node: regarding?.name ?? '', reason, note: text });
+        changed: ({ regarding, reason = '', note: text = '', reportingController }, atMs) => {
+          if (reportingController?.startsWith('hale.dev/')) events.push({ atMs, node: regarding?.name ?? '', reason, note: text });
         },
         removed: () => undefined,
       },
@@ -109,10 +109,7 @@ await serve<HealingWatchOptions>(async (options, { ready, stopped }) => {
   writeFileSync(options.outFile, JSON.stringify(seen));
 });
 
-/** `gaps`: how often what came between two looks was lost. */
-export interface SeenByWatch extends Pick<HealingRecord, 'nodes' | 'pods' | 'events'> {
-  gaps: number;
-}
+export type SeenByWatch = Pick<HealingRecord, 'nodes' | 'pods' | 'events' | 'gaps'>;
 
 function isTrue({ conditions = [] }: Conditions = {}): boolean {
   return conditions.some(({ type, status }) => type === 'Ready' && status === 'True');

@@ -19,13 +19,18 @@ import type { SeenByWatch } from './main.ts';
 import type { HealingWatchOptions } from './options.ts';
 import { type Strike, strike } from './strike.ts';
 
-export interface HealingDrill extends Verdict {
+export interface HealingResult extends Verdict {
   scenario: string;
   /** What stands in for kubelets. */
   nodes: string;
   struck: readonly string[];
   startedAt: string;
   measurement: HealingMeasurement;
+}
+
+export interface HealingDrill {
+  result: HealingResult;
+  record: HealingRecord;
 }
 
 export interface HealingDrillOptions {
@@ -129,11 +134,12 @@ async function observe(
     await at(scenario.undoAfterMs);
     progress(`undoing ${scenario.name}`);
     await struck.undo();
+    const undoneAtMs = lab.now();
     await at(scenario.observeMs);
     const seen = await instruments.stop();
-    const record = recordOf(seen, { struck, endAtMs: lab.now(), workloads });
+    const record = recordOf(seen, { struck, undoneAtMs, endAtMs: lab.now(), workloads });
     const measurement = measureHealing(record);
-    return {
+    const result = {
       scenario: scenario.name,
       nodes: describeNodes(lab.plan),
       struck: record.struck,
@@ -141,6 +147,7 @@ async function observe(
       measurement,
       ...judgeHealing(scenario, measurement, record.struck),
     };
+    return { result, record };
   } catch (error) {
     await struck?.undo();
     await instruments.abandon();
@@ -189,9 +196,9 @@ async function startInstruments(
 
 function recordOf(
   { seen, budgets }: Seen,
-  facts: { struck: Strike; endAtMs: number; workloads: readonly WorkloadOptions[] },
+  facts: { struck: Strike; undoneAtMs: number; endAtMs: number; workloads: readonly WorkloadOptions[] },
 ): HealingRecord {
-  const { struck, endAtMs, workloads } = facts;
+  const { struck, undoneAtMs, endAtMs, workloads } = facts;
   const replicas = workloads.flatMap(({ namespace, deployments, replicas: each, statefulReplicas = 0 }) => [
     ...Array.from({ length: deployments }, (_, i) => [`${namespace}/app-${i + 1}`, each] as const),
     ...(statefulReplicas > 0 ? [[`${namespace}/data`, statefulReplicas] as const] : []),
@@ -202,11 +209,13 @@ function recordOf(
   );
   return {
     faultAtMs: struck.faultAtMs,
+    undoneAtMs,
     endAtMs,
     struck: struck.struck,
     nodes: seen.nodes,
     pods: seen.pods,
     events: seen.events,
+    gaps: seen.gaps + budgets.gaps,
     replicas: Object.fromEntries(replicas),
     violations: voluntary.map(
       ({ budget, pod, healthy, desired, cause }) => `${budget}: ${healthy} of ${desired} healthy after the ${cause} of ${pod}`,

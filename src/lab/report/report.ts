@@ -7,7 +7,8 @@ import { escapeHtml, formatCount, formatMs } from './html.ts';
 import { renderFleet } from './fleet.ts';
 import { METHOD } from './method.ts';
 import { renderConnections } from './connections.ts';
-import { HOST_COLORS, STYLE } from './style.ts';
+import { badge, renderPage } from './page.ts';
+import { HOST_COLORS } from './style.ts';
 import { renderTimeline } from './timeline.ts';
 
 export interface ReportDrill {
@@ -24,26 +25,13 @@ export interface Report {
 
 export function renderReport({ title, facts, drills }: Report): string {
   const sections = drills.map((drill, index) => renderDrill(drill, index + 1));
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
-<h1>${escapeHtml(title)}</h1>
-<p class="soft">${summaryLine(drills)}</p>
-<dl class="facts">${facts.map(([name, value]) => `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd></div>`).join('')}</dl>
-${summaryTable(drills)}
-${sections.join('\n')}
-<section class="method"><h2>How this was measured</h2><dl>${METHOD.map(([term, text]) => `<dt>${term}</dt><dd>${text}</dd>`).join('')}</dl></section>
-</main>
-</body>
-</html>
-`;
+  return renderPage({
+    title,
+    facts,
+    summary: summaryLine(drills),
+    body: `${summaryTable(drills)}\n${sections.join('\n')}`,
+    method: METHOD,
+  });
 }
 
 function summaryLine(drills: readonly ReportDrill[]): string {
@@ -90,10 +78,6 @@ function summaryTable(drills: readonly ReportDrill[]): string {
 /** A real API server does not say which host it is on. */
 function survivorsLost({ connections: { survivorsLost: lost } }: DrillResult): string {
   return lost === null ? 'not known' : formatCount(lost);
-}
-
-function badge({ verdict }: DrillResult): string {
-  return `<span class="verdict ${verdict}">${verdict.toUpperCase()}</span>`;
 }
 
 function holderChange({ holderBefore, holderAfter }: DrillResult): string {

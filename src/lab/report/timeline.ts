@@ -5,7 +5,8 @@ import * as echarts from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import type { Measurement } from '../../core/drill/measure.ts';
 import type { DrillRecord, RequestRecord } from '../../core/drill/record.ts';
-import { escapeHtml, formatCount, formatMs } from './html.ts';
+import { formatCount, formatMs } from './html.ts';
+import { type CustomApi, embedSvg } from './svg.ts';
 
 echarts.use([BarChart, CustomChart, GridComponent, MarkAreaComponent, MarkLineComponent, SVGRenderer]);
 
@@ -51,7 +52,7 @@ export function renderTimeline(options: TimelineOptions): string {
   });
   const svg = chart.renderToSVGString();
   chart.dispose();
-  return embed(svg, options);
+  return embedSvg(svg, { label: options.label, width: WIDTH });
 }
 
 function timeAxis({ fromMs, toMs }: TimelineOptions, gridIndex: 0 | 1): object {
@@ -189,20 +190,4 @@ function holderBands(options: TimelineOptions): object {
       return { type: 'rect', shape, style: { fill: `var(${hostColors.get(rows[api.value(2)] as string)})` } };
     },
   };
-}
-
-interface CustomApi {
-  value(dimension: number): number;
-  coord(point: [number, number]): [number, number];
-}
-
-/** Scales with the page, has a name for screen readers, and carries nothing that only a live chart needs. */
-function embed(svg: string, { label }: TimelineOptions): string {
-  const body = svg
-    .replace(/^<svg[^>]*>/, '')
-    .replaceAll(/<style[^]*?<\/style>/g, '')
-    .replaceAll(/ (?:ecmeta_[a-z_]+|class|pointer-events|xml:space)="[^"]*"/g, '');
-  const height = /viewBox="0 0 [\d.]+ ([\d.]+)"/.exec(svg)?.[1] ?? '0';
-  const text = escapeHtml(label);
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${text}"><title>${text}</title>${body}`;
 }

@@ -23,8 +23,16 @@ export interface PodSample {
   isGone: boolean;
 }
 
+export interface EventSample {
+  atMs: number;
+  node: string;
+  reason: string;
+  note: string;
+}
+
 export interface HealingRecord {
   faultAtMs: number;
+  undoneAtMs: number;
   endAtMs: number;
   /** Nodes that the fault strikes. */
   struck: readonly string[];
@@ -32,10 +40,12 @@ export interface HealingRecord {
   pods: readonly PodSample[];
   /** How many Pods each owner wants ready. */
   replicas: Readonly<Record<string, number>>;
-  /** Reasons and notes of the Events about nodes. */
-  events: readonly { node: string; reason: string; note: string }[];
+  /** What the controllers said of nodes; an Event that comes again is there as often. */
+  events: readonly EventSample[];
   /** Budgets that had fewer healthy Pods than they demand because of an eviction. */
   violations: readonly string[];
+  /** How often a watch lost what came between two looks. */
+  gaps: number;
 }
 
 export interface HealingMeasurement {
@@ -50,6 +60,7 @@ export interface HealingMeasurement {
   recoveredMs: number | null;
   brakes: string[];
   violations: string[];
+  gaps: number;
 }
 
 export function measureHealing(record: HealingRecord): HealingMeasurement {
@@ -64,6 +75,7 @@ export function measureHealing(record: HealingRecord): HealingMeasurement {
     recoveredMs: recoveredAfter(record),
     brakes: [...new Set(record.events.flatMap(({ note }) => /^(?:refused|held before [\w-]+): ([\w-]+)/.exec(note)?.[1] ?? []))],
     violations: [...record.violations],
+    gaps: record.gaps,
   };
 }
 

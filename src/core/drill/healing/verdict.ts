@@ -2,7 +2,7 @@ import type { Verdict } from '../verdict.ts';
 import type { HealingMeasurement } from './measure.ts';
 import type { HealingScenario } from './scenario.ts';
 
-/** A failed verdict names each expectation that did not hold, with what was seen. */
+/** A failed verdict names each expectation that did not hold, with what was seen. Void: all held in what was seen, and that was not all. */
 export function judgeHealing({ expect }: HealingScenario, seen: HealingMeasurement, struck: readonly string[]): Verdict {
   const reasons = [
     ...seen.violations.map((text) => `a budget was violated: ${text}`),
@@ -17,7 +17,13 @@ export function judgeHealing({ expect }: HealingScenario, seen: HealingMeasureme
       ? [`no Event told of the brake ${expect.brake}; those that were told: ${seen.brakes.join(', ') || 'none'}`]
       : []),
   ];
-  return { verdict: reasons.length === 0 ? 'pass' : 'fail', reasons };
+  if (reasons.length > 0) return { verdict: 'fail', reasons };
+  if (seen.gaps > 0)
+    return {
+      verdict: 'void',
+      reasons: [`a watch lost what happened between two looks, ${seen.gaps === 1 ? 'once' : `${seen.gaps} times`}`],
+    };
+  return { verdict: 'pass', reasons };
 }
 
 function touchedReasons(allowed: 'struck' | 'none', touched: readonly string[], struck: readonly string[]): string[] {
