@@ -64,7 +64,7 @@ function figure(record: HealingRecord, { scenario }: HealingReport['result']): s
 function legend(): string {
   const key = (color: string, text: string) => `<span><span class="key" style="background: var(${color})"></span>${text}</span>`;
   const bands = Object.values(BANDS satisfies Record<Band['kind'], { color: string; text: string }>);
-  return [key('--host-4', 'Pods ready on nodes that were not struck'), ...bands.map(({ color, text }) => key(color, text))].join('');
+  return [key('--ok', 'Pods ready on nodes that were not struck'), ...bands.map(({ color, text }) => key(color, text))].join('');
 }
 
 function replacedTable({ replacedMs }: HealingMeasurement): string {
@@ -83,7 +83,7 @@ function eventTable({ events, faultAtMs }: HealingRecord): string {
   const told = said.toSorted((a, b) => a.atMs - b.atMs);
   if (told.length === 0) return '';
   const row = ({ atMs, node, reason, note }: EventSample) =>
-    `<tr><td class="number">${seconds(atMs - faultAtMs)}</td><th scope="row">${escapeHtml(node)}</th><td>${escapeHtml(reason)}</td><td>${escapeHtml(note)}</td></tr>`;
+    `<tr><td class="number">${seconds(atMs - faultAtMs)}</td><th scope="row" class="name">${escapeHtml(node)}</th><td>${escapeHtml(reason)}</td><td>${escapeHtml(note)}</td></tr>`;
   const head =
     '<thead><tr><th scope="col" class="number">Since the fault</th><th scope="col">Node</th><th scope="col">Reason</th><th scope="col">Note</th></tr></thead>';
   const more = told.length > EVENTS_MAX ? `<p class="soft">And ${told.length - EVENTS_MAX} more.</p>` : '';

@@ -123,7 +123,7 @@ function timeAxis({ record }: NodesChartOptions, gridIndex: 0 | 1): object {
     nameTextStyle: { color: 'var(--soft)', fontSize: 12 },
     axisLine: { show: last, onZero: false, lineStyle: { color: 'var(--soft)' } },
     axisTick: { show: last, lineStyle: { color: 'var(--soft)' } },
-    axisLabel: { show: last, color: 'var(--soft)', fontSize: 12, hideOverlap: true, formatter: formatCount },
+    axisLabel: { show: last, color: 'var(--soft)', fontSize: 12, hideOverlap: true, showMaxLabel: false, formatter: formatCount },
     splitLine: { lineStyle: { color: 'var(--grid)' } },
   };
 }
@@ -139,7 +139,8 @@ function podAxis(): object {
     type: 'value',
     gridIndex: 0,
     minInterval: 1,
-    min: 0,
+    // What is missing shows better than what is there.
+    min: ({ min }: { min: number }) => Math.max(0, min - 2),
     name: 'ready elsewhere',
     nameLocation: 'middle',
     nameGap: 38,
@@ -178,7 +179,7 @@ function readyLine({ record }: NodesChartOptions): object {
     showSymbol: false,
     silent: true,
     data: points.map(([atMs, count]) => [(atMs as number) / 1000, count]),
-    lineStyle: { color: 'var(--host-4)', width: 2 },
+    lineStyle: { color: 'var(--ok)', width: 2 },
     markLine: {
       silent: true,
       symbol: 'none',

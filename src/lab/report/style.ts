@@ -36,6 +36,7 @@ th:first-child, td:first-child { padding-left: 0; }
 thead th { font-size: 12px; font-weight: 600; color: var(--soft); }
 tbody th { font-weight: 600; }
 .number { text-align: right; }
+.name { white-space: nowrap; }
 .scroll { overflow-x: auto; margin-top: 28px; }
 section { margin-top: 44px; padding-top: 28px; border-top: 2px solid var(--ink); }
 section header { display: flex; align-items: baseline; justify-content: space-between; gap: 16px; flex-wrap: wrap; }
