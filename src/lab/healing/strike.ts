@@ -112,10 +112,15 @@ async function controlPlaneOff(lab: Lab, timer: { undoAfterMs: number }): Promis
   };
 }
 
-/** A node with a Pod of the application. */
+/** Of the nodes with a Pod of the application that with the most Pods of its namespace, so that others are struck as well. */
 async function nodeOf(lab: Lab, { namespace, name }: StrikePlan['app']): Promise<string> {
-  const { stdout } = await kubectl(lab, ['get', 'pods', '-n', namespace, '-l', `app=${name}`, '-o', 'jsonpath={.items[0].spec.nodeName}']);
-  if (stdout !== '') return stdout;
+  const path = 'jsonpath={range .items[*]}{.spec.nodeName} {.metadata.labels.app}{"\\n"}{end}';
+  const { stdout } = await kubectl(lab, ['get', 'pods', '-n', namespace, '-o', path]);
+  const pods = stdout.split('\n').map((line) => line.split(' '));
+  const nodes = new Set(pods.filter(([, app]) => app === name).map(([node = '']) => node));
+  const countOn = (node: string): number => pods.filter(([there]) => there === node).length;
+  const [fullest] = [...nodes].toSorted((a, b) => countOn(b) - countOn(a));
+  if (fullest !== undefined) return fullest;
   throw new HaleError({
     code: 'lab_no_pod',
     kind: 'world',
