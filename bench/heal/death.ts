@@ -44,7 +44,7 @@ export async function death({
         // The last of those that had a Pod there.
         const deploymentMs = times.length === 0 || times.includes(null) ? null : Math.max(...(times as number[]));
         subject.runs.push({ deploymentMs, statefulSetMs });
-        say(`run ${run}, ${subject.name}: Deployments ${deploymentMs} ms, StatefulSet ${statefulSetMs} ms`);
+        say(`run ${run}, ${subject.name}: Deployments ${secondsOf(deploymentMs)}, StatefulSet ${secondsOf(statefulSetMs)}`);
       }
     }
   } finally {
@@ -52,6 +52,8 @@ export async function death({
   }
   return { nodes: NODES, subjects: subjects.map(({ name, runs: all }) => ({ name, runs: all })) };
 }
+
+const secondsOf = (ms: number | null): string => (ms === null ? 'never' : `${(ms / 1000).toFixed(1)} s`);
 
 export function renderDeath({ nodes, subjects }: DeathResult): string {
   const cell = (values: (number | null)[]): string => {
