@@ -29,6 +29,8 @@ export interface Link {
 export function openLink(api: Api, nodes: ReadonlySet<string>): Link {
   const view = new View(nodes);
   const server = createServer((asked, answer) => {
+    // kwok may be gone by the time it is answered.
+    answer.on('error', () => undefined);
     pass({ api, view, asked, answer }).catch((error: unknown) => {
       if (answer.headersSent) answer.destroy();
       else refuse(answer, { status: 503, reason: 'ServiceUnavailable', message: (error as Error).message });
@@ -130,7 +132,8 @@ class View {
   /** With the newest version, so that a watch that goes on from there does not go back. */
   #tell(watch: ServerResponse, type: 'ADDED' | 'DELETED', node: string): void {
     const object = this.#objects.get(node);
-    if (object === undefined || !this.#nodes.has(node)) return;
+    // A watch that has ended is followed by another one, which is told of all.
+    if (object === undefined || !this.#nodes.has(node) || watch.writableEnded) return;
     const metadata = { ...object.metadata, resourceVersion: this.#version };
     watch.write(`${JSON.stringify({ type, object: { ...object, metadata } })}\n`);
   }
