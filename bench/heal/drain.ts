@@ -100,7 +100,6 @@ function subjectsOf({ plan }: Lab): Subject[] {
       name: 'kubectl drain, one node after another',
       argv: (nodes) => ['sh', '-c', `for node in ${nodes.join(' ')}; do ${drainOne} $node || exit; done`],
     },
-    { name: 'kubectl drain, all nodes in one command', argv: (nodes) => ['sh', '-c', `${drainOne} ${nodes.join(' ')}`] },
   ];
 }
 
