@@ -62,6 +62,8 @@ async function startParent() {
   const parent = spawn(process.execPath, ['--input-type=module', '-e', PARENT, file], { stdio: 'ignore' });
   cleanUp.push(() => {
     parent.kill('SIGKILL');
+    // It is there still when the test has failed.
+    for (const left of controllersOf(file)) process.kill(left, 'SIGKILL');
     rmSync(dir, { recursive: true, force: true });
   });
   const [pid] = await until(
