@@ -1,3 +1,4 @@
+import { microTimeOf } from '../core/apiserver/micro-time.ts';
 import { randomInt } from 'node:crypto';
 import { printable } from '../base/printable.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
@@ -62,7 +63,7 @@ export class Ownership {
       seed: randomInt(2 ** 32),
       clock,
       lock,
-      wallTime: () => new Date().toISOString().replace('Z', '000Z'),
+      wallTime: () => microTimeOf(Date.now()),
       onEvent: (event) => this.#onEvent(event),
     });
   }

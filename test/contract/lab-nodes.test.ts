@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBudgetWatch } from '../../src/lab/budgets/start.ts';
 import { describeNodes, createLab, type Lab } from '../../src/lab/lab.ts';
-import { type Kubernetes, kubectlArgv } from '../../src/lab/kubernetes/programs.ts';
+import { kubectl as labKubectl } from '../../src/lab/kubernetes/kubectl.ts';
 import { createWorkload, removeWorkload } from '../../src/lab/kubernetes/workload.ts';
 import { findKwok } from '../../src/lab/nodes/kwok.ts';
 import { nodePower, nodePowerCommand, nodeStates, switchNode } from '../../src/lab/nodes/power.ts';
@@ -112,8 +112,7 @@ describe.skipIf(problem !== undefined)(`nodes in a lab with a real control plane
   async function evict(name: string): Promise<void> {
     const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace: NAMESPACE } };
     const path = `/api/v1/namespaces/${NAMESPACE}/pods/${name}/eviction`;
-    const argv = ['--kubeconfig=/etc/kubernetes/admin.conf', 'create', '--raw', path, '-f', '-'];
-    const result = await lab.client.exec([...kubectlArgv(lab.plan.kubernetes as Kubernetes), ...argv], { input: JSON.stringify(eviction) });
+    const result = await labKubectl(lab, ['create', '--raw', path, '-f', '-'], JSON.stringify(eviction));
     expect(result).toMatchObject({ code: 0 });
   }
   /** Another Pod of the StatefulSet on another node, and ready there. */

@@ -2,8 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { findProgram } from '../../src/lab/find-program.ts';
-import { kubernetesCache } from '../../src/lab/kubernetes/programs.ts';
+import { kwokPath } from '../../src/lab/nodes/kwok.ts';
 import { HALE, hale, type HaleRun } from './hale.ts';
 import { type HealNodes, startHealNodes } from './heal-nodes.ts';
 import { kubectl, kubernetesProblem, type KubernetesCluster, startKubernetes } from './kubernetes.ts';
@@ -37,11 +36,7 @@ export interface HealRun {
 export function healProblem(): string | undefined {
   const problem = kubernetesProblem('kube-controller-manager', 'kube-scheduler', 'kubectl');
   if (problem !== undefined) return problem;
-  return kwok() === undefined ? 'skipped: no kwok: `npm run kubernetes:get -- kwok` gets it' : undefined;
-}
-
-function kwok(): string | undefined {
-  return findProgram('kwok') ?? findProgram('kwok', [kubernetesCache()]);
+  return kwokPath() === undefined ? 'skipped: no kwok: `npm run kubernetes:get -- kwok` gets it' : undefined;
 }
 
 /** Returns when the nodes of these names are ready. */
@@ -69,7 +64,7 @@ export async function startHealCluster(...names: string[]): Promise<HealCluster>
   });
   kubernetes.start('kube-scheduler', { name: 'scheduler', arguments: leaderless });
   const nodes = await apply(...names.map(nodeObject))
-    .then(() => startHealNodes(kubernetes, { names, kwok: kwok() as string }))
+    .then(() => startHealNodes(kubernetes, { names, kwok: kwokPath() as string }))
     .catch(async (error: unknown) => {
       await kubernetes.close();
       throw error;

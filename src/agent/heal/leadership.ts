@@ -1,3 +1,4 @@
+import { microTimeOf } from '../../core/apiserver/micro-time.ts';
 import { randomBytes, randomInt } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { LeaseObject } from '../../core/apiserver/lease.ts';
@@ -39,7 +40,7 @@ export class Leadership {
       seed: randomInt(2 ** 32),
       clock: boottime,
       lock,
-      wallTime: () => new Date().toISOString().replace('Z', '000Z'),
+      wallTime: () => microTimeOf(Date.now()),
       onEvent: (event) => {
         if (event.kind === 'failed')
           return log.debug({ lease: HEAL_LEASE.name, reason: event.reason }, 'the Lease cannot be read or written');

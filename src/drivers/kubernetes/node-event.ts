@@ -1,3 +1,4 @@
+import { microTimeOf } from '../../core/apiserver/micro-time.ts';
 import { printable } from '../../base/printable.ts';
 import type { NodeEvent } from '../../ports/node-api.ts';
 
@@ -13,7 +14,7 @@ export function toEventObject({ node, type, reason, action, note }: NodeEvent, b
     // The server completes the name, and cuts one that is too long for that.
     metadata: { generateName: `${node.name}-`, namespace: 'default' },
     // MicroTime: exactly six digits after the second.
-    eventTime: new Date(by.nowMs).toISOString().replace('Z', '000Z'),
+    eventTime: microTimeOf(by.nowMs),
     regarding: { apiVersion: 'v1', kind: 'Node', name: node.name, uid: node.uid },
     type,
     reason,

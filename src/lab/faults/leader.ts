@@ -1,9 +1,9 @@
 /** Faults of whoever leads: the controllers that elect one of them by a Lease, and etcd. */
 import { HaleError } from '../../base/error.ts';
 import { ETCD_METRICS } from '../../core/render/etcd-flags.ts';
-import { all, run } from '../command.ts';
+import { all } from '../command.ts';
 import type { LabHost } from '../host.ts';
-import { kubectlArgv } from '../kubernetes/programs.ts';
+import { kubectl } from '../kubernetes/kubectl.ts';
 import type { Lab } from '../lab.ts';
 import type { Effects } from './effects.ts';
 import { killOrFail } from './signals.ts';
@@ -12,11 +12,11 @@ export const LEADER_EFFECTS = {
   'controller-leader-kill': {
     ...killLeader('controller-manager', (lab) => holderOfLease(lab, 'kube-controller-manager')),
     // A lab without controllers says so before it comes to rest.
-    prepare: async (lab) => void kubectlOf(lab),
+    prepare: async (lab) => requireControllers(lab),
   },
   'scheduler-leader-kill': {
     ...killLeader('scheduler', (lab) => holderOfLease(lab, 'kube-scheduler')),
-    prepare: async (lab) => void kubectlOf(lab),
+    prepare: async (lab) => requireControllers(lab),
   },
   'etcd-leader-kill': killLeader('etcd', etcdLeader),
 } as const satisfies Record<string, Effects>;
@@ -30,8 +30,8 @@ function killLeader(daemon: string, find: (lab: Lab) => Promise<string>): Effect
   };
 }
 
-function kubectlOf({ plan }: Lab): string[] {
-  if ('programs' in plan.kubernetes) return kubectlArgv(plan.kubernetes);
+function requireControllers({ plan }: Lab): void {
+  if ('programs' in plan.kubernetes) return;
   throw new HaleError({
     code: 'lab_fault_needs_kubernetes',
     kind: 'usage',
@@ -42,10 +42,9 @@ function kubectlOf({ plan }: Lab): string[] {
 
 /** An identity is the host's name, `_` and a random part (k8s.io/kubernetes, cmd/kube-controller-manager/app/controllermanager.go). */
 async function holderOfLease(lab: Lab, lease: string): Promise<string> {
-  const access = ['--kubeconfig=/etc/kubernetes/admin.conf', '--request-timeout=5s', '--namespace=kube-system'];
-  const { stdout, stderr } = await run(
-    lab.client.command([...kubectlOf(lab), ...access, 'get', 'lease', lease, '--output=jsonpath={.spec.holderIdentity}']),
-  );
+  requireControllers(lab);
+  const access = ['--request-timeout=5s', '--namespace=kube-system'];
+  const { stdout, stderr } = await kubectl(lab, [...access, 'get', 'lease', lease, '--output=jsonpath={.spec.holderIdentity}']);
   const name = stdout.trim().split('_')[0] as string;
   if (lab.controlPlane.some((host) => host.name === name)) return name;
   throw noLeader(lease, stderr.trim() || `the Lease names ${JSON.stringify(stdout.trim())}`);

@@ -13,7 +13,7 @@ export interface Kwok {
 
 /** The program in the folder `wanted`, or on PATH, or in the cache. Throws HaleError `lab_kwok_not_found`. */
 export async function findKwok(wanted: string | undefined): Promise<Kwok> {
-  const found = (wanted && findProgram('kwok', [wanted])) || findProgram('kwok') || findProgram('kwok', [kubernetesCache()]);
+  const found = (wanted && findProgram('kwok', [wanted])) || kwokPath();
   if (found) return { path: found, version: /\bv\d[\w.+-]*/.exec(await runOrFail([found, '--version']))?.[0] ?? 'of an unknown version' };
   throw new HaleError({
     code: 'lab_kwok_not_found',
@@ -21,6 +21,11 @@ export async function findKwok(wanted: string | undefined): Promise<Kwok> {
     message: `nodes in a lab need kwok, which is neither on PATH nor in ${kubernetesCache()}`,
     remedy: 'get it with `npm run kubernetes:get -- kwok`, or leave --nodes out',
   });
+}
+
+/** On PATH, or in the cache. */
+export function kwokPath(): string | undefined {
+  return findProgram('kwok') ?? findProgram('kwok', [kubernetesCache()]);
 }
 
 /** How long a Pod takes: a number of seconds, `20s`. Without it 1 to 3 s; its end never longer than its grace period. */

@@ -1,22 +1,9 @@
 /** A drill of nodes as a picture: how many Pods are ready elsewhere, and below, on the same axis, what each node went through. */
-import { CustomChart, LineChart } from 'echarts/charts';
-import { GridComponent, MarkLineComponent } from 'echarts/components';
-import * as echarts from 'echarts/core';
-import { SVGRenderer } from 'echarts/renderers';
 import type { HealingRecord, NodeSample } from '../../core/drill/healing/measure.ts';
-import { formatCount } from './html.ts';
-import { type CustomApi, embedSvg } from './svg.ts';
+import { type CustomApi, markLine, renderCourse, SOFT_TEXT } from './course.ts';
 
-echarts.use([CustomChart, LineChart, GridComponent, MarkLineComponent, SVGRenderer]);
-
-const WIDTH = 1016;
-const LEFT = 84;
-const RIGHT = 24;
-const TOP = 30;
 const LINE_HEIGHT = 120;
 const ROW_HEIGHT = 30;
-const AXIS_HEIGHT = 46;
-const GAP = 18;
 /** Each kind of band has a third of its node's row. */
 const BAND_HEIGHT = 6;
 
@@ -91,41 +78,15 @@ export interface NodesChartOptions {
 
 /** An `<svg>` element. */
 export function renderNodesChart(options: NodesChartOptions): string {
-  const rowsHeight = Math.max(1, options.rows.length) * ROW_HEIGHT;
-  const height = TOP + LINE_HEIGHT + GAP + rowsHeight + AXIS_HEIGHT;
-  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height });
-  chart.setOption({
-    animation: false,
-    textStyle: { fontFamily: 'inherit', color: 'var(--ink)' },
-    grid: [
-      { left: LEFT, right: RIGHT, top: TOP, height: LINE_HEIGHT },
-      { left: LEFT, right: RIGHT, top: TOP + LINE_HEIGHT + GAP, height: rowsHeight },
-    ],
-    xAxis: [timeAxis(options, 0), timeAxis(options, 1)],
-    yAxis: [podAxis(), nodeAxis(options)],
+  const { record, rows, label } = options;
+  return renderCourse({
+    label,
+    time: { from: fromSeconds(record), to: untilSeconds(record), name: 's since the fault' },
+    // What is missing shows better than what is there.
+    amounts: { name: 'ready elsewhere', height: LINE_HEIGHT, bounds: { min: ({ min }: { min: number }) => Math.max(0, min - 2) } },
+    rows: { names: rows, none: 'no node', height: ROW_HEIGHT, areDivided: true },
     series: [readyLine(options), nodeBands(options)],
   });
-  const svg = chart.renderToSVGString();
-  chart.dispose();
-  return embedSvg(svg, { label: options.label, width: WIDTH });
-}
-
-function timeAxis({ record }: NodesChartOptions, gridIndex: 0 | 1): object {
-  const last = gridIndex === 1;
-  return {
-    type: 'value',
-    gridIndex,
-    min: fromSeconds(record),
-    max: Math.ceil((record.endAtMs - record.faultAtMs) / 1000),
-    name: last ? 's since the fault' : '',
-    nameLocation: 'middle',
-    nameGap: 28,
-    nameTextStyle: { color: 'var(--soft)', fontSize: 12 },
-    axisLine: { show: last, onZero: false, lineStyle: { color: 'var(--soft)' } },
-    axisTick: { show: last, lineStyle: { color: 'var(--soft)' } },
-    axisLabel: { show: last, color: 'var(--soft)', fontSize: 12, hideOverlap: true, showMaxLabel: false, formatter: formatCount },
-    splitLine: { lineStyle: { color: 'var(--grid)' } },
-  };
 }
 
 /** Some of the time before the fault, to see that it was quiet. */
@@ -134,35 +95,8 @@ function fromSeconds({ pods, faultAtMs }: HealingRecord): number {
   return Math.max(-20, Math.floor((first - faultAtMs) / 1000));
 }
 
-function podAxis(): object {
-  return {
-    type: 'value',
-    gridIndex: 0,
-    minInterval: 1,
-    // What is missing shows better than what is there.
-    min: ({ min }: { min: number }) => Math.max(0, min - 2),
-    name: 'ready elsewhere',
-    nameLocation: 'middle',
-    nameGap: 38,
-    nameTextStyle: { color: 'var(--soft)', fontSize: 12 },
-    axisLine: { show: false },
-    axisTick: { show: false },
-    axisLabel: { color: 'var(--soft)', fontSize: 12 },
-    splitLine: { lineStyle: { color: 'var(--grid)' } },
-  };
-}
-
-function nodeAxis({ rows }: NodesChartOptions): object {
-  return {
-    type: 'category',
-    gridIndex: 1,
-    inverse: true,
-    data: rows.length === 0 ? ['no node'] : [...rows],
-    axisLine: { show: false },
-    axisTick: { show: false },
-    axisLabel: { color: 'var(--ink)', fontSize: 12, width: LEFT - 14, overflow: 'truncate' },
-    splitLine: { show: true, lineStyle: { color: 'var(--grid)' } },
-  };
+function untilSeconds({ endAtMs, faultAtMs }: HealingRecord): number {
+  return Math.ceil((endAtMs - faultAtMs) / 10_000) * 10;
 }
 
 function readyLine({ record }: NodesChartOptions): object {
@@ -180,31 +114,24 @@ function readyLine({ record }: NodesChartOptions): object {
     silent: true,
     data: points.map(([atMs, count]) => [(atMs as number) / 1000, count]),
     lineStyle: { color: 'var(--ok)', width: 2 },
-    markLine: {
-      silent: true,
-      symbol: 'none',
-      data: [
-        ...marksOf(record, { labelled: true }),
+    markLine: markLine(marksOf(record), {
+      labelled: true,
+      more: [
         {
           yAxis: wanted,
           lineStyle: { color: 'var(--soft)', type: 'dotted' },
-          label: { formatter: `${wanted} wanted`, position: 'insideEndBottom', color: 'var(--soft)', fontSize: 12 },
+          label: { formatter: `${wanted} wanted`, position: 'insideEndBottom', ...SOFT_TEXT },
         },
       ],
-    },
+    }),
   };
 }
 
-function marksOf({ faultAtMs, undoneAtMs }: HealingRecord, { labelled }: { labelled: boolean }): object[] {
-  const marks = [
-    { at: 0, label: 'fault', type: 'solid' },
-    { at: (undoneAtMs - faultAtMs) / 1000, label: 'undone', type: 'dashed' },
+function marksOf({ faultAtMs, undoneAtMs }: HealingRecord) {
+  return [
+    { at: 0, label: 'fault', isFault: true },
+    { at: (undoneAtMs - faultAtMs) / 1000, label: 'undone', isFault: false },
   ];
-  return marks.map(({ at, label, type }) => ({
-    xAxis: at,
-    lineStyle: { color: 'var(--ink)', width: 1.5, type },
-    label: { show: labelled, formatter: label, position: 'end', color: 'var(--ink)', fontSize: 12, fontWeight: 600, distance: 6 },
-  }));
 }
 
 function nodeBands({ record, bands, rows }: NodesChartOptions): object {
@@ -223,7 +150,7 @@ function nodeBands({ record, bands, rows }: NodesChartOptions): object {
       kinds.indexOf(kind),
     ]),
     encode: { x: [0, 1], y: 2 },
-    markLine: { silent: true, symbol: 'none', data: marksOf(record, { labelled: false }) },
+    markLine: markLine(marksOf(record), { labelled: false }),
     renderItem: (_: unknown, api: CustomApi) => {
       const [left, middle] = api.coord([api.value(0), api.value(2)]);
       const [right] = api.coord([api.value(1), api.value(2)]);

@@ -1,14 +1,8 @@
 /** A drill as a picture: requests by the moment they were sent, and below, on the same axis, which host answered for the address. */
-import { BarChart, CustomChart } from 'echarts/charts';
-import { GridComponent, MarkAreaComponent, MarkLineComponent } from 'echarts/components';
-import * as echarts from 'echarts/core';
-import { SVGRenderer } from 'echarts/renderers';
 import type { Measurement } from '../../core/drill/measure.ts';
 import type { DrillRecord, RequestRecord } from '../../core/drill/record.ts';
-import { formatCount, formatMs } from './html.ts';
-import { type CustomApi, embedSvg } from './svg.ts';
-
-echarts.use([BarChart, CustomChart, GridComponent, MarkAreaComponent, MarkLineComponent, SVGRenderer]);
+import { COURSE_WIDTH, type CustomApi, markLine, renderCourse } from './course.ts';
+import { formatMs } from './html.ts';
 
 export interface TimelineOptions {
   record: DrillRecord;
@@ -24,86 +18,22 @@ export interface TimelineOptions {
   barsHeight: number;
 }
 
-const WIDTH = 1016;
-const LEFT = 74;
-const RIGHT = 24;
-const TOP = 30;
 const ROW_HEIGHT = 24;
-const AXIS_HEIGHT = 46;
-const GAP = 16;
 /** A narrower outage goes without its label; the number stands above the picture anyway. */
 const OUTAGE_LABEL_WIDTH = 100;
 
 /** An `<svg>` element. */
 export function renderTimeline(options: TimelineOptions): string {
-  const rows = Math.max(1, options.hostColors.size) * ROW_HEIGHT;
-  const height = TOP + options.barsHeight + GAP + rows + AXIS_HEIGHT;
-  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height });
-  chart.setOption({
-    animation: false,
-    textStyle: { fontFamily: 'inherit', color: 'var(--ink)' },
-    grid: [
-      { left: LEFT, right: RIGHT, top: TOP, height: options.barsHeight },
-      { left: LEFT, right: RIGHT, top: TOP + options.barsHeight + GAP, height: rows },
-    ],
-    xAxis: [timeAxis(options, 0), timeAxis(options, 1)],
-    yAxis: [countAxis(options), hostAxis(options)],
+  const { fromMs, toMs, binMs, hostColors, label, barsHeight } = options;
+  // Room above the bars for the length of the outage.
+  const bounds = { max: ({ max }: { max: number }) => Math.ceil(max * 1.25) };
+  return renderCourse({
+    label,
+    time: { from: fromMs, to: toMs, name: 'ms since the fault' },
+    amounts: { name: `requests per ${binMs} ms`, height: barsHeight, bounds },
+    rows: { names: [...hostColors.keys()], none: 'nobody', height: ROW_HEIGHT, areDivided: false },
     series: [...requestBars(options), holderBands(options)],
   });
-  const svg = chart.renderToSVGString();
-  chart.dispose();
-  return embedSvg(svg, { label: options.label, width: WIDTH });
-}
-
-function timeAxis({ fromMs, toMs }: TimelineOptions, gridIndex: 0 | 1): object {
-  const last = gridIndex === 1;
-  return {
-    type: 'value',
-    gridIndex,
-    min: fromMs,
-    max: toMs,
-    name: last ? 'ms since the fault' : '',
-    nameLocation: 'middle',
-    nameGap: 28,
-    nameTextStyle: { color: 'var(--soft)', fontSize: 12 },
-    axisLine: { show: last, onZero: false, lineStyle: { color: 'var(--soft)' } },
-    axisTick: { show: last, lineStyle: { color: 'var(--soft)' } },
-    axisLabel: { show: last, color: 'var(--soft)', fontSize: 12, hideOverlap: true, formatter: formatCount },
-    // Otherwise the axis of the bars is stretched by half a bar, and the two axes disagree.
-    containShape: false,
-    splitLine: { lineStyle: { color: 'var(--grid)' } },
-  };
-}
-
-function countAxis({ binMs }: TimelineOptions): object {
-  return {
-    type: 'value',
-    gridIndex: 0,
-    minInterval: 1,
-    // Room above the bars for the length of the outage.
-    max: ({ max }: { max: number }) => Math.ceil(max * 1.25),
-    name: `requests per ${binMs} ms`,
-    nameLocation: 'middle',
-    nameGap: 38,
-    nameTextStyle: { color: 'var(--soft)', fontSize: 12 },
-    axisLine: { show: false },
-    axisTick: { show: false },
-    axisLabel: { color: 'var(--soft)', fontSize: 12 },
-    splitLine: { lineStyle: { color: 'var(--grid)' } },
-  };
-}
-
-function hostAxis({ hostColors }: TimelineOptions): object {
-  return {
-    type: 'category',
-    gridIndex: 1,
-    inverse: true,
-    data: hostColors.size === 0 ? ['nobody'] : [...hostColors.keys()],
-    axisLine: { show: false },
-    axisTick: { show: false },
-    axisLabel: { color: 'var(--ink)', fontSize: 12, width: LEFT - 14, overflow: 'truncate' },
-    splitLine: { show: false },
-  };
 }
 
 /** Counts of succeeded and failed requests by the moment they were sent, as [middle of the bin, count]; empty bins are left out. */
@@ -124,7 +54,7 @@ export function binRequests(requests: readonly RequestRecord[], window: { origin
 function requestBars(options: TimelineOptions): object[] {
   const { record, measurement, fromMs, toMs, binMs } = options;
   const bins = binRequests(record.requests, { originMs: measurement.faultMs, fromMs, toMs, binMs });
-  const barWidth = Math.max(1, ((WIDTH - LEFT - RIGHT) / ((toMs - fromMs) / binMs)) * 0.82);
+  const barWidth = Math.max(1, (COURSE_WIDTH / ((toMs - fromMs) / binMs)) * 0.82);
   const common = { type: 'bar', stack: 'requests', xAxisIndex: 0, yAxisIndex: 0, barWidth, silent: true, large: false };
   return [
     { ...common, data: bins.map(([x, { ok }]) => [x, ok]), itemStyle: { color: 'var(--ok)' }, markLine: markLines(options, true) },
@@ -133,25 +63,16 @@ function requestBars(options: TimelineOptions): object[] {
 }
 
 function markLines({ record, measurement, fromMs, toMs }: TimelineOptions, labelled: boolean): object {
-  const marks = record.marks.map((mark) => ({ ...mark, xAxis: mark.timeMs - measurement.faultMs }));
-  return {
-    silent: true,
-    symbol: 'none',
-    data: marks
-      .filter(({ xAxis }) => xAxis >= fromMs && xAxis <= toMs)
-      .map(({ xAxis, label, kind }) => ({
-        xAxis,
-        lineStyle: { color: 'var(--ink)', width: 1.5, type: kind === 'fault' ? 'solid' : 'dashed' },
-        label: { show: labelled, formatter: () => label, position: 'end', color: 'var(--ink)', fontSize: 12, fontWeight: 600, distance: 6 },
-      })),
-  };
+  const marks = record.marks.map(({ timeMs, label, kind }) => ({ at: timeMs - measurement.faultMs, label, isFault: kind === 'fault' }));
+  const shown = marks.filter(({ at }) => at >= fromMs && at <= toMs);
+  return markLine(shown, { labelled });
 }
 
 /** The gap that counts as the outage, shaded, with its length. */
 function outageArea({ measurement: { outage, faultMs }, fromMs, toMs }: TimelineOptions): object {
   const from = Math.max(fromMs, outage.startMs - faultMs);
   const to = Math.min(toMs, outage.startMs + outage.outageMs - faultMs);
-  const show = ((to - from) / (toMs - fromMs)) * (WIDTH - LEFT - RIGHT) > OUTAGE_LABEL_WIDTH;
+  const show = ((to - from) / (toMs - fromMs)) * COURSE_WIDTH > OUTAGE_LABEL_WIDTH;
   const label = {
     show,
     formatter: () => `outage ${formatMs(outage.outageMs)}`,

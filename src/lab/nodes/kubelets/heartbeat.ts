@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { leasesPath } from '../../../core/apiserver/lease.ts';
+import { microTimeOf } from '../../../core/apiserver/micro-time.ts';
 import type { Api } from './api.ts';
 
-const LEASES = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases';
+const LEASES = leasesPath('kube-node-lease');
 /** As kubelet: a Lease of 40 s, renewed every quarter of that (kubernetes.io, "KubeletConfiguration", nodeLeaseDurationSeconds), and some 4 % apart. */
 const LEASE_SECONDS = 40;
 const RENEW_MS = 10_000;
@@ -49,7 +51,7 @@ export async function beat({ api, node, signal, began, say }: HeartbeatOptions):
 async function renew(api: Api, { node, lease }: { node: HeartbeatOptions['node']; lease: Lease | undefined }): Promise<Lease> {
   const path = `${LEASES}/${node.name}`;
   const known = lease ?? (await found(api, path));
-  const spec = { holderIdentity: node.name, leaseDurationSeconds: LEASE_SECONDS, renewTime: microTime() };
+  const spec = { holderIdentity: node.name, leaseDurationSeconds: LEASE_SECONDS, renewTime: microTimeOf(Date.now()) };
   const { status, body } =
     known === undefined
       ? await api.json('POST', LEASES, { body: { metadata: { name: node.name, ownerReferences: [ownerOf(node)] }, spec } })
@@ -68,9 +70,4 @@ async function found(api: Api, path: string): Promise<Lease | undefined> {
 /** The Lease goes with its Node. */
 function ownerOf({ name, uid }: HeartbeatOptions['node']): object {
   return { apiVersion: 'v1', kind: 'Node', name, uid };
-}
-
-/** MicroTime of the API: six digits. */
-function microTime(): string {
-  return new Date().toISOString().replace('Z', '000Z');
 }
