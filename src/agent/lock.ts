@@ -25,7 +25,7 @@ export function openLock(cluster: Cluster, self: Self): Lock | undefined {
     .map((host) => host.addresses[0]?.address as string);
   if (election === 'etcd')
     return createEtcdLock({ etcd: new EtcdOfToday(cluster, { addresses: fromHere, timeoutMs }), cluster: name, name: lease.name });
-  if (election === 'quorum') return undefined;
+  if (election !== 'kubernetes') return undefined;
   const { port } = cluster.apiserver;
   const servers = fromHere.map((host) => createKubernetesClient({ kubeconfig: cluster.kubernetes.kubeconfig, connectTo: { host, port } }));
   const kubernetes = createFailover(servers as [Kubernetes, ...Kubernetes[]]);

@@ -9,7 +9,10 @@ export function agreement(cluster: {
   /** Of the endpoint. */
   addresses: readonly string[];
   leaseMs: number;
+  /** Where the quorum lease does not decide who answers for the address: what does. */
+  decidedBy?: string;
 }): string {
   const members = cluster.members.map(({ name, address }) => [name, address]);
-  return JSON.stringify([cluster.name, members, cluster.addresses, cluster.leaseMs]);
+  const decided = cluster.decidedBy === undefined ? [] : [cluster.decidedBy];
+  return JSON.stringify([cluster.name, members, cluster.addresses, cluster.leaseMs, ...decided]);
 }

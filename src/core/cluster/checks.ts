@@ -5,6 +5,7 @@ import { healFindings } from './heal-checks.ts';
 import { hostGroups, mayHold, onWire, type PlacedHost } from './holders.ts';
 import { type Finding, finding, type Path, pathText } from './problems.ts';
 import { providerFindings } from './provider-checks.ts';
+import { routingFindings } from './routing-checks.ts';
 import type { Cluster } from './schema.ts';
 import { storageFindings } from './storage-checks.ts';
 import { subnetFindings } from './subnets.ts';
@@ -34,6 +35,7 @@ export function clusterFindings(cluster: Cluster, isWritten: (path: Path) => boo
     ...subnetFindings(cluster, isWritten),
     ...storageFindings(cluster),
     ...healFindings(cluster, isWritten),
+    ...routingFindings(cluster, isWritten),
   ];
 }
 
@@ -141,7 +143,7 @@ function endpointAddress(cluster: Cluster, address: string, path: Path): Finding
     .flat()
     .find(({ host }) => host.addresses.some((own) => own.address === address));
   if (owner !== undefined) return [finding('cluster_endpoint_is_host_address', place, { address, host: owner.host.name })];
-  if (!onWire(cluster)) return [];
+  if (!onWire(cluster)) return routed(cluster, address);
 
   const family = familyOf(address);
   const hosts = mayHold(cluster);
@@ -160,6 +162,12 @@ function endpointAddress(cluster: Cluster, address: string, path: Path): Finding
   });
   const edges = own.flatMap(({ prefix }) => subnetEdge(prefix, address, { path, subject: 'an endpoint' }));
   return [...lacking, ...elsewhere, ...edges.slice(0, 1)];
+}
+
+/** A route to the address leads to an address of the host of the same family. */
+function routed(cluster: Cluster, address: string): Finding[] {
+  if (cluster.endpoint.provider !== 'hale') return [];
+  return mayHold(cluster).flatMap((host) => familyMissing(host, { family: familyOf(address), address }));
 }
 
 function familyMissing({ host, path }: PlacedHost, { family, address }: { family: Family; address: string }): Finding[] {
@@ -229,7 +237,8 @@ function etcdEndpoints({ etcd }: Cluster): Finding[] {
 
 /** What client-go demands of its timings (NewLeaderElector), told before anything starts. */
 function electionRecord({ election, lease }: Cluster, isWritten: (path: Path) => boolean): Finding[] {
-  if (election === 'quorum') return isWritten(['lease']) ? [finding('cluster_lease_unused', { path: ['lease'], at: 'key' })] : [];
+  if (election === 'quorum' || election === 'vrrp')
+    return isWritten(['lease']) ? [finding('cluster_lease_unused', { path: ['lease'], at: 'key' }, { election })] : [];
   const { durationSeconds, renewDeadlineSeconds, retryPeriodSeconds } = lease;
   const at = (...keys: string[]) => ({ path: keys.map((key) => ['lease', key]).find(isWritten) ?? ['lease'], at: 'value' as const });
   const findings: Finding[] = [];

@@ -28,9 +28,15 @@ export function mayHold(cluster: Cluster): PlacedHost[] {
 }
 
 /** Whether the address is found by ARP or NDP, so that it must lie in the subnet of every host that may hold it. */
-export function onWire({ endpoint: { provider }, kubeVip, nodeLocal }: Cluster): boolean {
+export function onWire({ endpoint: { provider }, kubeVip, nodeLocal, advertise }: Cluster): boolean {
   if (provider === 'external') return false;
   if (provider === 'kube-vip') return kubeVip.mode === 'arp';
-  // With hale the agents of the control-plane hosts hold it too, for clients that are no nodes.
-  return provider !== 'node-local' || nodeLocal.balancer === 'hale';
+  // With hale as the balancer of nodes, the agents of the control-plane hosts hold it too, for clients that are no nodes.
+  if (provider === 'hale' || (provider === 'node-local' && nodeLocal.balancer === 'hale')) return advertise === 'arp';
+  return provider !== 'node-local';
+}
+
+/** Whether the quorum lease has a part in who answers for the address. */
+export function decidedByLease({ election, advertise }: Pick<Cluster, 'election' | 'advertise'>): boolean {
+  return election !== 'vrrp' && advertise === 'arp';
 }

@@ -1,5 +1,6 @@
 import { printable } from '../../base/printable.ts';
 import { wordings as healWordings } from './heal-wordings.ts';
+import { wordings as routingWordings } from './routing-wordings.ts';
 
 /** Where in the document: keys and list indexes from the root. */
 export type Path = readonly (string | number)[];
@@ -114,8 +115,8 @@ export const wordings = {
     message: `lease.renewDeadlineSeconds is ${f.renewDeadlineSeconds}, which leaves no time for a second attempt every ${f.retryPeriodSeconds} s (lease.retryPeriodSeconds)`,
     remedy: 'Make renewDeadlineSeconds longer than 1.2 times retryPeriodSeconds; client-go uses 10 and 2.',
   }),
-  cluster_lease_unused: () => ({
-    message: 'lease is only for election: kubernetes and election: etcd, but election is quorum, which has no record',
+  cluster_lease_unused: (f: { election: string }) => ({
+    message: `lease is only for election: kubernetes and election: etcd, but election is ${f.election}, which has no record`,
     remedy: 'Remove lease, or set election.',
   }),
   cluster_section_unused: (f: { section: string; needs: string }) => ({
@@ -235,6 +236,7 @@ export const wordings = {
     remedy: `Choose another subnet for kubernetes.${f.key}, in which no machine has an address.`,
   }),
   ...healWordings,
+  ...routingWordings,
 } satisfies Record<string, (facts: never) => Wording>;
 
 export type ProblemCode = keyof typeof wordings;

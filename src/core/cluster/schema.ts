@@ -1,11 +1,13 @@
 import * as z from 'zod';
 import { defaultProxySettings } from '../balancer/proxy.ts';
+import { bgp } from './bgp.ts';
 import { heal } from './heal.ts';
 import { hostList } from './hosts.ts';
 import { kubernetes, lease, storageClasses, thresholds } from './kubernetes.ts';
 import { haproxyKeepalived, kubeVip, nodeLocal, PROVIDERS } from './providers.ts';
 import { snapshots } from './snapshots.ts';
 import { dnsLabel, dnsName, etcdUrl, filePath, interfaceName, ipAddress, listenAddress, listOf, oneOrTwo, port } from './values.ts';
+import { vrrp } from './vrrp.ts';
 
 /*
  * cluster.yaml, defined once: the types, the defaults, `hale schema` and docs/reference/cluster.md all come
@@ -178,12 +180,20 @@ export const clusterSchema = z
     apiserver,
     agent,
     election: z
-      .enum(['quorum', 'kubernetes', 'etcd'])
+      .enum(['quorum', 'kubernetes', 'etcd', 'vrrp'])
       .default('quorum')
       .describe(
-        'Who may hold the address: `quorum`, whom a majority of the agents promises it to; `kubernetes` or `etcd`, of those only the one that also owns a Lease in the API, or a key in etcd, so that other programs can take part. Both need etcd, and lose the address with it.',
+        'Who may hold the address: `quorum`, whom a majority of the agents promises it to; `kubernetes` or `etcd`, of those only the one that also owns a Lease in the API, or a key in etcd, so that other programs can take part, but they need etcd, and lose the address with it; `vrrp`, the router of highest priority (RFC 9568), for networks in which keepalived or routers take part, and which can split as VRRP can.',
       ),
     lease,
+    vrrp,
+    advertise: z
+      .enum(['arp', 'bgp', 'frr', 'bird'])
+      .default('arp')
+      .describe(
+        'How others find the address. `arp`: the elected holder answers for it by ARP and NDP. `bgp`: every host that reaches a ready API server announces a route to it to routers, which share the connections out; nobody is elected. `frr` and `bird`: the same through the routing daemon of that name on each host.',
+      ),
+    bgp,
     datapath: z
       .enum(DATAPATHS)
       .default('auto')

@@ -46,6 +46,16 @@ export const subnet = parsed({
   jsonSchema: { pattern: '^[0-9A-Fa-f:.]+/[0-9]{1,3}$' },
 });
 
+/** Two numbers of 16 bits (RFC 1997), as one of 32. */
+export const community = parsed({
+  expects: 'a community such as 65000:100',
+  parse: (text) => {
+    const [high, low] = /^\d{1,5}:\d{1,5}$/.test(text) ? text.split(':').map(Number) : [];
+    return high === undefined || low === undefined || high > 0xffff || low > 0xffff ? undefined : high * 0x1_0000 + low;
+  },
+  jsonSchema: { pattern: '^[0-9]{1,5}:[0-9]{1,5}$' },
+});
+
 /** A Kubernetes release, as its binaries print it. */
 export const kubernetesVersion = matching(/^v1\.\d{1,3}\.\d{1,3}$/, 'a Kubernetes release such as v1.36.4');
 

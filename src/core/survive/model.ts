@@ -2,6 +2,7 @@
  * What is left of a cluster when hosts, zones, racks and switches fail: who answers for the address, and whether etcd has a quorum. A state is the set of
  * hosts that are up, as bits, so that millions of states can be looked at.
  */
+import { decidedByLease } from '../cluster/holders.ts';
 import type { Cluster, ClusterHost } from '../cluster/schema.ts';
 import { runsAgent } from '../render/hale/part.ts';
 
@@ -66,26 +67,29 @@ function judge(cluster: Cluster, { up, controlPlane, etcd, holders }: State): Ve
 }
 
 function addressAnswers(
-  { endpoint: { provider }, nodeLocal }: Cluster,
+  cluster: Cluster,
   { up, controlPlane, holders, quorum }: Pick<State, 'up' | 'controlPlane' | 'holders'> & { quorum: boolean },
 ): boolean {
-  switch (provider) {
+  switch (cluster.endpoint.provider) {
     case 'hale':
-      return hasMajority(up, controlPlane);
+      // With VRRP and with routes each host stands for itself.
+      return decidedByLease(cluster) ? hasMajority(up, controlPlane) : (up & controlPlane) !== 0;
     case 'haproxy-keepalived':
       return (up & holders) !== 0;
     case 'kube-vip':
       return quorum;
     case 'node-local':
       // Nodes reach any API server; the address for others needs the agents' majority, and is not counted here.
-      return nodeLocal.balancer === 'hale' || quorum;
+      return cluster.nodeLocal.balancer === 'hale' || quorum;
     case 'external':
       return true;
   }
 }
 
 function answersWithoutQuorum(cluster: Cluster): boolean {
-  return cluster.election === 'quorum' && runsAgent(cluster);
+  const { election, advertise } = cluster;
+  // Hosts that reach no ready API server withdraw their routes.
+  return (election === 'quorum' || election === 'vrrp') && advertise === 'arp' && runsAgent(cluster);
 }
 
 type Machine = Pick<ClusterHost, 'name' | 'zone' | 'rack' | 'switch'>;

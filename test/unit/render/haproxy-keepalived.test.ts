@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { virtualRouterId } from '../../../src/core/render/haproxy-keepalived/router-id.ts';
-import { clusterFrom, DUAL_STACK, hosts, IPV6, renderAll, SECRETS, textOf } from '../../support/rendered.ts';
+import { virtualRouterId } from '../../../src/core/cluster/router-id.ts';
+import { DUAL_STACK, hosts, IPV6, renderAll, SECRETS, textOf } from '../../support/rendered.ts';
 
 const endpoint = (keys: object = {}) => ({ provider: 'haproxy-keepalived', address: '10.0.0.100', port: 8443, interface: 'eth0', ...keys });
 const render = (keys: Record<string, unknown> = {}) => renderAll({ endpoint: endpoint(), ...keys });
@@ -14,8 +14,7 @@ const cfg = (rendered: ReturnType<typeof renderAll>, host: string) => textOf(ren
 const numbers = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, n]) => Number(n));
 
 describe('the number of the virtual router', () => {
-  const { haproxyKeepalived } = clusterFrom();
-  const of = (name: string) => virtualRouterId({ name, haproxyKeepalived });
+  const of = (name: string) => virtualRouterId({ name, chosen: undefined });
 
   test('is one that VRRP has, never 51, and spreads over all others', () => {
     const seen = new Set(Array.from({ length: 20_000 }, (_, i) => of(`cluster-${i}`)));

@@ -1,9 +1,9 @@
 import { type Family, familyOf } from '../../../base/address.ts';
 import { assert } from '../../../base/assert.ts';
+import { virtualRouterId } from '../../cluster/router-id.ts';
 import type { Cluster, ClusterHost } from '../../cluster/schema.ts';
 import type { RenderedFile } from '../file.ts';
 import { CHECK_SCRIPT, KEEPALIVED_DIR } from './paths.ts';
-import { virtualRouterId } from './router-id.ts';
 
 /** Of the first host; each further one has less. A higher one waits less (RFC 9568 section 6.1, Skew_Time), so two that are far apart do not both take over. */
 const PRIORITY = { first: 240, step: 25 };
@@ -76,7 +76,7 @@ function instanceLines(cluster: Cluster, host: ClusterHost): string[] {
     '    nopreempt',
     `    interface ${device}`,
     `    # Unique in this network; two groups with one number fight. 51 is in every sample.`,
-    `    virtual_router_id ${virtualRouterId(cluster)}`,
+    `    virtual_router_id ${virtualRouterId({ name: cluster.name, chosen: haproxyKeepalived.virtualRouterId })}`,
     '    # Different on each host, and far apart: after the holder fell silent each waits a part of an interval by its priority, so that only one takes over.',
     `    priority ${PRIORITY.first - PRIORITY.step * index}`,
     `    # The address moves after three of them and a little.`,

@@ -1,4 +1,5 @@
 import type { Cluster } from '../../cluster/schema.ts';
+import { decidedByLease } from '../../cluster/holders.ts';
 import { runsAgent } from '../hale/part.ts';
 import type { Alert, AlertGroup } from './alert.ts';
 import { JOB, usesHaproxy } from './jobs.ts';
@@ -14,9 +15,16 @@ export function holderAlerts(cluster: Cluster): AlertGroup[] {
 
 const ELECTION = 'docs/guide/election.md';
 
-function holder({ controlPlane }: Cluster): Alert[] {
-  const count = controlPlane.hosts.length;
+function holder(cluster: Cluster): Alert[] {
+  const count = cluster.controlPlane.hosts.length;
   const majority = Math.floor(count / 2) + 1;
+  const byLease = decidedByLease(cluster);
+  const [needs, few] = byLease
+    ? [
+        `${majority} of ${count} agents that reach each other (UDP), and an API server that is ready`,
+        `Below ${majority} nobody holds the address. `,
+      ]
+    : ['one agent, and an API server that is ready', ''];
   return [
     {
       name: 'HaleNobodyHolds',
@@ -24,26 +32,17 @@ function holder({ controlPlane }: Cluster): Alert[] {
       expr: 'sum(hale_holding) == 0',
       for: '30s',
       summary: 'No agent of hale holds the address',
-      action: `It takes ${majority} of ${count} agents that reach each other (UDP), and an API server that is ready. hale status says what is missing.`,
+      action: `It takes ${needs}. hale status says what is missing.`,
       docs: ELECTION,
     },
-    {
-      name: 'HaleTwoHolders',
-      severity: 'critical',
-      // A scrape may meet the old holder before and the new one after a change.
-      expr: 'sum(hale_holding) > 1',
-      for: '1m',
-      summary: '{{ $value }} agents of hale say that they hold the address',
-      action: 'This must not happen: collect the logs of hale-agent of all hosts, then restart the agent whose hale_lease_term is lower.',
-      docs: ELECTION,
-    },
+    ...(cluster.advertise === 'arp' ? [twoHolders(byLease)] : []),
     {
       name: 'HaleAgentsFew',
       severity: 'warning',
       expr: `max(hale_members_alive) < ${count}`,
       for: '3m',
       summary: `Agents of hale hear {{ $value }} of ${count}`,
-      action: `Below ${majority} nobody holds the address. Look at the silent host and its hale-agent.`,
+      action: `${few}Look at the silent host and its hale-agent.`,
       docs: ELECTION,
     },
     {
@@ -65,6 +64,21 @@ function holder({ controlPlane }: Cluster): Alert[] {
       docs: ELECTION,
     },
   ];
+}
+
+function twoHolders(byLease: boolean): Alert {
+  return {
+    name: 'HaleTwoHolders',
+    severity: 'critical',
+    // A scrape may meet the old holder before and the new one after a change.
+    expr: 'sum(hale_holding) > 1',
+    for: '1m',
+    summary: '{{ $value }} agents of hale say that they hold the address',
+    action: byLease
+      ? 'This must not happen: collect the logs of hale-agent of all hosts, then restart the agent whose hale_lease_term is lower.'
+      : 'They do not hear each other (VRRP, IP protocol 112): hale vrrp status on both, and the switches between them.',
+    docs: ELECTION,
+  };
 }
 
 function agents({ election }: Cluster): Alert[] {
@@ -114,7 +128,7 @@ function agents({ election }: Cluster): Alert[] {
       action: 'The log of hale-agent has the error of the kernel. Something else may be changing the same addresses or tables.',
       docs: 'docs/guide/datapath.md',
     },
-    ...(election === 'quorum' ? [] : [record]),
+    ...(election === 'kubernetes' || election === 'etcd' ? [record] : []),
   ];
 }
 
