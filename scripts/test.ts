@@ -6,7 +6,7 @@ import { packageFolder } from '../src/drivers/program.ts';
 import { labsFolder } from '../src/lab/folder.ts';
 import { canRunLab } from '../src/lab/privileges.ts';
 
-const projects = ['unit', 'sim', 'etcd', 'nodes', 'contract', 'e2e'];
+const projects = ['unit', 'sim', 'etcd', 'nodes', 'contract', 'interop', 'e2e'];
 const wanted = process.argv.slice(2);
 
 const capability = await canRunLab();

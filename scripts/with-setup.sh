@@ -7,9 +7,9 @@ cd "$(dirname "$0")/.."
 peers=""
 tests=""
 case "$1" in
-  --peers) peers="keepalived:keepalived haproxy:haproxy iperf3:iperf3 wrk:wrk nginx:nginx-light"; shift ;;
+  --peers) peers="keepalived:keepalived haproxy:haproxy iperf3:iperf3 wrk:wrk nginx:nginx-light bird:bird2 vtysh:frr"; shift ;;
   --python) peers="pip3:python3-pip"; shift ;;
-  --tests) tests="xmllint:libxml2-utils ssh:openssh-client sshd:openssh-server promtool:prometheus haproxy:haproxy keepalived:keepalived nginx:libnginx-mod-stream curl:curl ipmitool:ipmitool ipmi_sim:openipmi"; shift ;;
+  --tests) tests="xmllint:libxml2-utils ssh:openssh-client sshd:openssh-server promtool:prometheus haproxy:haproxy keepalived:keepalived nginx:libnginx-mod-stream curl:curl ipmitool:ipmitool ipmi_sim:openipmi bird:bird2 vtysh:frr gobgpd:gobgpd exabgp:exabgp tshark:tshark tcpdump:tcpdump"; shift ;;
 esac
 say() { echo "setup: $*" >&2; }
 
@@ -40,7 +40,7 @@ if [ -n "$missing" ]; then
     say "installing Debian packages:$missing"
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $missing; } >&2
     # Debian starts these as services; on this machine only the lab's own copies are wanted.
-    for service in ssh:openssh-server etcd:etcd-server keepalived:keepalived haproxy:haproxy iperf3:iperf3 nginx:nginx-light nginx:libnginx-mod-stream prometheus:prometheus prometheus-node-exporter:prometheus openipmi:openipmi ipmievd:ipmitool; do
+    for service in ssh:openssh-server etcd:etcd-server keepalived:keepalived haproxy:haproxy iperf3:iperf3 nginx:nginx-light nginx:libnginx-mod-stream prometheus:prometheus prometheus-node-exporter:prometheus openipmi:openipmi ipmievd:ipmitool bird:bird2 frr:frr gobgpd:gobgpd exabgp:exabgp; do
       case "$missing " in *" ${service##*:} "*) [ ! -d /run/systemd/system ] || systemctl disable --quiet --now "${service%%:*}" >&2 || true ;; esac
     done
   else

@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import { macNumber } from '../base/address.ts';
 import { DRAIN_GRACE_MS, healthProfiles } from '../core/balancer/timing.ts';
 import type { DatapathPlan } from '../core/balancer/plan.ts';
+import { decidedByLease } from '../core/cluster/holders.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
 import { parseHostPort } from '../core/cluster/values.ts';
 import type { Fitness } from '../core/lease/message.ts';
@@ -16,7 +17,10 @@ import { LeaseEngine } from '../engine/lease.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { AgentStatus } from '../ports/control.ts';
 import type { Log } from '../ports/log.ts';
+import type { NeighborWatch } from '../ports/neighbors.ts';
 import { Channel } from './channel.ts';
+import type { Claim } from './claim.ts';
+import { openClaim } from './open-claim.ts';
 import { HostDatapath } from './datapath.ts';
 import type { Guardian } from './guardian/guardian.ts';
 import { Members } from './members.ts';
@@ -55,7 +59,10 @@ export class Agent {
   #lease!: LeaseEngine;
   #tenure!: Tenure;
   #health!: HealthEngine;
-  #conflict!: ConflictEngine;
+  /** Undefined where others may have the address too. */
+  #conflict: ConflictEngine | undefined;
+  /** Where something else decides than the quorum lease. */
+  #claim: Claim | undefined;
   /** With an election that hale does not decide alone. */
   #ownership: Ownership | undefined;
   #metricsServer!: Server;
@@ -84,15 +91,9 @@ export class Agent {
     this.#datapath = await this.#openDatapath();
     this.#openLease(boot);
     this.#health = this.#openHealth();
-    this.#conflict = watchOccupancy({
-      addresses: cluster.endpoint.addresses,
-      clock,
-      log,
-      host,
-      metrics,
-      memberMacs: () => members.macs(this.#lease.state),
-      onChange: () => this.#updateFitness(),
-    });
+    this.#claim = await openClaim({ ...this.#options, tenure: this.#tenure, members, metrics });
+    // With VRRP another router may have the address, and with routes every host has it.
+    if (this.#claim === undefined && host.neighbors !== undefined) this.#conflict = this.#watchOccupancy(host.neighbors);
     this.#ownership = Ownership.open({
       cluster,
       self,
@@ -107,6 +108,20 @@ export class Agent {
     this.#upkeep = this.#openUpkeep();
     const { takeSnapshot: take } = this.#options;
     if (cluster.etcd.snapshots.everyMinutes !== undefined) this.#snapshots = new SnapshotSchedule({ clock, log, metrics, take });
+  }
+
+  #watchOccupancy(watch: NeighborWatch): ConflictEngine {
+    const { cluster, clock, log, host } = this.#options;
+    return watchOccupancy({
+      addresses: cluster.endpoint.addresses,
+      clock,
+      log,
+      host,
+      watch,
+      metrics: this.#metrics,
+      memberMacs: () => this.#members.macs(this.#lease.state),
+      onChange: () => this.#updateFitness(),
+    });
   }
 
   /** Before the first lease: whatever happens to this process from then on, somebody knows what to do. */
@@ -134,7 +149,7 @@ export class Agent {
       log,
       host,
       send: (to, payload) => this.#channel.send(to, payload),
-      holder: () => knownHolder(this.#lease.state, clock.now())?.member,
+      holder: () => (this.#claim === undefined ? knownHolder(this.#lease.state, clock.now())?.member : this.#claim.holder()),
       isAlive: (member) => isFresh(this.#lease.state, member, clock.now()),
       onServing: () => this.#applyPlan(),
       onCrash: (error) => {
@@ -154,6 +169,7 @@ export class Agent {
       metrics: this.#metrics,
       datapath: this.#datapath,
       lease: () => this.#lease.state,
+      claim: () => this.#claim,
       conflict: () => this.#conflict,
     });
     this.#lease = new LeaseEngine({
@@ -161,6 +177,7 @@ export class Agent {
       members: this.#members.names.length,
       timing: timingProfiles[cluster.agent.profile],
       boot,
+      stands: decidedByLease(cluster),
       clock,
       datagram: this.#channel.forLease((from, payload) => this.#datapath.receive(from, payload)),
       endpoint: host.endpoint,
@@ -227,6 +244,7 @@ export class Agent {
     const leaseMs = timingProfiles[cluster.agent.profile].leaseMs;
     const held = this.#tenure.isHolding;
     this.#lease.drain();
+    await this.#claim?.stop();
     const until = clock.now() + SHUTDOWN_LEASES * leaseMs;
     while (this.#tenure.isHolding && clock.now() < until)
       await new Promise((resolve) => clock.at(clock.now() + 2, () => resolve(undefined)));
@@ -237,7 +255,8 @@ export class Agent {
     if (held) await this.#datapath.carrier.drain(DRAIN_GRACE_MS);
     this.#lease.stop();
     this.#health.stop();
-    this.#conflict.stop();
+    if (this.#conflict === undefined) host.neighbors?.close();
+    else this.#conflict.stop();
     const withdrawn = host.endpoint.withdraw();
     if (withdrawn.ok) guardian.standDown();
     else log.error({ reason: withdrawn.reason }, 'the address could not be removed at shutdown');
@@ -281,11 +300,12 @@ export class Agent {
     const unable = conflicted || this.#ownership?.mayHold === false;
     const fitness: Fitness = unable ? 'unable' : ready === 0 ? 'poor' : 'good';
     this.#lease.setFitness({ fitness, readyBackends: ready, mac: macNumber(this.#options.host.mac) });
+    this.#claim?.update({ fitness, draining: this.#lease.state.draining });
   }
 
   status(): AgentStatus {
     const { cluster, self, clock, host, guardian } = this.#options;
-    const conflict = occupied(this.#conflict);
+    const conflict = this.#conflict && occupied(this.#conflict);
     return agentStatus({
       cluster,
       self,
@@ -295,6 +315,7 @@ export class Agent {
       health: (name) => this.#health.of(name),
       conflict,
       record: this.#ownership?.status(),
+      claim: this.#claim,
       unfit: conflict ?? this.#ownership?.unfit(),
       connections: this.#datapath.carrier.connections(),
       steeredTo: this.#datapath.sockets?.chosen ?? null,

@@ -13,11 +13,12 @@ import { becomeRealtime } from '../drivers/linux/scheduling.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { chooseHere } from './choice.ts';
+import { openRoutedHost } from './routed-host.ts';
 import type { Self } from './self.ts';
 import type { Host } from './world.ts';
 
 /** Above ordinary work, below the kernel's own threads at 99. */
-const REALTIME_PRIORITY = 50;
+export const REALTIME_PRIORITY = 50;
 
 export interface HostOptions {
   cluster: Cluster;
@@ -28,6 +29,10 @@ export interface HostOptions {
 
 /** Opens this Linux machine for the agent, and removes what an earlier run left on the interface. */
 export function openHost(options: HostOptions): Host {
+  return options.cluster.advertise === 'arp' ? openNeighborHost(options) : openRoutedHost(options);
+}
+
+function openNeighborHost(options: HostOptions): Host {
   const { cluster, self, clock, log } = options;
   const { addresses } = cluster.endpoint;
   const link = linkByName(self.interfaceName);
@@ -67,6 +72,7 @@ export function openHost(options: HostOptions): Host {
     steering: dsr,
     stations: dsrOptions.stations,
     realtime: realtime.ok,
+    restarted: false,
     reconcile() {
       const now = linkByName(link.name).mac;
       if (now !== mac) followMac({ mac: now, neighbors, self });
@@ -93,7 +99,7 @@ function dsrOptionsOf({ cluster, self, link }: { cluster: Cluster; self: Self; l
 }
 
 /** Only for the kernel to look at. */
-function natScript({ endpoint }: Cluster): string {
+export function natScript({ endpoint }: Cluster): string {
   const frontends = endpoint.addresses.map((address) => ({ address, port: endpoint.port }));
   return natRuleset({ frontends, own: [], masquerade: true, slots: { 4: [], 6: [] } });
 }

@@ -2,6 +2,7 @@
 import { ConflictEngine } from '../engine/conflict.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import type { NeighborWatch } from '../ports/neighbors.ts';
 import type { Metrics } from './metrics.ts';
 import type { Host } from './world.ts';
 
@@ -10,16 +11,17 @@ export interface OccupancyOptions {
   clock: Clock;
   log: Log;
   host: Host;
+  watch: NeighborWatch;
   metrics: Metrics;
   memberMacs: () => Iterable<string>;
   onChange: () => void;
 }
 
-export function watchOccupancy({ addresses, clock, log, host, metrics, memberMacs, onChange }: OccupancyOptions): ConflictEngine {
+export function watchOccupancy({ addresses, clock, log, host, watch, metrics, memberMacs, onChange }: OccupancyOptions): ConflictEngine {
   return new ConflictEngine({
     addresses,
     clock,
-    watch: host.neighbors,
+    watch,
     memberMacs,
     announce: () => host.endpoint.announce(),
     onChange,

@@ -3,6 +3,7 @@ import { isFresh, type LeaseState, majority } from '../core/lease/state.ts';
 import type { BackendHealth } from '../core/balancer/health.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
 import type { AgentStatus, MemberStatus, RecordStatus } from '../ports/control.ts';
+import type { Claim } from './claim.ts';
 import type { Self } from './self.ts';
 import type { Host } from './world.ts';
 
@@ -17,6 +18,7 @@ export interface AgentView {
   /** What else answers for the address, in words. */
   conflict: string | undefined;
   record: RecordStatus | undefined;
+  claim: Claim | undefined;
   /** Why this host may not stand, in words. */
   unfit: string | undefined;
   connections: number;
@@ -26,22 +28,23 @@ export interface AgentView {
 
 /** All that an agent says of itself. */
 export function agentStatus(view: AgentView): AgentStatus {
-  const { cluster, self, host, now, lease, health, unfit, conflict, record, connections, steeredTo, guarded } = view;
+  const { cluster, self, host, now, lease, health, unfit, conflict, record, claim, connections, steeredTo, guarded } = view;
   const { hosts } = cluster.controlPlane;
   const names = hosts.map(({ name }) => name);
   const addresses = hosts.map((each) => each.addresses[0]?.address as string);
-  const holder = knownHolder(lease, now);
+  const promised = knownHolder(lease, now);
+  const holder = claim === undefined ? promised?.member : claim.holder();
   return {
     cluster: cluster.name,
     host: self.host.name,
-    role: lease.role.name === 'holder' ? 'holder' : lease.role.name === 'follower' ? 'follower' : 'candidate',
+    role: claim === undefined ? roleOf(lease) : claim.isHolding ? 'holder' : 'follower',
     term: lease.term,
     draining: lease.draining,
     profile: cluster.agent.profile,
     leaseMs: lease.config.timing.leaseMs,
-    holder: holder === undefined ? null : (names[holder.member] as string),
-    leaseRemainingMs: holder === undefined ? null : Math.round(holder.remainingMs),
-    whyNotHolding: whyNotHolding(lease, { now, names, unfit }) ?? null,
+    holder: holder === undefined ? null : (names[holder] as string),
+    leaseRemainingMs: promised === undefined ? null : Math.round(promised.remainingMs),
+    whyNotHolding: (claim === undefined ? whyNotHolding(lease, { now, names, unfit }) : claim.whyNot()) ?? null,
     endpoint: {
       addresses: cluster.endpoint.addresses,
       port: cluster.endpoint.port,
@@ -57,12 +60,18 @@ export function agentStatus(view: AgentView): AgentStatus {
       return { name, address: addresses[i] as string, state, reason, sinceMs: Math.round(now - since) };
     }),
     record: record ?? null,
+    vrrp: claim?.vrrp ?? null,
+    routes: claim?.routes ?? null,
     datapath: host.choice,
     connections,
     steeredTo,
     realtime: host.realtime,
     guarded,
   };
+}
+
+function roleOf({ role }: LeaseState): AgentStatus['role'] {
+  return role.name === 'holder' ? 'holder' : role.name === 'follower' ? 'follower' : 'candidate';
 }
 
 /** Why a member does not hold the lease, in words; undefined when it does. */

@@ -4,6 +4,7 @@ import type { ConflictEngine } from '../engine/conflict.ts';
 import type { LeaseEvent } from '../engine/lease.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import type { Claim } from './claim.ts';
 import type { HostDatapath } from './datapath.ts';
 import type { Metrics } from './metrics.ts';
 import type { Host } from './world.ts';
@@ -16,10 +17,12 @@ export interface TenureOptions {
   metrics: Metrics;
   datapath: HostDatapath;
   lease: () => LeaseState;
-  conflict: () => ConflictEngine;
+  /** In place of the lease. */
+  claim: () => Claim | undefined;
+  conflict: () => ConflictEngine | undefined;
 }
 
-/** What follows on this host when the lease comes to it, and when it leaves. */
+/** What follows on this host when the address comes to it, and when it leaves. */
 export class Tenure {
   readonly #options: TenureOptions;
 
@@ -28,6 +31,8 @@ export class Tenure {
   }
 
   get isHolding(): boolean {
+    const claim = this.#options.claim();
+    if (claim !== undefined) return claim.isHolding;
     const { name } = this.#options.lease().role;
     return name === 'holder' || name === 'withdrawing';
   }
@@ -38,21 +43,14 @@ export class Tenure {
   }
 
   onLease(event: LeaseEvent): void {
-    const { clock, log, metrics, names, datapath, conflict } = this.#options;
+    const { metrics, names, log } = this.#options;
     switch (event.kind) {
-      case 'became-holder':
-        metrics.takeovers.inc();
-        log.info({ term: event.term, after: event.predecessor === undefined ? null : names[event.predecessor] }, 'holding the address');
-        datapath.hold({ handedOver: event.handedOver });
-        return conflict().setHolding({ now: true });
+      case 'became-holder': {
+        const after = event.predecessor === undefined ? null : names[event.predecessor];
+        return this.begin({ facts: { term: event.term, after }, handedOver: event.handedOver });
+      }
       case 'lost':
-        metrics.losses.inc({ reason: event.reason });
-        log.info({ term: event.term, reason: event.reason }, 'no longer holding the address');
-        conflict().setHolding({ now: false });
-        datapath.release();
-        if (event.reason === 'handed-over') clock.at(clock.now() + DRAIN_GRACE_MS, () => void this.#endGrace());
-        else void datapath.carrier.resetConnections();
-        return;
+        return this.end({ facts: { term: event.term }, reason: event.reason, handedOver: event.reason === 'handed-over' });
       case 'malformed':
         metrics.rejected.inc({ reason: 'malformed' });
         return;
@@ -60,6 +58,26 @@ export class Tenure {
         metrics.effectFailures.inc({ effect: event.kind });
         log.error({ reason: event.reason }, event.kind === 'hold-failed' ? 'cannot hold the address' : 'cannot withdraw the address');
     }
+  }
+
+  /** `facts` are for the log. `handedOver`: the host that held it before serves its connections for a while. */
+  begin({ facts, handedOver }: { facts: object; handedOver: boolean }): void {
+    const { log, metrics, datapath, conflict } = this.#options;
+    metrics.takeovers.inc();
+    log.info(facts, 'holding the address');
+    datapath.hold({ handedOver });
+    conflict()?.setHolding({ now: true });
+  }
+
+  /** `handedOver`: this host serves its connections for a while yet. */
+  end({ facts, reason, handedOver }: { facts: object; reason: string; handedOver: boolean }): void {
+    const { clock, log, metrics, datapath, conflict } = this.#options;
+    metrics.losses.inc({ reason });
+    log.info({ ...facts, reason }, 'no longer holding the address');
+    conflict()?.setHolding({ now: false });
+    datapath.release();
+    if (handedOver) clock.at(clock.now() + DRAIN_GRACE_MS, () => void this.#endGrace());
+    else void datapath.carrier.resetConnections();
   }
 
   /** The grace time of a hand-over is over: what has not ended by itself is reset, and the address leaves this host. */

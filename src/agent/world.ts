@@ -7,7 +7,8 @@ import type { SteeringTable } from '../ports/steering.ts';
 /** What the agent needs of the machine it runs on, beside the network between agents. */
 export interface Host {
   endpoint: EndpointAddress;
-  neighbors: NeighborWatch;
+  /** Undefined where routers find the address, and no neighbour is to answer for it. */
+  neighbors: NeighborWatch | undefined;
   /** Name and index of the interface that carries the shared address. */
   link: { name: string; index: number };
   /** Hardware address of the interface that carries the shared address, as `reconcile` last found it. */
@@ -24,6 +25,8 @@ export interface Host {
   stations: readonly (string | undefined)[];
   /** Whether timers run in a real-time scheduling class. */
   realtime: boolean;
+  /** Where routers find the address: whether an agent that ran before left the host serving it. */
+  restarted: boolean;
   /** Mends what somebody else changed in the kernel; what that was, in words. */
   reconcile(): string[];
   close(): void;

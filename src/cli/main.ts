@@ -11,6 +11,8 @@ const commands: Record<string, (only?: string) => Promise<Command>> = {
   agent: async () => (await import('./agent.ts')).agentCommand(),
   status: async () => (await import('./status.ts')).statusCommand(),
   datapath: async () => (await import('./datapath.ts')).datapathCommand(),
+  vrrp: async () => (await import('./vrrp.ts')).vrrpCommand(),
+  bgp: async () => (await import('./bgp.ts')).bgpCommand(),
   init: async () => (await import('./init.ts')).initCommand(),
   validate: async () => (await import('./validate.ts')).validateCommand(),
   etcd: async (only) => await (await import('./etcd/etcd.ts')).etcdCommand(only),

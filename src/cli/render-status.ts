@@ -54,14 +54,7 @@ function renderFindings({ findings }: Status): string {
 
 function summary(status: Status): string {
   const { endpoint } = status;
-  const holder =
-    status.holder === null
-      ? styleText('red', 'nobody, as far as this agent knows')
-      : `${styleText('green', status.holder)}, term ${status.term}, lease ends in ${status.leaseRemainingMs} ms unless renewed`;
-  const lines = [`cluster  ${status.cluster}`, `address  ${placesOf(endpoint)} on ${endpoint.interface}`, `holder   ${holder}`];
-  lines.push(`here     ${status.host}: ${status.role}${status.whyNotHolding === null ? '' : `, ${status.whyNotHolding}`}`);
-  const how = endpoint.enforced ? 'the kernel ends the lease by itself' : 'only the agent ends the lease';
-  lines.push(`lease    ${status.leaseMs} ms (profile ${status.profile}); ${how}; real-time scheduling ${status.realtime ? 'on' : 'off'}`);
+  const lines = [`cluster  ${status.cluster}`, `address  ${placesOf(endpoint)} on ${endpoint.interface}`, ...decisionLines(status)];
   if (status.record !== null) lines.push(`record   ${recordLine(status.record, status.host)}`);
   lines.push(`datapath ${status.datapath.datapath} (${status.datapath.because}); ${status.connections} connections`);
   if (status.steeredTo !== null && status.steeredTo.length > 0)
@@ -71,6 +64,38 @@ function summary(status: Status): string {
   lines.push(`guardian ${status.guarded ? 'stands by' : unguarded}`);
   if (endpoint.conflict !== null) lines.push(styleText('red', `conflict ${endpoint.conflict}`));
   return `${lines.join('\n')}\n`;
+}
+
+/** Who answers for the address, and what decides that. */
+function decisionLines(status: Status): string[] {
+  const { holder, role, whyNotHolding, vrrp, routes, endpoint, realtime } = status;
+  const why = whyNotHolding === null ? '' : `, ${whyNotHolding}`;
+  const scheduling = `real-time scheduling ${realtime ? 'on' : 'off'}`;
+  if (routes !== null) {
+    const sessions = routes.peers.filter(({ state }) => state === 'Established').length;
+    const how = routes.by === 'bgp' ? `${sessions} of ${routes.peers.length} sessions with routers established` : `by ${routes.by}`;
+    return [
+      `here     ${status.host}: ${role === 'holder' ? styleText('green', `serves it, route ${routes.wanted}`) : `does not serve it${why}`}`,
+      `routes   ${how}${routes.problem === null ? '' : `; ${styleText('red', routes.problem)}`}; ${scheduling}`,
+    ];
+  }
+  const how = endpoint.enforced ? 'the kernel ends the lease by itself' : 'only the agent ends the lease';
+  const nobody = styleText('red', 'nobody, as far as this agent knows');
+  const here = `here     ${status.host}: ${role}${why}`;
+  if (vrrp !== null) {
+    const outside = vrrp.active === null ? nobody : `${vrrp.active.address}, which is no member, by VRRP`;
+    return [
+      `holder   ${holder === null ? outside : `${styleText('green', holder)}, by VRRP`}`,
+      here,
+      `vrrp     virtual router ${vrrp.virtualRouterId}, priority ${vrrp.priority}, ${vrrp.state}; ${how}; ${scheduling}`,
+    ];
+  }
+  const lease = `term ${status.term}, lease ends in ${status.leaseRemainingMs} ms unless renewed`;
+  return [
+    `holder   ${holder === null ? nobody : `${styleText('green', holder)}, ${lease}`}`,
+    here,
+    `lease    ${status.leaseMs} ms (profile ${status.profile}); ${how}; ${scheduling}`,
+  ];
 }
 
 function recordLine({ name, owner, owned, changedMsAgo, problem }: NonNullable<Status['record']>, host: string): string {

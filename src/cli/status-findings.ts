@@ -16,12 +16,22 @@ export function statusFindings(status: Known): string[] {
   ];
 }
 
-function addressFindings({ holder, whyNotHolding, endpoint, record }: Known): string[] {
-  const found: string[] = [];
-  if (holder === null) found.push(`nobody holds the address, as far as this agent knows: ${whyNotHolding ?? 'not even this host'}`);
+function addressFindings({ holder, whyNotHolding, endpoint, record, vrrp, routes }: Known): string[] {
+  const found: string[] = [...(vrrp?.warnings.map(({ text }) => `VRRP: ${text}`) ?? []), ...routeFindings(routes)];
+  // With VRRP it may be another router's.
+  const isElsewhere = vrrp !== null && vrrp.active !== null;
+  if (holder === null && !isElsewhere && routes === null)
+    found.push(`nobody holds the address, as far as this agent knows: ${whyNotHolding ?? 'not even this host'}`);
   if (endpoint.conflict !== null) found.push(`the address: ${endpoint.conflict}`);
   if (record !== null && record.problem !== null) found.push(`${record.name} cannot be read or written: ${record.problem}`);
   return found;
+}
+
+function routeFindings(routes: Known['routes']): string[] {
+  if (routes === null) return [];
+  const problem = routes.problem === null ? [] : [`the route to the address: ${routes.problem}`];
+  const down = routes.peers.filter(({ state }) => state !== 'Established');
+  return [...problem, ...down.map(({ address, state, lastError }) => `BGP with ${address} is ${state}: ${lastError ?? 'no error yet'}`)];
 }
 
 function memberFindings({ members }: Known): string[] {

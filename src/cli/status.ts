@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
-import { EXIT_FINDING, HaleError } from '../base/error.ts';
+import { EXIT_FINDING } from '../base/error.ts';
 import { apiserverTargets } from '../core/cluster/names.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
 import { alarmsOf, alarmText } from '../core/etcd/alarms.ts';
@@ -9,12 +9,12 @@ import type { EtcdEndpointStatus } from '../core/etcd/rows.ts';
 import { snapshotProblem } from '../core/etcd/snapshot/last-save.ts';
 import { certificateProblems } from '../core/pki/certificate.ts';
 import { PKI_DIR } from '../core/render/paths.ts';
-import { askAnyStatus } from '../drivers/control/client.ts';
 import { accessOf } from '../drivers/etcd/access.ts';
 import { readControlPlane } from '../drivers/kubernetes/control-plane.ts';
 import { readCertificates } from '../drivers/pki/read.ts';
 import { newestSnapshot } from '../engine/etcd/newest-snapshot.ts';
-import { CONTROL_SOCKET, type NodeStatus } from '../ports/control.ts';
+import type { NodeStatus } from '../ports/control.ts';
+import { askAgent } from './ask-agent.ts';
 import { readEtcdRows } from './etcd/read-rows.ts';
 import { DEFAULT_CONFIG, readClusterFile } from './read-cluster.ts';
 import { withEtcd } from './etcd/options.ts';
@@ -54,15 +54,7 @@ export function statusCommand(): Command {
 }
 
 async function readStatus(cluster: Cluster): Promise<Status | NodeStatus> {
-  const status = await askAnyStatus(CONTROL_SOCKET);
-  if (status === undefined) {
-    throw new HaleError({
-      code: 'agent_starting',
-      kind: 'world',
-      message: 'the agent has just started and has no status yet',
-      remedy: 'ask again',
-    });
-  }
+  const status = await askAgent();
   // A node has no certificate for etcd, and no credentials.
   if (isNode(status)) return status;
   const [etcd, controlPlane, snapshot] = await Promise.all([

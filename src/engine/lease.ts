@@ -24,6 +24,8 @@ export interface LeaseEngineOptions {
   members: number;
   timing: LeaseTiming;
   boot: Boot;
+  /** False where something else decides who answers for the address; true without it. */
+  stands?: boolean;
   clock: Clock;
   datagram: Datagram;
   endpoint: EndpointAddress;

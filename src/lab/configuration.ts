@@ -47,7 +47,7 @@ function clusterYaml(plan: LabPlan): string {
     kubernetes: { serviceSubnet: oneOrList(subnets(plan, SERVICE_SUBNETS)), podSubnet: oneOrList(podSubnetsOf(plan)) },
     apiserver: { port: APISERVER_PORT, bind: bindOf(plan) },
     agent: { profile: plan.profile },
-    ...(plan.election === undefined ? {} : { election: plan.election.by, lease: plan.election.lease }),
+    ...plan.settings,
     datapath: plan.datapath,
     etcd: { version: /^\d+\.\d+/.exec(plan.etcd.version)?.[0] },
   };

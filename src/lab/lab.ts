@@ -16,7 +16,7 @@ import { startNodes } from './nodes/start.ts';
 import { createLabFolder, labFolder, labNames, readJson, removeLabFolder, writeJson } from './folder.ts';
 import { openHost, type LabHost } from './host.ts';
 import { endInit, readInit, startInit } from './init.ts';
-import { hostPlans, planLab, type LabDatapath, type LabElection, type LabFamilies, type LabPlan } from './plan.ts';
+import { hostPlans, planLab, type LabDatapath, type LabSettings, type LabFamilies, type LabPlan } from './plan.ts';
 import { findEtcd } from './etcd-programs.ts';
 import { startAgents, startApiservers, startControllers, startEtcd } from './start.ts';
 import { openSwitch, type Switch } from './switch.ts';
@@ -35,8 +35,7 @@ export interface LabOptions {
   profile?: string;
   /** `auto` by default. */
   datapath?: LabDatapath;
-  /** How the holder is chosen besides; by the agents alone without it. */
-  election?: LabElection;
+  settings?: LabSettings;
   /** Folder with the Kubernetes programs, or `stand-in`; without it PATH and the cache are searched, and the stand-in is the last resort. */
   kubernetes?: string;
   /** Folder with the program etcd, 3.4 to 3.7; without it that on PATH serves. */
@@ -95,7 +94,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
     families: options.families ?? '4',
     profile: options.profile ?? 'default',
     datapath: options.datapath ?? DEFAULT_DATAPATH,
-    ...(options.election === undefined ? {} : { election: options.election }),
+    ...(options.settings === undefined ? {} : { settings: options.settings }),
     kubernetes,
     etcd,
     ...(nodes && { nodes }),

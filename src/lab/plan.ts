@@ -21,11 +21,8 @@ export interface HostPlan {
 export const LAB_DATAPATHS = ['auto', 'dsr', 'nat', 'proxy'] as const;
 export type LabDatapath = (typeof LAB_DATAPATHS)[number];
 
-/** An election by a record, and the timings of its record in seconds. */
-export interface LabElection {
-  by: 'kubernetes' | 'etcd';
-  lease?: { durationSeconds: number; renewDeadlineSeconds: number; retryPeriodSeconds: number };
-}
+/** Keys of cluster.yaml beside those that a lab writes by itself, such as `election` and `advertise`. */
+export type LabSettings = Readonly<Record<string, unknown>>;
 
 /** What a lab is made of, kept in lab.json; the datapath alone may be changed later. */
 export interface LabPlan {
@@ -34,8 +31,7 @@ export interface LabPlan {
   /** Timing profile of the agents. */
   profile: string;
   datapath: LabDatapath;
-  /** Absent: `quorum`. */
-  election?: LabElection;
+  settings?: LabSettings;
   controlPlane: readonly HostPlan[];
   client: HostPlan;
   endpoint: { addresses: readonly string[]; port: number; dnsName: string };
@@ -62,7 +58,7 @@ export function planLab(options: {
   families: LabFamilies;
   profile: string;
   datapath: LabDatapath;
-  election?: LabElection;
+  settings?: LabSettings;
   kubernetes: LabPlan['kubernetes'];
   etcd: LabPlan['etcd'];
   nodes?: NodesWish & { kwok: Kwok };

@@ -15,7 +15,7 @@ describe.skipIf(problem !== undefined)(`election: kubernetes ${problem ?? ''}`, 
   let lab: Lab;
   beforeAll(async () => {
     const lease = { durationSeconds: 5, renewDeadlineSeconds: RENEW_DEADLINE_SECONDS, retryPeriodSeconds: 1 };
-    lab = await createLab({ name: `lease-${process.pid}`, election: { by: 'kubernetes', lease } });
+    lab = await createLab({ name: `lease-${process.pid}`, settings: { election: 'kubernetes', lease } });
     await awaitSteady(lab, STEADY);
   }, 180_000);
   afterAll(() => lab?.down(), 60_000);

@@ -19,7 +19,7 @@ describe.skipIf(labImpossible !== undefined)(`election: etcd ${labImpossible ?? 
     const name = `election-${process.pid}`;
     key = `/hale/election/${name}/hale`;
     const lease = { durationSeconds: 5, renewDeadlineSeconds: 3, retryPeriodSeconds: 1 };
-    lab = await restingLab({ name, election: { by: 'etcd', lease } });
+    lab = await restingLab({ name, settings: { election: 'etcd', lease } });
   });
   afterAll(() => lab?.down());
 

@@ -5,10 +5,11 @@ import { type Coverage, startCoverage } from './coverage.ts';
 import { fuzz, minimise } from './fuzz.ts';
 import type { Target } from './target.ts';
 
-const USAGE = `Usage: npm run -s fuzz -- [--target NAME]... [--seconds S] [--seed N] [--keep]
+const USAGE = `Usage: npm run -s fuzz -- [--target NAME]... [--seconds S | --inputs N] [--seed N] [--keep]
 
   --target NAME  only this one; may be given again
   --seconds S    for each target (20)
+  --inputs N     until each target had so many, however long that takes
   --seed N       another course (1)
   --keep         write inputs that reached something new to test/fuzz/corpus/
 
@@ -20,15 +21,19 @@ function readOptions() {
     options: {
       target: { type: 'string', multiple: true },
       seconds: { type: 'string', default: '20' },
+      inputs: { type: 'string' },
       seed: { type: 'string', default: '1' },
       keep: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
   const [seconds, seed] = [Number(values.seconds), Number(values.seed)];
+  const inputs = values.inputs === undefined ? undefined : Number(values.inputs);
+  if (inputs !== undefined && !(Number.isSafeInteger(inputs) && inputs > 0))
+    throw new Error(`--inputs ${values.inputs}: not a whole number above 0`);
   if (!(seconds > 0)) throw new Error(`--seconds ${values.seconds}: not a number above 0`);
   if (!Number.isSafeInteger(seed)) throw new Error(`--seed ${values.seed}: not a whole number`);
-  return { ...values, seconds, seed };
+  return { ...values, seconds, inputs, seed };
 }
 
 type Options = ReturnType<typeof readOptions>;
@@ -59,12 +64,13 @@ function fuzzOne(target: Target, coverage: Coverage, options: Options): number {
   const corpus = readCorpus(target.name);
   const start = performance.now();
   const endMs = start + options.seconds * 1000;
-  const goOn = (): boolean => performance.now() < endMs;
+  const goOn = (soFar: { executions: number }): boolean =>
+    options.inputs === undefined ? performance.now() < endMs : soFar.executions < options.inputs;
   const { executions, blocks, pool, findings } = fuzz(target, { coverage, seed: options.seed, corpus, goOn });
   const seconds = (performance.now() - start) / 1000;
   const known = target.seeds.length + corpus.length;
   process.stdout.write(
-    `${target.name}: ${executions} executions, ${Math.round(executions / seconds)}/s, ${blocks} blocks reached, ${pool.length - known} inputs beyond the ${known} known\n`,
+    `${target.name}: ${executions} executions in ${Math.round(seconds)} s, ${Math.round(executions / seconds)}/s, ${blocks} blocks reached, ${pool.length - known} inputs beyond the ${known} known\n`,
   );
   for (const { input, error, kind } of findings) {
     const path = keepFinding(target.name, input);

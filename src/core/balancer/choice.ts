@@ -18,9 +18,18 @@ const ORDER: readonly DatapathName[] = ['dsr', 'nat', 'proxy'];
 
 /** What the cluster description alone says against datapaths. */
 export function againstBy(cluster: Cluster): Against {
-  const { endpoint, apiserver } = cluster;
+  const { endpoint, apiserver, advertise, election, vrrp } = cluster;
+  const frames =
+    advertise !== 'arp'
+      ? `with advertise: ${advertise} the hosts need not share a link`
+      : election === 'vrrp' && vrrp.virtualMac
+        ? 'with vrrp.virtualMac frames do not have the MAC address of their host'
+        : undefined;
   if (listensOnEndpoint(cluster)) {
-    return { proxy: `the API server holds port ${endpoint.port} on all addresses, so a proxy cannot listen there` };
+    return {
+      ...(frames === undefined ? {} : { dsr: frames }),
+      proxy: `the API server holds port ${endpoint.port} on all addresses, so a proxy cannot listen there`,
+    };
   }
   return {
     dsr: `the API servers do not listen on port ${endpoint.port} of the address (apiserver.port ${apiserver.port}, apiserver.bind ${apiserver.bind})`,

@@ -46,7 +46,7 @@ function bgpFindings(cluster: Cluster): Finding[] {
   if (cluster.advertise !== 'bgp') return [];
   const { bgp, controlPlane } = cluster;
   const names = controlPlane.hosts.map(({ name }) => name);
-  if (bgp.peers.length === 0) return [finding('cluster_bgp_peers_missing', { path: ['bgp'], at: 'key' }, { host: undefined })];
+  if (bgp.peers.length === 0) return [finding('cluster_bgp_peers_missing', { path: ['advertise'], at: 'value' }, { host: undefined })];
   const alone = names.filter((name) => peersOf(cluster, name).length === 0);
   return [
     ...alone.map((host) => finding('cluster_bgp_peers_missing', { path: ['bgp', 'peers'], at: 'key' }, { host })),

@@ -10,7 +10,7 @@ export const vrrp = z
         "VRRP's number of this address, which nobody else in the network may use (RFC 9568 section 5.2.3). Without it, one that follows from the cluster's name, and is never 51, the number in every sample.",
       ),
     version: z
-      .union([z.literal(2), z.literal(3)], '2 or 3')
+      .literal([2, 3])
       .default(3)
       .describe(
         'Version that is spoken: 3 (RFC 9568), or 2 (RFC 3768), which keepalived speaks unless told otherwise; 2 has no IPv6 and counts whole seconds.',

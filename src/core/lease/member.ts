@@ -36,12 +36,14 @@ export interface MemberOptions {
   /** Random, 48 bits, new for each run. */
   boot: Boot;
   now: number;
+  /** See `LeaseConfig`; true without it. */
+  stands?: boolean;
 }
 
 export function createMember(options: MemberOptions): LeaseState {
-  const { self, members, timing, boot, now } = options;
+  const { self, members, timing, boot, now, stands = true } = options;
   return {
-    config: { self, members, timing, holdMs: holdMs(timing) },
+    config: { self, members, timing, holdMs: holdMs(timing), stands },
     boot,
     granter: createGranter({ now, members }),
     role: { name: 'follower' },

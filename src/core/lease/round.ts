@@ -19,7 +19,7 @@ export function someoneIsGood(state: LeaseState, now: number): boolean {
 }
 
 export function canStand(state: LeaseState): boolean {
-  return state.fitness !== 'unable' && !state.draining;
+  return state.config.stands && state.fitness !== 'unable' && !state.draining;
 }
 
 export function nextRound(turn: Turn): Round {

@@ -10,6 +10,8 @@ export interface LeaseConfig {
   timing: LeaseTiming;
   /** How long a holder may count on a promise from the moment it asked; see `holdMs`. */
   holdMs: number;
+  /** False where something else decides who answers for the address: then members only tell each other how they are. */
+  stands: boolean;
 }
 
 /** A round in flight, sent at `sentAt` of this member's clock; `granted` is a bit mask by member. */

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { HaleError } from '../../base/error.ts';
 import { printable } from '../../base/printable.ts';
 import type { AgentStatus, NodeStatus } from '../../ports/control.ts';
+import { routesAnswer, vrrpAnswer } from './routing-answer.ts';
 
 /** Longest part of an answer that goes into a message. */
 const SHOWN_CHARS_MAX = 80;
@@ -59,6 +60,8 @@ const agentStatus: z.ZodType<AgentStatus> = z.object({
   ),
   backends,
   record: z.object({ name, owner: text, owned: flag, changedMsAgo: number.nullable(), problem: text }).nullable(),
+  vrrp: vrrpAnswer.nullable(),
+  routes: routesAnswer.nullable(),
   datapath: z.object({ datapath: z.enum(['dsr', 'nat', 'ipvs', 'proxy']), because: name }),
   connections: number,
   steeredTo: z.array(name).nullable(),

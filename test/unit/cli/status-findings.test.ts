@@ -45,6 +45,8 @@ const well: Known = {
   })),
   backends: NAMES.map((name) => ({ name, address: '', state: 'ready' as const, reason: '', sinceMs: 1 })),
   record: { name: 'Lease kube-system/hale', owner: 'cp2', owned: false, changedMsAgo: 900, problem: null },
+  vrrp: null,
+  routes: null,
   datapath: { datapath: 'dsr', because: 'auto' },
   connections: 3,
   steeredTo: null,

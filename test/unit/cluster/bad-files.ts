@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { badHeal } from './bad-heal.ts';
 import { badProviders } from './bad-providers.ts';
+import { badRouting } from './bad-routing.ts';
 
 export const example = readFileSync(new URL('../../../docs/examples/cluster.yaml', import.meta.url), 'utf8');
 
@@ -31,6 +32,7 @@ const rendered = (...keys: string[]): string =>
 /** Files that are wrong, and every problem they must show: what is printed after `cluster.yaml:`. */
 export const badFiles: Record<string, { text: string; problems: string[] }> = {
   ...badProviders,
+  ...badRouting,
   ...badHeal,
   'an empty file': { text: '# nothing yet\n', problems: ['1:1: the file is empty. Start from docs/examples/cluster.yaml.'] },
   'a list': {

@@ -1,0 +1,29 @@
+import type { Cluster } from '../core/cluster/schema.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { Claim } from './claim.ts';
+import type { Members } from './members.ts';
+import type { Metrics } from './metrics.ts';
+import { openRouteClaim } from './open-routes.ts';
+import type { Self } from './self.ts';
+import type { Tenure } from './tenure.ts';
+import { openVrrpClaim } from './vrrp.ts';
+import type { Host } from './world.ts';
+
+export interface ClaimOptions {
+  cluster: Cluster;
+  self: Self;
+  clock: Clock;
+  log: Log;
+  host: Host;
+  members: Members;
+  metrics: Metrics;
+  tenure: Tenure;
+}
+
+/** Undefined where the quorum lease decides. Throws a HaleError when what is needed cannot be opened. */
+export async function openClaim(options: ClaimOptions): Promise<Claim | undefined> {
+  const { cluster } = options;
+  if (cluster.advertise !== 'arp') return await openRouteClaim(options);
+  return cluster.election === 'vrrp' ? openVrrpClaim(options) : undefined;
+}

@@ -1,0 +1,36 @@
+/** Tells routers of the address: by hale's own BGP speaker, or through a routing daemon of this host. */
+import { hostPrefix } from '../base/address.ts';
+import type { Cluster } from '../core/cluster/schema.ts';
+import type { Advertiser } from '../ports/advertiser.ts';
+import type { RoutesStatus } from '../ports/control.ts';
+import { type BgpSpeaker, openBgpSpeaker } from './bgp.ts';
+import type { ClaimOptions } from './open-claim.ts';
+import { RouteClaim } from './routes.ts';
+
+/** Throws a HaleError when what is needed cannot be opened. */
+export async function openRouteClaim(options: ClaimOptions): Promise<RouteClaim> {
+  const { cluster, self, clock, log, metrics } = options;
+  const opened = await openAdvertiser(options);
+  const prefixes = cluster.endpoint.addresses.map(hostPrefix);
+  const by = cluster.advertise as RoutesStatus['by'];
+  return new RouteClaim({
+    self: self.index,
+    clock,
+    advertiser: opened.advertiser,
+    drainMs: cluster.bgp.drainSeconds * 1000,
+    status: () => ({ by, prefixes, peers: opened.peers() }),
+    onChange: ({ from, to }) => {
+      log.info({ routes: prefixes, by }, SAID[to]);
+      if (from === 'withdrawn') metrics.takeovers.inc();
+      if (to === 'withdrawn') metrics.losses.inc({ reason: 'withdrawn' });
+    },
+  });
+}
+
+const SAID = { announced: 'routes announced', draining: 'routers are asked to prefer others', withdrawn: 'routes withdrawn' } as const;
+
+async function openAdvertiser(options: ClaimOptions): Promise<Pick<BgpSpeaker, 'advertiser' | 'peers'>> {
+  const { cluster } = options;
+  if (cluster.advertise === 'bgp') return openBgpSpeaker(options);
+  return { advertiser: await openDaemonAdvertiser(options), peers: () => [] };
+}
