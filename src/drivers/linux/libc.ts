@@ -46,6 +46,8 @@ export const recv = kept(nativeRecv);
 export const sendto: (fd: number, bytes: Uint8Array, length: number, flags: number, to: Uint8Array, toLength: number) => number = func(
   'intptr_t sendto(int, const uint8_t *, size_t, int, const uint8_t *, uint32_t)',
 );
+/** With a struct msghdr. */
+export const recvmsg: (fd: number, message: Uint8Array, flags: number) => number = func('intptr_t recvmsg(int, uint8_t *, int)');
 /** For structures that point to other memory; valid while the caller keeps `memory`. */
 export const addressOf = (memory: ArrayBufferView): bigint => koffi.address(memory);
 /** In a thread of the pool, which the caller's thread does not wait for. The number of an error is not known then. */
@@ -130,6 +132,7 @@ export const ENODEV = constants.errno.ENODEV;
 export const EINVAL = constants.errno.EINVAL;
 export const EEXIST = constants.errno.EEXIST;
 export const ENOBUFS = constants.errno.ENOBUFS;
+export const EADDRINUSE = constants.errno.EADDRINUSE;
 export const EADDRNOTAVAIL = constants.errno.EADDRNOTAVAIL;
 export const EINTR = constants.errno.EINTR;
 export const EPROTO = constants.errno.EPROTO;
