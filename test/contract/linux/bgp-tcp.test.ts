@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HaleError } from '../../../src/base/error.ts';
 import type { BgpConnection, BgpPeerAddress, BgpTransport } from '../../../src/ports/bgp.ts';
 import { createTestLink, netnsProblem, type TestHost, type TestLink } from '../../support/netns.ts';
+import { Capture, captureProblem } from '../../support/routers/capture.ts';
 import { transportIn } from '../../support/routers/transport.ts';
 import { connectFrom, listenIn } from '../../support/tcp.ts';
 
@@ -116,14 +117,40 @@ describe.skipIf(problem !== undefined)(`TCP between BGP peers${problem === undef
     await expect.poll(() => [...socketsOf(link.host), ...socketsOf(link.peer)]).toEqual([]);
   });
 
-  test('packets carry TTL, traffic class CS6, and the address asked for', async () => {
+  describe.skipIf(captureProblem !== undefined)(`on the wire${captureProblem === undefined ? '' : ` (skipped: ${captureProblem})`}`, () => {
+    test.each([
+      { name: 'a peer on the link', more: { ttl: 1 }, ttl: '1' },
+      { name: 'a peer some hops away', more: { ttl: 5 }, ttl: '5' },
+      { name: 'TTL security', more: { ttl: 5, ttlSecurityHops: 1 }, ttl: '255' },
+    ])('$name: every packet has TTL $ttl, and is network control (CS6), in both families', async ({ more, ttl }) => {
+      const capture = await Capture.start(link.peer, 'tcp port 179');
+      try {
+        const listen = ['0.0.0.0', '::'].map((address) => ({ address, port: PORT }));
+        const here = [toPeer(more), toPeer({ address: link.peer.address6, ...more })];
+        const there = [toHost(more), toHost({ address: link.host.address6, ...more })];
+        const { ends } = accepted(open(link.peer, there, listen));
+        const host = open(link.host, here, listen);
+        const attempts = here.map((peer) => connect(host, peer));
+        await expect.poll(() => [ends.length, ...attempts.map(({ end }) => end !== undefined)]).toEqual([2, true, true]);
+        for (const { connection } of ends) connection.send(Buffer.from('there'));
+        for (const { end } of attempts) end?.connection.send(Buffer.from('here'));
+        await expect.poll(() => [...ends, ...attempts.map(({ end }) => end as End)].map(({ text }) => text)).toEqual(['here', 'here', 'there', 'there']);
+        await capture.stop();
+        const packets = await capture.fields('tcp', 'ip.ttl', 'ipv6.hlim', 'ip.dsfield.dscp', 'ipv6.tclass.dscp', 'ip.src', 'ipv6.src');
+        expect(new Set(packets.map(([ttl4, ttl6, dscp4, dscp6]) => `${ttl4}${ttl6} ${dscp4}${dscp6}`))).toEqual(new Set([`${ttl} 48`]));
+        expect(new Set(packets.map(([, , , , from4, from6]) => `${from4}${from6}`)).size).toBe(4);
+      } finally {
+        await capture.remove();
+      }
+    });
+  });
+
+  test('the end of the connection is at the address asked for', async () => {
     link.host.run('ip', 'address', 'add', '10.77.0.100/24', 'dev', 'eth0');
     const host = open(link.host, [toPeer()]);
-    const peer = open(link.peer, [toHost({ address: '10.77.0.100' })]);
-    const { ends } = accepted(peer);
+    const { ends } = accepted(open(link.peer, [toHost({ address: '10.77.0.100' })]));
     connect(host, toPeer({ localAddress: '10.77.0.100' }));
     await expect.poll(() => ends.map(({ connection }) => connection.remoteAddress)).toEqual(['10.77.0.100']);
-    expect(link.peer.run('ss', '-tniH', 'state', 'established')).toContain('10.77.0.100');
   });
 
   test('a refused connection, an address this host has not, and a network without a route are told with their reason, later', async () => {
