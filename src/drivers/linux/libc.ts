@@ -61,6 +61,10 @@ export const timerfdCreate: (clock: number, flags: number) => number = func('int
 export const timerfdSettime: (fd: number, flags: number, value: BigInt64Array, old: null) => number = func(
   'int timerfd_settime(int, int, const int64_t *, void *)',
 );
+/** `length` as for getsockopt. */
+export const getsockname: (fd: number, address: Uint8Array, length: Uint32Array) => number = func(
+  'int getsockname(int, uint8_t *, uint32_t *)',
+);
 export const listen: (fd: number, backlog: number) => number = func('int listen(int, int)');
 /** `length` as for getsockopt. */
 export const accept4: (fd: number, address: Uint8Array, length: Uint32Array, flags: number) => number = func(
