@@ -33,3 +33,14 @@ export function createRandom(seed: number): Random {
     chance: (probability) => draw() < probability,
   };
 }
+
+/**
+ * One draw for a machine that keeps the generator in its own state, so that a run replays: what to draw from next, and a fraction in [0, 1).
+ * A Weyl sequence through a multiplicative hash.
+ */
+export function drawFrom(seed: number): { next: number; fraction: number } {
+  const next = (seed + 0x9e3779b9) >>> 0;
+  let hash = Math.imul(next ^ (next >>> 16), 0x21f0aaad);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x735a2d97);
+  return { next, fraction: ((hash ^ (hash >>> 15)) >>> 0) / 0x1_0000_0000 };
+}

@@ -15,9 +15,12 @@ export interface BfdLink {
   openSession(peer: { localAddress: string; remoteAddress: string; multihop: boolean }): BfdSocket;
   /** All that arrives at the two ports, of whatever session. */
   onReceive(handler: (packet: BfdPacket & { multihop: boolean }) => void): void;
+  /** Hands on now what has arrived and was not read yet, so that a host that slept does not take its own sleep for its peer's. */
+  receiveWaiting(): void;
   close(): void;
 }
 
+/** What is wrong with it, its port among others, is said by each `send`, which also tries again what had failed. */
 export interface BfdSocket {
   send(bytes: Uint8Array): Effect;
   close(): void;

@@ -13,6 +13,7 @@
  * Stricter than client-go: the owner that reads another's name stops at once, not at its deadline; and it counts from the sending.
  */
 import { assert, unreachable } from '../../base/assert.ts';
+import { drawFrom } from '../../base/random.ts';
 import type { Machine } from '../machine.ts';
 import type { ElectionRecord } from './record.ts';
 import { type ElectionTiming, JITTER_FACTOR, ownMs } from './timing.ts';
@@ -248,10 +249,9 @@ function isWrittenAsOurs({ observed, config }: CandidateState): boolean {
   return observed?.record?.holderIdentity === config.identity;
 }
 
-/** Uniform in [0, 1): a Weyl sequence through a multiplicative hash, part of the state so that a run replays. */
+/** Uniform in [0, 1), and part of the state so that a run replays. */
 function random({ state }: Turn): number {
-  state.jitter = (state.jitter + 0x9e3779b9) >>> 0;
-  let hash = Math.imul(state.jitter ^ (state.jitter >>> 16), 0x21f0aaad);
-  hash = Math.imul(hash ^ (hash >>> 15), 0x735a2d97);
-  return ((hash ^ (hash >>> 15)) >>> 0) / 0x1_0000_0000;
+  const { next, fraction } = drawFrom(state.jitter);
+  state.jitter = next;
+  return fraction;
 }

@@ -1,3 +1,4 @@
+import { drawFrom } from '../../base/random.ts';
 import type { Granter } from './granter.ts';
 import type { Boot, Fitness, Heartbeat, LeaseMessage, Member, RefusalReason, Round } from './message.ts';
 import type { LeaseTiming } from './timing.ts';
@@ -151,13 +152,11 @@ export function hasMajority(config: LeaseConfig, mask: number): boolean {
   return count >= majority(config.members);
 }
 
-/** Uniform in [0, bound): a Weyl sequence through a multiplicative hash, part of the state so that a run replays. */
+/** Uniform in [0, bound), and part of the state so that a run replays. */
 export function jitter(turn: Turn, bound: number): number {
-  const next = (turn.state.jitter + 0x9e3779b9) >>> 0;
+  const { next, fraction } = drawFrom(turn.state.jitter);
   update(turn, { jitter: next });
-  let hash = Math.imul(next ^ (next >>> 16), 0x21f0aaad);
-  hash = Math.imul(hash ^ (hash >>> 15), 0x735a2d97);
-  return (((hash ^ (hash >>> 15)) >>> 0) / 0x1_0000_0000) * bound;
+  return fraction * bound;
 }
 
 /** Sends to every other member. */

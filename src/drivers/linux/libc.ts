@@ -46,6 +46,8 @@ export const recv = kept(nativeRecv);
 export const sendto: (fd: number, bytes: Uint8Array, length: number, flags: number, to: Uint8Array, toLength: number) => number = func(
   'intptr_t sendto(int, const uint8_t *, size_t, int, const uint8_t *, uint32_t)',
 );
+/** With a struct msghdr. */
+export const recvmsg: (fd: number, message: Uint8Array, flags: number) => number = func('intptr_t recvmsg(int, uint8_t *, int)');
 /** For structures that point to other memory; valid while the caller keeps `memory`. */
 export const addressOf = (memory: ArrayBufferView): bigint => koffi.address(memory);
 /** In a thread of the pool, which the caller's thread does not wait for. The number of an error is not known then. */
@@ -58,6 +60,10 @@ export const timerfdCreate: (clock: number, flags: number) => number = func('int
 /** The third argument is a struct itimerspec of a 64-bit Linux; the old value is not asked for. */
 export const timerfdSettime: (fd: number, flags: number, value: BigInt64Array, old: null) => number = func(
   'int timerfd_settime(int, int, const int64_t *, void *)',
+);
+/** `length` as for getsockopt. */
+export const getsockname: (fd: number, address: Uint8Array, length: Uint32Array) => number = func(
+  'int getsockname(int, uint8_t *, uint32_t *)',
 );
 export const listen: (fd: number, backlog: number) => number = func('int listen(int, int)');
 /** `length` as for getsockopt. */
@@ -130,6 +136,7 @@ export const ENODEV = constants.errno.ENODEV;
 export const EINVAL = constants.errno.EINVAL;
 export const EEXIST = constants.errno.EEXIST;
 export const ENOBUFS = constants.errno.ENOBUFS;
+export const EADDRINUSE = constants.errno.EADDRINUSE;
 export const EADDRNOTAVAIL = constants.errno.EADDRNOTAVAIL;
 export const EINTR = constants.errno.EINTR;
 export const EPROTO = constants.errno.EPROTO;
