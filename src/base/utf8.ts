@@ -42,3 +42,17 @@ function pointAt(bytes: Uint8Array, at: number): { point: number; length: number
   if (point < (SMALLEST[length] as number) || point > 0x10_ffff || isSurrogate) return wrong;
   return { point, length, isWrong: false };
 }
+
+/** UTF-8 of a text, with U+FFFD for half of a surrogate pair. */
+export function utf8Bytes(text: string): Uint8Array {
+  const bytes: number[] = [];
+  for (const letter of text) {
+    const given = letter.codePointAt(0) as number;
+    const point = given >= 0xd800 && given < 0xe000 ? REPLACEMENT : given;
+    if (point < 0x80) bytes.push(point);
+    else if (point < 0x800) bytes.push(0xc0 | (point >> 6), 0x80 | (point & 0x3f));
+    else if (point < 0x1_0000) bytes.push(0xe0 | (point >> 12), 0x80 | ((point >> 6) & 0x3f), 0x80 | (point & 0x3f));
+    else bytes.push(0xf0 | (point >> 18), 0x80 | ((point >> 12) & 0x3f), 0x80 | ((point >> 6) & 0x3f), 0x80 | (point & 0x3f));
+  }
+  return Uint8Array.from(bytes);
+}
