@@ -97,7 +97,9 @@ class TcpTransport implements BgpTransport {
   /** The TTL of what arrived before this is checked only where the listener could do so. */
   #accept(fd: number): void {
     const address = formatIp(lastPeer().ip);
-    const peer = this.#peers.find((known) => known.address === address && (known.localAddress ?? localAddressOf(fd)) === localAddressOf(fd));
+    const peer = this.#peers.find(
+      (known) => known.address === address && (known.localAddress ?? localAddressOf(fd)) === localAddressOf(fd),
+    );
     if (peer === undefined || this.#onAccepted === undefined || !setPeerOptions(fd, peer).ok) return reset(fd);
     this.#onAccepted(peer, this.#adopt(fd, peer));
   }

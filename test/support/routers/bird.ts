@@ -2,7 +2,15 @@
 import { spawnSync } from 'node:child_process';
 import type { TestHost } from '../netns.ts';
 import { Daemon } from './daemon.ts';
-import { familiesOf, notInstalled, type Router, type RouterKind, type RouterNeighbor, type RouterOptions, type RouterRoute } from './router.ts';
+import {
+  familiesOf,
+  notInstalled,
+  type Router,
+  type RouterKind,
+  type RouterNeighbor,
+  type RouterOptions,
+  type RouterRoute,
+} from './router.ts';
 
 const BIRD = '/usr/sbin/bird';
 const problem = notInstalled(BIRD, '/usr/sbin/birdc');

@@ -32,7 +32,17 @@ export class Capture {
 
   static async start(host: TestHost, filter: string): Promise<Capture> {
     const folder = mkdtempSync(join(tmpdir(), 'hale-test-capture-'));
-    const parameters = ['-i', 'eth0', '-Z', 'root', '--immediate-mode', '-U', '-w', join(folder, 'pcap'), `(${filter}) or arp dst ${NOBODY}`];
+    const parameters = [
+      '-i',
+      'eth0',
+      '-Z',
+      'root',
+      '--immediate-mode',
+      '-U',
+      '-w',
+      join(folder, 'pcap'),
+      `(${filter}) or arp dst ${NOBODY}`,
+    ];
     const argv = ['--pdeathsig', 'KILL', 'ip', 'netns', 'exec', host.namespace, TCPDUMP as string, ...parameters];
     const child = spawn('setpriv', argv, { stdio: ['ignore', 'ignore', 'pipe'] });
     await new Promise<void>((resolve) => child.stderr.on('data', (text: Buffer) => text.includes('listening on') && resolve()));
@@ -52,7 +62,10 @@ export class Capture {
   /** Lines of these fields, separated by tabs, of the packets that the display filter takes. */
   async fields(filter: string, ...fields: string[]): Promise<string[][]> {
     const text = await this.tshark('-Y', filter, '-T', 'fields', ...fields.flatMap((field) => ['-e', field]));
-    return text.split('\n').slice(0, -1).map((line) => line.split('\t'));
+    return text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => line.split('\t'));
   }
 
   async tshark(...parameters: string[]): Promise<string> {

@@ -19,7 +19,8 @@ export const exabgp: RouterKind = {
     const helper = daemon.write('helper.sh', `tail --pid=$$ -n +1 -F ${told} & exec cat >> ${heard}\n`);
     daemon.start('env', ...environment(options), EXABGP, daemon.write('exabgp.conf', config(host, { options, helper })));
     await daemon.ready(async () => daemon.log.includes('loaded new configuration successfully') || existsSync(heard));
-    const events = () => (existsSync(heard) ? readFileSync(heard, 'utf8').split('\n').slice(0, -1) : []).map((line) => JSON.parse(line) as Event);
+    const events = () =>
+      (existsSync(heard) ? readFileSync(heard, 'utf8').split('\n').slice(0, -1) : []).map((line) => JSON.parse(line) as Event);
     const command = async (line: string) => appendFileSync(told, `${line}\n`);
     const router: Router = {
       daemon,
@@ -80,8 +81,14 @@ neighbor ${neighbor.address} {
   family { ipv4 unicast; ipv6 unicast; }
   api { processes [ helper ]; neighbor-changes; receive { parsed; update; notification; open; refresh; } send { parsed; open; notification; } }
   announce {
-    ${family('ipv4', announces.filter((prefix) => !prefix.includes(':')))}
-    ${family('ipv6', announces.filter((prefix) => prefix.includes(':')))}
+    ${family(
+      'ipv4',
+      announces.filter((prefix) => !prefix.includes(':')),
+    )}
+    ${family(
+      'ipv6',
+      announces.filter((prefix) => prefix.includes(':')),
+    )}
   }
   ${options.neighborLines ?? ''}
 }`;

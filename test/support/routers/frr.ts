@@ -3,7 +3,15 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import type { TestHost } from '../netns.ts';
 import { Daemon } from './daemon.ts';
-import { familiesOf, notInstalled, type Router, type RouterKind, type RouterNeighbor, type RouterOptions, type RouterRoute } from './router.ts';
+import {
+  familiesOf,
+  notInstalled,
+  type Router,
+  type RouterKind,
+  type RouterNeighbor,
+  type RouterOptions,
+  type RouterRoute,
+} from './router.ts';
 
 const [ZEBRA, BGPD] = ['/usr/lib/frr/zebra', '/usr/lib/frr/bgpd'];
 const problem = notInstalled(ZEBRA, BGPD, '/usr/bin/vtysh');
@@ -20,7 +28,8 @@ export const frr: RouterKind = {
     // The daemons give up root for the user that they were built for.
     chmodSync(folder, 0o755);
     execFileSync('chown', ['-R', 'frr:frr', folder]);
-    const vtysh = (...commands: string[]) => daemon.ask('/usr/bin/vtysh', '--vty_socket', folder, ...commands.flatMap((command) => ['-c', command]));
+    const vtysh = (...commands: string[]) =>
+      daemon.ask('/usr/bin/vtysh', '--vty_socket', folder, ...commands.flatMap((command) => ['-c', command]));
     daemon.start(ZEBRA, '-f', zebraConfig, '-i', daemon.file('zebra.pid'), ...common);
     await daemon.ready(async () => (await vtysh('show interface brief')).includes('eth0'));
     daemon.start(BGPD, '-f', bgpdConfig, '-i', daemon.file('bgpd.pid'), ...common);
@@ -92,7 +101,9 @@ interface Path {
 
 /** The table of a family names the prefixes; the details are asked for one by one. */
 async function routesOf(vtysh: (...commands: string[]) => Promise<string>, family: string): Promise<RouterRoute[]> {
-  const table = JSON.parse(await vtysh(`show bgp ${family} unicast json`)) as { routes?: Record<string, { pathFrom?: string; weight: number }[]> };
+  const table = JSON.parse(await vtysh(`show bgp ${family} unicast json`)) as {
+    routes?: Record<string, { pathFrom?: string; weight: number }[]>;
+  };
   const learned = Object.entries(table.routes ?? {}).filter(([, paths]) => paths.some(({ weight }) => weight === 0));
   const routes: RouterRoute[] = [];
   for (const [prefix] of learned) {
@@ -109,7 +120,10 @@ function asRoute(prefix: string, path: Path): RouterRoute {
     nextHop: path.nexthops?.[0]?.ip ?? '',
     localPreference: path.locPrf ?? path.localpref,
     med: path.metric,
-    communities: (path.community?.string ?? '').split(' ').filter((word) => word !== '').map((word) => named[word] ?? word),
+    communities: (path.community?.string ?? '')
+      .split(' ')
+      .filter((word) => word !== '')
+      .map((word) => named[word] ?? word),
     asPath: path.aspath?.string ?? '',
     stale: path.stale === true,
   };

@@ -29,7 +29,9 @@ export const gobgp: RouterKind = {
       },
       async routes() {
         const tables = await Promise.all(['ipv4', 'ipv6'].map((family) => ask('-j', 'global', 'rib', '-a', family)));
-        return tables.flatMap((table) => readRoutes(JSON.parse(table) as Table)).filter(({ nextHop }) => nextHop !== host.address4 && nextHop !== host.address6);
+        return tables
+          .flatMap((table) => readRoutes(JSON.parse(table) as Table))
+          .filter(({ nextHop }) => nextHop !== host.address4 && nextHop !== host.address6);
       },
       shutDown: async (neighbor, text) => void (await ask('neighbor', neighbor, 'shutdown', '--reason', text)),
       refresh: async (neighbor) => void (await ask('neighbor', neighbor, 'softresetin')),
@@ -87,7 +89,10 @@ interface Attribute {
   as_paths?: { asns: number[] }[];
   nexthops?: string[];
 }
-type Table = Record<string, { nlri: { prefix: string }; attrs: Attribute[]; stale?: boolean; 'source-id'?: string; 'neighbor-ip'?: string }[]>;
+type Table = Record<
+  string,
+  { nlri: { prefix: string }; attrs: Attribute[]; stale?: boolean; 'source-id'?: string; 'neighbor-ip'?: string }[]
+>;
 
 /** Path attributes are told apart by their type code (RFC 4271 section 5, RFC 4760). */
 function readRoutes(table: Table): RouterRoute[] {

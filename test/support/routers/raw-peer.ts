@@ -77,7 +77,10 @@ export interface OpenFields {
 export function open({ version = 4, asn, holdTimeS = 90, routerId = [10, 77, 0, 2], capabilities }: OpenFields): Buffer {
   const list = Buffer.concat(capabilities ?? [multiprotocol(1), multiprotocol(2), fourOctetAsn(asn), routeRefresh]);
   const parameters = list.length === 0 ? Buffer.from([0]) : Buffer.concat([Buffer.from([list.length + 2, 2, list.length]), list]);
-  return message(1, Buffer.concat([Buffer.from([version]), u16(asn > 65_535 ? 23_456 : asn), u16(holdTimeS), Buffer.from(routerId), parameters]));
+  return message(
+    1,
+    Buffer.concat([Buffer.from([version]), u16(asn > 65_535 ? 23_456 : asn), u16(holdTimeS), Buffer.from(routerId), parameters]),
+  );
 }
 
 export function attribute(flags: number, type: number, ...value: number[]): Buffer {
@@ -91,7 +94,15 @@ export const goodAttributes = (asn: number): Buffer[] => [
   attribute(0x40, 3, 10, 77, 0, 2),
 ];
 
-export function update({ withdrawn = [], attributes = [], nlri = [] }: { withdrawn?: number[]; attributes?: Buffer[]; nlri?: number[] }): Buffer {
+export function update({
+  withdrawn = [],
+  attributes = [],
+  nlri = [],
+}: {
+  withdrawn?: number[];
+  attributes?: Buffer[];
+  nlri?: number[];
+}): Buffer {
   const list = Buffer.concat(attributes);
   return message(2, Buffer.concat([u16(withdrawn.length), Buffer.from(withdrawn), u16(list.length), list, Buffer.from(nlri)]));
 }

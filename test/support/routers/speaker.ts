@@ -47,7 +47,10 @@ export function startSpeaker(host: TestHost, { asn, peers, routes, clock = boott
   };
 }
 
-function describePeer(host: TestHost, { asn, peer }: { asn: number; peer: SpeakerPeer }): { address: BgpPeerAddress; config: BgpPeerConfig } {
+function describePeer(
+  host: TestHost,
+  { asn, peer }: { asn: number; peer: SpeakerPeer },
+): { address: BgpPeerAddress; config: BgpPeerConfig } {
   return {
     address: {
       address: peer.address,
