@@ -87,7 +87,8 @@ export class Agent {
     const { cluster, self, clock, log, host } = this.#options;
     const [metrics, members, boot] = [this.#metrics, this.#members, randomNonce()];
     this.#channel = await Channel.open({ cluster, members, self: self.index, boot, clock, log, metrics });
-    this.#armGuardian();
+    // Routers hear of the end of a process by themselves.
+    if (cluster.advertise === 'arp') this.#armGuardian();
     this.#datapath = await this.#openDatapath();
     this.#openLease(boot);
     this.#health = this.#openHealth();
@@ -319,7 +320,7 @@ export class Agent {
       unfit: conflict ?? this.#ownership?.unfit(),
       connections: this.#datapath.carrier.connections(),
       steeredTo: this.#datapath.sockets?.chosen ?? null,
-      guarded: guardian.guarded,
+      guarded: guardian.guarded || cluster.advertise !== 'arp',
     });
   }
 }

@@ -53,6 +53,23 @@ export function createMetrics() {
     recordFailures: counter('hale_record_failures_total', 'Times that the record of the election could not be read or written.'),
     rejected: counter('hale_datagrams_rejected_total', 'Datagrams that were not acted on, by reason.', ['reason']),
     conflicts: counter('hale_address_conflicts_total', 'Claims of the address by another machine while this host holds it.'),
+    vrrpActive: gauge('hale_vrrp_active', '1 while this host is the active router of its virtual router (`election: vrrp`), otherwise 0.'),
+    vrrpPriority: gauge('hale_vrrp_priority', 'Priority of this host as it is now; 0 while it must not hold the address.'),
+    vrrpEvents: counter('hale_vrrp_events_total', 'What VRRP counted, by event, as `hale vrrp status` names them.', ['event']),
+    routesAnnounced: gauge(
+      'hale_routes_announced',
+      '1 while this host announces routes to the address (`advertise: bgp`, `frr`, `bird`), otherwise 0; also while it drains.',
+    ),
+    bgpEstablished: gauge('hale_bgp_established', '1 while the session with the router is Established, otherwise 0.', ['peer']),
+    bgpEvents: counter('hale_bgp_events_total', 'What BGP counted, by router and event, as `hale bgp status --json` names them.', [
+      'peer',
+      'event',
+    ]),
+    bfdUp: gauge('hale_bfd_up', '1 while the BFD session with the router is Up, otherwise 0.', ['peer']),
+    bfdEvents: counter('hale_bfd_events_total', 'What BFD counted, by router and event, as `hale bgp status --json` names them.', [
+      'peer',
+      'event',
+    ]),
     snapshotNewest: gauge(
       'hale_etcd_snapshot_newest_timestamp_seconds',
       'Unix time of the newest scheduled snapshot of etcd, as this agent last knew it while it held the address; 0 when it knows none.',
@@ -95,7 +112,24 @@ export function refreshMetrics(metrics: Metrics, status: AgentStatus): void {
   metrics.enforced.set(status.endpoint.enforced ? 1 : 0);
   metrics.guarded.set(status.guarded ? 1 : 0);
   metrics.recordOwned.set(status.record?.owned ? 1 : 0);
+  refreshRouting(metrics, status);
   for (const { name, state } of status.backends) metrics.backendReady.set({ backend: name }, state === 'ready' ? 1 : 0);
+}
+
+function refreshRouting(metrics: Metrics, { vrrp, routes }: AgentStatus): void {
+  const { vrrpActive, vrrpPriority, vrrpEvents, routesAnnounced, bgpEstablished, bgpEvents, bfdUp, bfdEvents } = metrics;
+  vrrpActive.set(vrrp?.state === 'active' ? 1 : 0);
+  vrrpPriority.set(vrrp?.priority ?? 0);
+  routesAnnounced.set(routes === null || routes.wanted === 'withdrawn' ? 0 : 1);
+  for (const counted of [vrrpEvents, bgpEvents, bfdEvents]) counted.reset();
+  for (const [event, count] of Object.entries(vrrp?.counters ?? {})) vrrpEvents.inc({ event }, count);
+  for (const { address: peer, state, counters, bfd } of routes?.peers ?? []) {
+    bgpEstablished.set({ peer }, state === 'Established' ? 1 : 0);
+    for (const [event, count] of Object.entries(counters)) bgpEvents.inc({ peer, event }, count);
+    if (bfd === null) continue;
+    bfdUp.set({ peer }, bfd.state === 'Up' ? 1 : 0);
+    for (const [event, count] of Object.entries(bfd.counters)) bfdEvents.inc({ peer, event }, count);
+  }
 }
 
 /** Serves `GET /metrics` in the Prometheus text format. `refresh` brings gauges up to date before each answer. */

@@ -1,7 +1,5 @@
 /** Tells routers of the address: by hale's own BGP speaker, or through a routing daemon of this host. */
-import { hostPrefix } from '../base/address.ts';
-import type { Cluster } from '../core/cluster/schema.ts';
-import type { Advertiser } from '../ports/advertiser.ts';
+import { familyOf, formatPrefix } from '../base/address.ts';
 import type { RoutesStatus } from '../ports/control.ts';
 import { type BgpSpeaker, openBgpSpeaker } from './bgp.ts';
 import type { ClaimOptions } from './open-claim.ts';
@@ -11,7 +9,7 @@ import { RouteClaim } from './routes.ts';
 export async function openRouteClaim(options: ClaimOptions): Promise<RouteClaim> {
   const { cluster, self, clock, log, metrics } = options;
   const opened = await openAdvertiser(options);
-  const prefixes = cluster.endpoint.addresses.map(hostPrefix);
+  const prefixes = cluster.endpoint.addresses.map((address) => formatPrefix({ address, length: familyOf(address) === 'IPv4' ? 32 : 128 }));
   const by = cluster.advertise as RoutesStatus['by'];
   return new RouteClaim({
     self: self.index,
@@ -32,5 +30,5 @@ const SAID = { announced: 'routes announced', draining: 'routers are asked to pr
 async function openAdvertiser(options: ClaimOptions): Promise<Pick<BgpSpeaker, 'advertiser' | 'peers'>> {
   const { cluster } = options;
   if (cluster.advertise === 'bgp') return openBgpSpeaker(options);
-  return { advertiser: await openDaemonAdvertiser(options), peers: () => [] };
+  throw new Error('later');
 }

@@ -1,4 +1,3 @@
-import type { Cluster } from '../core/cluster/schema.ts';
 import type { Advertisement, Advertiser } from '../ports/advertiser.ts';
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { RoutesStatus } from '../ports/control.ts';
@@ -80,9 +79,4 @@ export class RouteClaim implements Claim {
   get routes(): RoutesStatus {
     return { ...this.#options.status(), wanted: this.#wanted, problem: this.#options.advertiser.problem() ?? null };
   }
-}
-
-/** Milliseconds that a host which leaves still serves what routers send it. */
-export function drainMs({ bgp }: Cluster): number {
-  return bgp.drainSeconds * 1000;
 }

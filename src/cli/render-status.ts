@@ -61,7 +61,7 @@ function summary(status: Status): string {
     lines.push(`sockets  processes on this host are connected straight to ${status.steeredTo.join(', ')}`);
   if (endpoint.weaker !== null) lines.push(`weaker   ${endpoint.weaker}`);
   const unguarded = styleText('yellow', 'none: should the agent die, the address moves only when its lease has ended');
-  lines.push(`guardian ${status.guarded ? 'stands by' : unguarded}`);
+  if (status.routes === null) lines.push(`guardian ${status.guarded ? 'stands by' : unguarded}`);
   if (endpoint.conflict !== null) lines.push(styleText('red', `conflict ${endpoint.conflict}`));
   return `${lines.join('\n')}\n`;
 }

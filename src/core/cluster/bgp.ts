@@ -51,7 +51,7 @@ export const bgp = z
         'After so long without a message the router takes a host for dead, unless it offers less (RFC 4271 section 4.2); a third of it lies between two messages.',
       ),
     communities: z
-      .array(community, 'a list of communities such as 65000:100')
+      .array(community, 'a list of communities such as 65000:100 or no-export')
       .prefault([])
       .describe('Communities of the route (RFC 1997).'),
     med: wholeNumber({ from: 0, to: UINT32, of: 'the metric' }).exactOptional().describe('Multi-exit discriminator of the route.'),

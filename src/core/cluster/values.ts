@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { formatIp, hostPort, parseIp, parsePrefix, subnetBounds } from '../../base/address.ts';
+import { parseCommunity } from '../bgp/community.ts';
 
 /*
  * The kinds of values in cluster.yaml. Every error text given to zod here is the phrase that completes
@@ -46,14 +47,11 @@ export const subnet = parsed({
   jsonSchema: { pattern: '^[0-9A-Fa-f:.]+/[0-9]{1,3}$' },
 });
 
-/** Two numbers of 16 bits (RFC 1997), as one of 32. */
+/** Two numbers of 16 bits, or a well-known name, as one number of 32 bits (RFC 1997). */
 export const community = parsed({
-  expects: 'a community such as 65000:100',
-  parse: (text) => {
-    const [high, low] = /^\d{1,5}:\d{1,5}$/.test(text) ? text.split(':').map(Number) : [];
-    return high === undefined || low === undefined || high > 0xffff || low > 0xffff ? undefined : high * 0x1_0000 + low;
-  },
-  jsonSchema: { pattern: '^[0-9]{1,5}:[0-9]{1,5}$' },
+  expects: 'a community such as 65000:100 or no-export',
+  parse: parseCommunity,
+  jsonSchema: { pattern: '^([0-9]{1,5}:[0-9]{1,5}|[a-z-]+)$' },
 });
 
 /** A Kubernetes release, as its binaries print it. */

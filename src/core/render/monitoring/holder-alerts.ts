@@ -81,7 +81,27 @@ function twoHolders(byLease: boolean): Alert {
   };
 }
 
-function agents({ election }: Cluster): Alert[] {
+const NOT_ENFORCED: Alert = {
+  name: 'HaleLeaseNotEnforced',
+  severity: 'warning',
+  expr: 'hale_lease_enforced == 0',
+  for: '5m',
+  summary: 'On {{ $labels.instance }} only the agent ends the lease, not the kernel',
+  action: 'A frozen agent would keep the address. hale status says what the kernel lacks.',
+  docs: 'docs/guide/datapath.md',
+};
+
+const NO_SESSION: Alert = {
+  name: 'HaleBgpSessionDown',
+  severity: 'warning',
+  expr: 'hale_bgp_established == 0',
+  for: '1m',
+  summary: '{{ $labels.instance }} has no BGP session with {{ $labels.peer }}',
+  action: 'hale bgp status there says what the router last answered.',
+  docs: 'docs/guide/bgp.md',
+};
+
+function agents({ election, advertise }: Cluster): Alert[] {
   const record: Alert = {
     name: 'HaleRecordUnreachable',
     severity: 'warning',
@@ -101,15 +121,8 @@ function agents({ election }: Cluster): Alert[] {
       action: 'systemctl status hale-agent there; agent.metricsAddress must be reachable from Prometheus.',
       docs: ELECTION,
     },
-    {
-      name: 'HaleLeaseNotEnforced',
-      severity: 'warning',
-      expr: 'hale_lease_enforced == 0',
-      for: '5m',
-      summary: 'On {{ $labels.instance }} only the agent ends the lease, not the kernel',
-      action: 'A frozen agent would keep the address. hale status says what the kernel lacks.',
-      docs: 'docs/guide/datapath.md',
-    },
+    ...(advertise === 'arp' ? [NOT_ENFORCED] : []),
+    ...(advertise === 'bgp' ? [NO_SESSION] : []),
     {
       name: 'HaleBackendNotReady',
       severity: 'warning',
