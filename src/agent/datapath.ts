@@ -153,6 +153,8 @@ export class HostDatapath {
     this.#steering?.setHolding({ now: true });
     const { clock } = this.#options;
     // Not before the address is announced, which follows: clients would answer to the host that is gone, and not again for 500 ms.
+    // Where every host has the address, those of other hosts go on.
+    if (this.#options.cluster.advertise !== 'arp' && this.#steering === undefined) return;
     const delayMs = this.#steering === undefined && handedOver ? AFTER_GRACE_MS : 0;
     this.#toTell = clock.at(clock.now() + delayMs, () => this.tellClients(this.#lostFlows()));
   }

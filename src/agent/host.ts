@@ -10,6 +10,7 @@ import { natRuleset } from '../drivers/linux/nat/ruleset.ts';
 import { neighborMacs } from '../drivers/linux/neighbor-table.ts';
 import { type LinuxNeighbors, openNeighbors } from '../drivers/linux/neighbors.ts';
 import { becomeRealtime } from '../drivers/linux/scheduling.ts';
+import type { Choice } from '../core/balancer/choice.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { chooseHere } from './choice.ts';
@@ -27,18 +28,27 @@ export interface HostOptions {
   log: Log;
 }
 
-/** Opens this Linux machine for the agent, and removes what an earlier run left on the interface. */
-export function openHost(options: HostOptions): Host {
-  return options.cluster.advertise === 'arp' ? openNeighborHost(options) : openRoutedHost(options);
+export interface ChosenHostOptions extends HostOptions {
+  link: Link;
+  choice: Choice;
 }
 
-function openNeighborHost(options: HostOptions): Host {
-  const { cluster, self, clock, log } = options;
-  const { addresses } = cluster.endpoint;
+/** Opens this Linux machine for the agent, and removes what an earlier run left on the interface. */
+export function openHost(options: HostOptions): Host {
+  const { cluster, self, log } = options;
   const link = linkByName(self.interfaceName);
   const dsrOptions = dsrOptionsOf({ cluster, self, link });
   const script = steeringRuleset({ ...dsrOptions, mac: link.mac, outgoing: false, masks: SILENT_MASKS });
   const choice = chooseHere({ cluster, scripts: { dsr: script, nat: natScript(cluster) }, log });
+  const chosen = { ...options, link, choice };
+  // Only what steers frames has to tell those of routers from those of other members.
+  return cluster.advertise !== 'arp' && choice.datapath !== 'dsr' ? openRoutedHost(chosen) : openGatedHost(chosen, dsrOptions);
+}
+
+function openGatedHost(options: ChosenHostOptions, dsrOptions: DsrOptions): Host {
+  const { cluster, self, clock, log, link, choice } = options;
+  const { addresses } = cluster.endpoint;
+  const onLink = cluster.advertise === 'arp';
   const dsr = choice.datapath === 'dsr' ? new DsrTable(dsrOptions) : undefined;
   const neighbors = openNeighbors(link, addresses);
   const endpoint = openEndpoint({
@@ -48,20 +58,21 @@ function openNeighborHost(options: HostOptions): Host {
     clock,
     log,
     graceMs: DRAIN_GRACE_MS + RESET_MARGIN_MS,
+    onLink,
     ...(dsr && { table: dsr.gateTable, members: dsr.memberMacs() }),
   });
   dsr?.guardWith(endpoint.deadline);
   // Behind the closed gate.
   const onEveryHost = choice.datapath === 'dsr' || choice.datapath === 'ipvs';
   const serve = (): string[] => serveOrNot({ onEveryHost, link, addresses, log });
-  serve();
+  const restarted = serve().length === 0;
   if (endpoint.weakness !== undefined) log.warn({ weakness: endpoint.weakness }, 'the lease is enforced in part only');
   const realtime = becomeRealtime(REALTIME_PRIORITY);
   if (!realtime.ok) log.warn({ reason: realtime.reason }, 'no real-time scheduling: under load the lease may be renewed late and move');
   let { mac } = link;
   return {
     endpoint,
-    neighbors,
+    neighbors: onLink ? neighbors : undefined,
     link,
     get mac() {
       return mac;
@@ -72,14 +83,17 @@ function openNeighborHost(options: HostOptions): Host {
     steering: dsr,
     stations: dsrOptions.stations,
     realtime: realtime.ok,
-    restarted: false,
+    restarted,
     reconcile() {
       const now = linkByName(link.name).mac;
       if (now !== mac) followMac({ mac: now, neighbors, self });
       mac = now;
       return [...endpoint.reconcile(mac), ...serve()];
     },
-    close: () => close(endpoint, { dsr, left: choice.datapath === 'ipvs' ? addresses : [], log }),
+    close: () => {
+      if (!onLink) neighbors.close();
+      close(endpoint, { dsr, left: choice.datapath === 'ipvs' ? addresses : [], log });
+    },
   };
 }
 
@@ -99,7 +113,7 @@ function dsrOptionsOf({ cluster, self, link }: { cluster: Cluster; self: Self; l
 }
 
 /** Only for the kernel to look at. */
-export function natScript({ endpoint }: Cluster): string {
+function natScript({ endpoint }: Cluster): string {
   const frontends = endpoint.addresses.map((address) => ({ address, port: endpoint.port }));
   return natRuleset({ frontends, own: [], masquerade: true, slots: { 4: [], 6: [] } });
 }

@@ -5,9 +5,12 @@ import { type BgpSpeaker, openBgpSpeaker } from './bgp.ts';
 import type { ClaimOptions } from './open-claim.ts';
 import { RouteClaim } from './routes.ts';
 
+/** A router may take a moment to act. */
+const HOLD_SPARE_MS = 5000;
+
 /** Throws a HaleError when what is needed cannot be opened. */
 export async function openRouteClaim(options: ClaimOptions): Promise<RouteClaim> {
-  const { cluster, self, clock, log, metrics } = options;
+  const { cluster, self, clock, log, host, tenure } = options;
   const opened = await openAdvertiser(options);
   const prefixes = cluster.endpoint.addresses.map((address) => formatPrefix({ address, length: familyOf(address) === 'IPv4' ? 32 : 128 }));
   const by = cluster.advertise as RoutesStatus['by'];
@@ -16,11 +19,17 @@ export async function openRouteClaim(options: ClaimOptions): Promise<RouteClaim>
     clock,
     advertiser: opened.advertiser,
     drainMs: cluster.bgp.drainSeconds * 1000,
+    holdMs: cluster.bgp.holdTimeSeconds * 1000 + HOLD_SPARE_MS,
+    serveUntil(untilMs) {
+      const held = host.endpoint.hold(untilMs);
+      if (!held.ok) log.error({ reason: held.reason }, 'this host cannot serve the address');
+    },
     status: () => ({ by, prefixes, peers: opened.peers() }),
     onChange: ({ from, to }) => {
-      log.info({ routes: prefixes, by }, SAID[to]);
-      if (from === 'withdrawn') metrics.takeovers.inc();
-      if (to === 'withdrawn') metrics.losses.inc({ reason: 'withdrawn' });
+      const facts = { routes: prefixes, by };
+      log.info(facts, SAID[to]);
+      if (from === 'withdrawn') tenure.begin({ facts, handedOver: false });
+      if (to === 'withdrawn') tenure.end({ facts, reason: 'withdrawn', handedOver: from === 'draining' });
     },
   });
 }

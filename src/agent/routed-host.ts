@@ -1,16 +1,12 @@
 import { putUpServing, takeDownServing } from '../drivers/linux/dsr/serving.ts';
-import { linkByName } from '../drivers/linux/links.ts';
 import { becomeRealtime } from '../drivers/linux/scheduling.ts';
 import { done } from '../ports/effect.ts';
-import { chooseHere } from './choice.ts';
-import { type HostOptions, natScript, REALTIME_PRIORITY } from './host.ts';
+import { type ChosenHostOptions, REALTIME_PRIORITY } from './host.ts';
 import type { Host } from './world.ts';
 
 /** This machine where routers find the address: it is on `lo` of every host for as long as the agent runs, and no neighbour is told of it. */
-export function openRoutedHost({ cluster, self, log }: HostOptions): Host {
+export function openRoutedHost({ cluster, log, link, choice }: ChosenHostOptions): Host {
   const { addresses } = cluster.endpoint;
-  const link = linkByName(self.interfaceName);
-  const choice = chooseHere({ cluster, scripts: { nat: natScript(cluster) }, log });
   const serve = (): string[] => {
     const { missing, problems } = putUpServing({ interfaceName: link.name, addresses });
     for (const reason of problems) log.warn({ reason }, 'this host may not serve the address, or answer for it unasked');

@@ -8,6 +8,10 @@ export interface RouteClaimOptions {
   clock: Clock;
   advertiser: Advertiser;
   drainMs: number;
+  /** Lets this host serve until then. */
+  serveUntil: (untilMs: number) => void;
+  /** Routers send packets for so long after they heard the last of this host. */
+  holdMs: number;
   status: () => Pick<RoutesStatus, 'by' | 'prefixes' | 'peers'>;
   onChange: (change: { from: Advertisement; to: Advertisement }) => void;
 }
@@ -64,6 +68,8 @@ export class RouteClaim implements Claim {
   #want(wanted: Advertisement): void {
     const from = this.#wanted;
     this.#wanted = wanted;
+    const { clock, holdMs, serveUntil } = this.#options;
+    if (wanted !== 'withdrawn') serveUntil(clock.now() + holdMs);
     this.#options.advertiser.want(wanted);
     if (from !== wanted) this.#options.onChange({ from, to: wanted });
   }

@@ -1,5 +1,6 @@
 /** Which datapath a host uses, and why. */
 import { listensOnEndpoint } from '../cluster/checks.ts';
+import { shareLink } from '../cluster/holders.ts';
 import type { Cluster } from '../cluster/schema.ts';
 
 export type DatapathName = Exclude<Cluster['datapath'], 'auto'>;
@@ -20,8 +21,8 @@ const ORDER: readonly DatapathName[] = ['dsr', 'nat', 'proxy'];
 export function againstBy(cluster: Cluster): Against {
   const { endpoint, apiserver, advertise, election, vrrp } = cluster;
   const frames =
-    advertise !== 'arp'
-      ? `with advertise: ${advertise} the hosts need not share a link`
+    advertise !== 'arp' && !shareLink(cluster)
+      ? 'the hosts are in different subnets'
       : election === 'vrrp' && vrrp.virtualMac
         ? 'with vrrp.virtualMac frames do not have the MAC address of their host'
         : undefined;

@@ -1,3 +1,4 @@
+import { prefixContains } from '../../base/address.ts';
 import type { Path } from './problems.ts';
 import type { Cluster, ClusterHost } from './schema.ts';
 
@@ -39,4 +40,10 @@ export function onWire({ endpoint: { provider }, kubeVip, nodeLocal, advertise }
 /** Whether the quorum lease has a part in who answers for the address. */
 export function decidedByLease({ election, advertise }: Pick<Cluster, 'election' | 'advertise'>): boolean {
   return election !== 'vrrp' && advertise === 'arp';
+}
+
+/** Whether all control-plane hosts are in one subnet, so that a frame gets from each to each. */
+export function shareLink({ controlPlane: { hosts } }: Pick<Cluster, 'controlPlane'>): boolean {
+  const prefixes = hosts.flatMap(({ addresses }) => addresses.slice(0, 1));
+  return prefixes.every((prefix) => prefixes.every(({ address }) => prefixContains(prefix, address)));
 }

@@ -1,4 +1,5 @@
 import { familyOf } from '../../base/address.ts';
+import { shareLink } from './holders.ts';
 import { type Finding, finding, type Path } from './problems.ts';
 import type { Cluster } from './schema.ts';
 
@@ -38,7 +39,7 @@ function advertiseFindings(cluster: Cluster): Finding[] {
   const facts = { advertise, election };
   return [
     ...(election === 'quorum' ? [] : [finding('cluster_advertise_election', { path: ['election'], at: 'value' }, facts)]),
-    ...(datapath === 'dsr' ? [finding('cluster_advertise_dsr', { path: ['datapath'], at: 'value' }, facts)] : []),
+    ...(datapath === 'dsr' && !shareLink(cluster) ? [finding('cluster_advertise_dsr', { path: ['datapath'], at: 'value' }, facts)] : []),
   ];
 }
 

@@ -25,7 +25,7 @@ export const wordings = {
     remedy: 'Remove election, or set advertise to arp.',
   }),
   cluster_advertise_dsr: (f: { advertise: string }) => ({
-    message: `advertise is ${f.advertise}, with which the hosts need not share a link, but datapath dsr passes frames on from host to host`,
+    message: `advertise is ${f.advertise} and the hosts are in different subnets, but datapath dsr passes frames on from host to host`,
     remedy: 'Set datapath to nat or auto.',
   }),
   cluster_bgp_peers_missing: (f: { host: string | undefined }) => ({

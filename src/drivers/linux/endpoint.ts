@@ -26,6 +26,8 @@ export interface EndpointOptions {
   log: Log;
   /** How long connections under way may go on with the host that handed over. */
   graceMs: number;
+  /** False where routers lead clients here, true without it: then the address is on no interface that neighbours ask, and the gate alone opens. */
+  onLink?: boolean;
   /** What the gate opens and closes; without it, a table for connections that end on this host. */
   table?: GateTable;
   /** With direct server return: whose frames this host serves from the first moment on. Connections go on after `close`, and with them the gate. */
@@ -50,7 +52,7 @@ export interface LinuxEndpoint extends EndpointAddress {
 
 /** Closes the gate and removes an address that an earlier process left behind. Throws HaleError `netlink_unavailable`. */
 export function openEndpoint(options: EndpointOptions): LinuxEndpoint {
-  const { link, addresses: shared, neighbors, clock, log, graceMs, members } = options;
+  const { link, addresses: shared, neighbors, clock, log, graceMs, members, onLink = true } = options;
   const table = options.table ?? passingTable({ interfaceName: link.name, addresses: shared });
   const addresses = openAddresses();
   const locked = openDeadline({ linkIndex: link.index, addresses: shared, ...(members && { members }) });
@@ -69,6 +71,7 @@ export function openEndpoint(options: EndpointOptions): LinuxEndpoint {
   };
   const withdraw = (): Effect => firstFailure([gate?.close() ?? done, removeAddresses()]);
   const putAddresses = (untilMs: number): Effect => {
+    if (!onLink) return done;
     const now = clock.now();
     if (enforced && now < refreshAt) return done;
     refreshAt = now + REFRESH_MS;
@@ -77,7 +80,7 @@ export function openEndpoint(options: EndpointOptions): LinuxEndpoint {
     return onEach((address) => addresses.add({ linkIndex: link.index, address, validLftS }));
   };
 
-  const undoPreparation = prepareLink({ link, addresses: shared, log });
+  const undoPreparation = onLink ? prepareLink({ link, addresses: shared, log }) : () => {};
   const left = withdraw();
   if (!left.ok) log.error({ interface: link.name, reason: left.reason }, 'leftover of an earlier run not removed');
   return {
@@ -105,6 +108,7 @@ export function openEndpoint(options: EndpointOptions): LinuxEndpoint {
       return inherited.ok ? putAddresses(untilMs) : inherited;
     },
     announce() {
+      if (!onLink) return;
       const said = onEach((address) => neighbors.announce(address));
       if (!said.ok) log.warn({ interface: link.name, reason: said.reason }, 'announcement not sent');
     },
