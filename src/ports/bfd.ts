@@ -17,6 +17,7 @@ export interface BfdLink {
   onReceive(handler: (packet: BfdPacket & { multihop: boolean }) => void): void;
   /** Hands on now what has arrived and was not read yet, so that a host that slept does not take its own sleep for its peer's. */
   receiveWaiting(): void;
+  /** With all its sessions' sockets, and without a word to their peers. */
   close(): void;
 }
 

@@ -21,6 +21,10 @@ export function connectFrom(host: TestHost, { address, port, ownPort = 0 }: { ad
   const from = socketAddress(new Uint8Array(ip.length), ownPort);
   if (libc.bind(fd, from, from.length) !== 0) throw new Error(`bind to port ${ownPort}: ${libc.errnoName(libc.lastErrno())}`);
   const to = socketAddress(ip, port);
-  if (libc.connect(fd, to, to.length) !== 0) throw new Error(`connect to ${address} port ${port}: ${libc.errnoName(libc.lastErrno())}`);
+  if (libc.connect(fd, to, to.length) !== 0) {
+    const error = new Error(`connect to ${address} port ${port}: ${libc.errnoName(libc.lastErrno())}`);
+    libc.close(fd);
+    throw error;
+  }
   return new Socket({ fd });
 }

@@ -30,6 +30,7 @@ type Opened = { ok: true; fd: number } | { ok: false; reason: string };
 /** Listens on a port as soon as a session needs it, and as long as the link is open. Link-local addresses are not served, as a session has no zone. */
 export function openBfdLink(): BfdLink {
   const receivers = new Map<string, DatagramReceiver>();
+  const sockets = new Set<BfdSocket>();
   let handler: (packet: BfdPacket & { multihop: boolean }) => void = () => undefined;
   const listen = (family: Family, multihop: boolean): Effect => {
     const port = multihop ? MULTIHOP_PORT : SINGLE_HOP_PORT;
@@ -41,11 +42,25 @@ export function openBfdLink(): BfdLink {
     return done;
   };
   return {
-    openSession: (peer) => openBfdSocket(peer, () => listen(familyOf(peer.localAddress), peer.multihop)),
+    openSession(peer) {
+      const socket = openBfdSocket(peer, () => listen(familyOf(peer.localAddress), peer.multihop));
+      sockets.add(socket);
+      return {
+        send: (bytes) => socket.send(bytes),
+        close: () => {
+          sockets.delete(socket);
+          socket.close();
+        },
+      };
+    },
     onReceive: (handle) => void (handler = handle),
-    receiveWaiting: () => receivers.forEach((receiver) => receiver.receiveWaiting()),
+    receiveWaiting() {
+      for (const receiver of receivers.values()) receiver.receiveWaiting();
+    },
     close() {
-      receivers.forEach((receiver) => receiver.close());
+      for (const socket of sockets) socket.close();
+      for (const receiver of receivers.values()) receiver.close();
+      sockets.clear();
       receivers.clear();
     },
   };

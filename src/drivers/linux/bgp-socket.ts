@@ -103,11 +103,16 @@ function setOptions(fd: number, options: readonly Option[]): Effect {
   return done;
 }
 
+/** Before there is a socket that would stay. */
+export function assertKeyFits({ password }: SocketPeer): void {
+  const length = password === undefined ? 1 : Buffer.byteLength(password);
+  assert(length > 0 && length <= MD5_KEY_MOST, 'a TCP MD5 key has 1 to 80 bytes');
+}
+
 /** RFC 2385. Segments of this peer without the right signature are dropped by the kernel, which says nothing. */
 function setKey(fd: number, { address, password }: SocketPeer): Effect {
   if (password === undefined) return done;
   const key = Buffer.from(password);
-  assert(key.length > 0 && key.length <= MD5_KEY_MOST, 'a TCP MD5 key has 1 to 80 bytes');
   const bytes = Buffer.alloc(MD5_KEY_AT + MD5_KEY_MOST);
   bytes.set(sockaddr(address, 0));
   bytes.writeUInt16LE(key.length, MD5_KEY_LENGTH_AT);

@@ -5,7 +5,7 @@ import type { BgpConnection, BgpPeerAddress, BgpTransport } from '../../ports/bg
 import { Listener } from '../proxy/listener.ts';
 import { lastPeer, reset, takeError } from '../proxy/tcp.ts';
 import { TcpConnection } from './bgp-connection.ts';
-import { localAddressOf, refused, setListenerOptions, setPeerOptions, sockaddr } from './bgp-socket.ts';
+import { assertKeyFits, localAddressOf, refused, setListenerOptions, setPeerOptions, sockaddr } from './bgp-socket.ts';
 import { Epoll, EPOLLOUT, type Watched } from './epoll.ts';
 import * as libc from './libc.ts';
 import { listenFreebind, listenRefused } from './listen.ts';
@@ -41,6 +41,7 @@ class TcpTransport implements BgpTransport {
   constructor({ listen, peers }: BgpTransportOptions) {
     this.#peers = peers;
     try {
+      peers.forEach(assertKeyFits);
       for (const frontend of listen) this.#listen(frontend);
     } catch (error) {
       this.close();

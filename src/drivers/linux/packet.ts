@@ -63,7 +63,8 @@ function receiveAll(fd: number, { buffer, onFrame }: { buffer: Uint8Array; onFra
   }
 }
 
-function attachFilter(fd: number, filter: readonly Instruction[]): boolean {
+/** False when the kernel refuses; errno says why. */
+export function attachFilter(fd: number, filter: readonly Instruction[]): boolean {
   const program = Buffer.alloc(filter.length * 8);
   for (const [i, [code, jumpTrue, jumpFalse, k]] of filter.entries()) {
     program.writeUInt16LE(code, i * 8);

@@ -29,19 +29,37 @@ class End {
   }
 }
 
+/** Of this process, in whatever state. */
+function openSockets(): number {
+  return readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:');
+    } catch {
+      return false; // That of the look itself.
+    }
+  }).length;
+}
+
 describe.skipIf(problem !== undefined)(`TCP between BGP peers${problem === undefined ? '' : ` (skipped: ${problem})`}`, () => {
   let link: TestLink;
+  let before = 0;
   const transports: BgpTransport[] = [];
   const sockets: Socket[] = [];
 
   beforeEach(() => {
+    before = openSockets();
     link = createTestLink();
   });
 
-  afterEach(() => {
+  afterEach(async () => {
     for (const transport of transports.splice(0)) transport.close();
     for (const socket of sockets.splice(0)) socket.destroy();
-    link.remove();
+    try {
+      // While the network is there, so that both ends hear of the end.
+      await expect.poll(openSockets, { timeout: 15_000 }).toBe(before);
+    } finally {
+      link.remove();
+    }
   });
 
   const open = (host: TestHost, peers: BgpPeerAddress[], listen = [{ address: '0.0.0.0', port: PORT }]) => {
@@ -91,16 +109,6 @@ describe.skipIf(problem !== undefined)(`TCP between BGP peers${problem === undef
       .run('ss', '-tanH')
       .split('\n')
       .filter((line) => line !== '' && !line.startsWith('TIME-WAIT'));
-
-  /** Of this process, in whatever state. */
-  const openSockets = () =>
-    readdirSync('/proc/self/fd').filter((fd) => {
-      try {
-        return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:');
-      } catch {
-        return false; // That of the look itself.
-      }
-    }).length;
 
   test.each(['IPv4', 'IPv6'])('connects, accepts, sends both ways and closes over %s, and leaves no socket', async (family) => {
     const [hostAddress, peerAddress, any] =
@@ -168,7 +176,6 @@ describe.skipIf(problem !== undefined)(`TCP between BGP peers${problem === undef
 
   test('a refused connection, an address this host has not, and a network without a route are told with their reason, later', async () => {
     const host = open(link.host, [toPeer()]);
-    const before = openSockets();
     const refused = connect(host, toPeer());
     const elsewhere = connect(host, toPeer({ localAddress: '10.9.9.9' }));
     const unreachable = connect(host, toPeer({ address: '192.0.2.1' }));
@@ -178,7 +185,6 @@ describe.skipIf(problem !== undefined)(`TCP between BGP peers${problem === undef
     await expect.poll(() => unreachable.failed).toBe('connect to 192.0.2.1 port 179: ENETUNREACH');
     await sleep(50);
     expect([refused, elsewhere, unreachable].map(({ end }) => end)).toEqual([undefined, undefined, undefined]);
-    expect(openSockets()).toBe(before);
   });
 
   test('an attempt that is cancelled says nothing and leaves nothing', async () => {

@@ -52,7 +52,7 @@ export class Capture {
   /** When all that has passed until now is in the file. */
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const last = parseIp(NOBODY) as Uint8Array;
+    const last = Buffer.from(parseIp(NOBODY) as Uint8Array);
     this.#host.run('bash', '-c', `echo > /dev/udp/${NOBODY}/9`);
     while (!readFileSync(join(this.#folder, 'pcap')).includes(last)) await sleep(10);
     this.#child.kill('SIGINT');
