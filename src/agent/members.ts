@@ -1,4 +1,4 @@
-import { macText } from '../base/address.ts';
+import { formatIp, macText, parseMac } from '../base/address.ts';
 import type { Target } from '../core/balancer/plan.ts';
 import { apiserverTargets } from '../core/cluster/names.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
@@ -28,6 +28,15 @@ export class Members {
     if (member === this.#self.index) return this.#host.mac;
     const told = lease?.peers[member]?.heartbeat?.mac ?? 0;
     return told === 0 ? this.#host.stations[member] : macText(told);
+  }
+
+  /** The link-local IPv6 address that follows from its hardware address (RFC 4291 appendix A); undefined while that is unknown. */
+  linkLocalOf(member: number, lease: LeaseState | undefined): string | undefined {
+    const bytes = parseMac(this.macOf(member, lease) ?? '');
+    if (bytes === undefined) return undefined;
+    const [first = 0, ...rest] = bytes;
+    const identifier = [first ^ 0x02, ...rest.slice(0, 2), 0xff, 0xfe, ...rest.slice(2)];
+    return formatIp(Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, ...identifier));
   }
 
   /** All hardware addresses that are those of members for certain. */

@@ -1,4 +1,5 @@
 import type { Cluster } from '../core/cluster/schema.ts';
+import type { LeaseState } from '../core/lease/state.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Claim } from './claim.ts';
@@ -17,6 +18,7 @@ export interface ClaimOptions {
   log: Log;
   host: Host;
   members: Members;
+  lease: () => LeaseState;
   metrics: Metrics;
   tenure: Tenure;
 }

@@ -20,7 +20,7 @@ export function renderVrrp({ host }: AgentStatus, vrrp: VrrpStatus): string {
     ...vrrp.links.map(({ family, source, destinations }) => `${family}            ${source} to ${destinations.join(', ')}`),
     `last error      ${vrrp.lastError ?? 'none'}`,
   ];
-  const counters = Object.entries(vrrp.counters).map(([name, count]) => [name, String(count)]);
+  const counters = Object.entries(vrrp.counters).flatMap(([name, count]) => (count === 0 ? [] : [[name, String(count)]]));
   const warnings = vrrp.warnings.map(({ text, agoMs }) => `${styleText('yellow', 'warning')}  ${text} (${seconds(agoMs)} ago)\n`);
   return `${lines.join('\n')}\n\n${table(['COUNTER', 'VALUE'], counters)}${warnings.length === 0 ? '' : `\n${warnings.join('')}`}`;
 }

@@ -166,7 +166,9 @@ function sendHeartbeat(turn: Turn): void {
   for (let member = 0; member < state.config.members; member++) if (isFresh(state, member, now)) heard |= 1 << member;
   const fitness = state.draining ? 'unable' : state.fitness;
   broadcast(turn, { kind: 'heartbeat', fitness, term: state.term, heard, readyBackends: state.readyBackends, mac: state.mac });
-  update(turn, { heartbeatAt: now + state.config.timing.heartbeatMs });
+  const { timing, stands } = state.config;
+  // Where there are no renewals, nothing else tells that a host is gone.
+  update(turn, { heartbeatAt: now + (stands ? timing.heartbeatMs : timing.renewMs) });
 }
 
 function receiveMessage(turn: Turn, from: Member, message: LeaseMessage): void {

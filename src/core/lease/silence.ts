@@ -1,4 +1,4 @@
-/** Which members have fallen silent, as the holder hears at each renewal; to the others only the holder speaks so often. */
+/** Which members have fallen silent, as the holder hears at each renewal; to the others only the holder speaks so often. Where nobody stands, all speak so often. */
 import { activePromise } from './granter.ts';
 import type { Member } from './message.ts';
 import { type LeaseState, majority } from './state.ts';
@@ -9,15 +9,15 @@ const SILENT_RENEWALS = 2.5;
 const HEARD_RENEWALS = 1.5;
 
 /**
- * Members that are not heard, or no longer. None for a holder that does not hear a majority any more: then it is itself cut off, its lease
- * is about to end, and what it thought of the others' hosts would end the connections of their clients.
+ * Members that are not heard, or no longer. None for a holder that does not hear a majority any more, nor where nobody stands: then it is
+ * itself cut off, and what it thought of the others' hosts would end the connections of their clients.
  */
 export function silentMembers(state: LeaseState, now: number): Member[] {
   const { role, config } = state;
   const { renewMs } = config.timing;
   const often = heardOften(state, now);
   const silent = often.filter((member) => heardAgoMs(state, member, now) > SILENT_RENEWALS * renewMs);
-  if (role.name !== 'holder') return silent;
+  if (role.name !== 'holder' && config.stands) return silent;
   const heard = often.filter((member) => heardAgoMs(state, member, now) <= HEARD_RENEWALS * renewMs);
   return heard.length + 1 >= majority(config.members) ? silent : [];
 }
@@ -26,7 +26,7 @@ export function silentMembers(state: LeaseState, now: number): Member[] {
 function heardOften(state: LeaseState, now: number): Member[] {
   const { role, granter, config } = state;
   const others = state.peers.map((_, member) => member).filter((member) => member !== config.self);
-  if (role.name === 'holder') return others;
+  if (role.name === 'holder' || !config.stands) return others;
   const candidate = activePromise(granter, now)?.candidate;
   return candidate === undefined || candidate === config.self ? [] : [candidate];
 }

@@ -219,14 +219,14 @@ function winsTie({ state, now }: Turn, input: HeardFrom): boolean {
 }
 
 /** One that is heard, then another, then the first again: neither yields to the other. */
-function noteActive(turn: Turn, { link, from }: HeardFrom): void {
+function noteActive(turn: Turn, { link, from, message: { priority } }: ReceivedAdvertisement): void {
   const { state, now } = turn;
   const last = state.heard[link];
   if (last !== undefined && last.from !== from && last.before?.from === from && now <= last.before.at + recentMs(state)) {
     warn(turn, { kind: 'several-active', actives: [from, last.from] });
   }
   const before = last?.from === from ? last.before : last && { from: last.from, at: last.at };
-  state.heard = state.heard.with(link, { from, at: now, before });
+  state.heard = state.heard.with(link, { from, priority, at: now, before });
 }
 
 function recentMs({ config, activeAdverIntervalMs }: VirtualRouterState): number {

@@ -69,6 +69,7 @@ export interface VirtualRouterState {
 
 export interface HeardActive {
   from: string;
+  priority: number;
   at: number;
   before: { from: string; at: number } | undefined;
 }

@@ -54,7 +54,9 @@ export class BgpMonitor {
       this.#lookForTwo(address, tap.connections);
       const [status] = engine.status() as [BgpPeerStatus];
       silent(status, tap.connections, address);
-      const remaining = [...tap.connections].filter(({ isConfirmed, routes }) => routes.size > 0 && !(isConfirmed && status.state === 'Established'));
+      const remaining = [...tap.connections].filter(
+        ({ isConfirmed, routes }) => routes.size > 0 && !(isConfirmed && status.state === 'Established'),
+      );
       if (remaining.length > 0) this.#found('route-remains', `${address} is ${status.state}`);
     }
   }
@@ -69,7 +71,13 @@ export class BgpMonitor {
       const wanted = routes.filter(({ prefix }) => families.includes(prefix.includes(':') ? 'IPv6' : 'IPv4'));
       const [connection] = tap.connections;
       const isInternal = config.localAsn === config.remoteAsn;
-      const texts = [textOfTable(connection), wanted.map((route) => textOfRoute(route, isInternal ? 'internal' : 'external')).toSorted().join()];
+      const texts = [
+        textOfTable(connection),
+        wanted
+          .map((route) => textOfRoute(route, isInternal ? 'internal' : 'external'))
+          .toSorted()
+          .join(),
+      ];
       if (texts[0] !== texts[1]) this.#found('not-converged', `${address} has ${texts[0]}, and should have ${texts[1]}`);
       if (connection !== undefined && connection.endsOfRib !== families.length) {
         this.#found('not-converged', `${address} has got ${connection.endsOfRib} End-of-RIB for ${families.length} families`);

@@ -76,7 +76,14 @@ export function runBgp(options: BgpRunOptions): BgpRunResult {
   const quietMinute = cpuTimeMs() - cpuBefore;
   watch.look();
   watch.lookForConvergence();
-  return { violations: watch.violations, allEstablishedAfterMs, allConvergedAfterMs, cpuMs: { establish, quietMinute }, ...figuresOf(world), faults };
+  return {
+    violations: watch.violations,
+    allEstablishedAfterMs,
+    allConvergedAfterMs,
+    cpuMs: { establish, quietMinute },
+    ...figuresOf(world),
+    faults,
+  };
 }
 
 function allEstablished({ speaker, routers }: BgpWorld): boolean {
