@@ -1,0 +1,71 @@
+/** BIRD on the host of a lab's client, which so is the router between its client and the control-plane hosts. */
+import { join } from 'node:path';
+import { writePlain } from '../../src/lab/folder.ts';
+import type { Lab } from '../../src/lab/lab.ts';
+import type { LabSettings } from '../../src/lab/plan.ts';
+import { until } from './hale.ts';
+
+/** The first address of the client's host in a lab with IPv4. */
+export const LAB_ROUTER = '10.66.0.200';
+export const LAB_ROUTER_AS = 65_001;
+const CONTROL = '/run/bird.ctl';
+
+export interface LabRouterOptions {
+  /** Milliseconds between two packets of BFD, three of which must be missed; without it no BFD. */
+  bfdMs?: number;
+  /** Seconds. */
+  holdTime?: number;
+}
+
+/** Keys of cluster.yaml of a lab whose hosts announce routes to the router. */
+export function routedSettings({ bfdMs, holdTime }: LabRouterOptions, more: Readonly<Record<string, unknown>> = {}): LabSettings {
+  const peer = { address: LAB_ROUTER, as: LAB_ROUTER_AS, ...(bfdMs === undefined ? {} : { bfd: true }) };
+  const times = { ...(holdTime && { holdTimeSeconds: holdTime }), ...(bfdMs && { bfd: { intervalMs: bfdMs, multiplier: 3 } }) };
+  return { advertise: 'bgp', bgp: { localAs: 65_000, peers: [peer], ...times, ...more } };
+}
+
+/** Starts it, and waits until its kernel has a path by way of every control-plane host. */
+export async function startLabRouter(lab: Lab, options: LabRouterOptions = {}): Promise<void> {
+  writePlain(join(lab.client.folder, 'etc/hale/bird.conf'), { text: configuration(lab, options), mode: 0o644 });
+  await lab.client.spawn('bird', ['bird', '-f', '-c', '/etc/hale/bird.conf', '-s', CONTROL]);
+  await until(
+    () => labPaths(lab),
+    (paths) => paths.length === lab.controlPlane.length,
+    'the router has a path by way of every host',
+  );
+}
+
+/** Names of the hosts by way of which the router's kernel reaches the address. */
+export async function labPaths(lab: Lab): Promise<string[]> {
+  const { stdout } = await lab.client.exec(['ip', 'route', 'show', lab.plan.endpoint.addresses[0] as string]);
+  return lab.controlPlane.flatMap(({ name, addresses }) => (new RegExp(`via ${addresses[0]}( |$)`, 'm').test(stdout) ? [name] : []));
+}
+
+/** What BIRD has of the route, in its own words. */
+export async function labRoutes(lab: Lab): Promise<string> {
+  return (await lab.client.exec(['birdc', '-s', CONTROL, 'show', 'route', 'all'])).stdout;
+}
+
+function configuration({ client, controlPlane }: Lab, { bfdMs, holdTime }: LabRouterOptions): string {
+  const [own] = client.addresses;
+  const bfd = `protocol bfd { interface "*" { interval ${bfdMs} ms; multiplier 3; }; }`;
+  const sessions = controlPlane.map(
+    ({ name, addresses }) => `protocol bgp ${name} {
+  local ${own} as ${LAB_ROUTER_AS};
+  neighbor ${addresses[0]} as 65000;
+  ${holdTime === undefined ? '' : `hold time ${holdTime};`}
+  ${bfdMs === undefined ? '' : 'bfd on;'}
+  ipv4 {
+    # RFC 8326 section 4.3
+    import filter { if (65535, 0) ~ bgp_community then bgp_local_pref = 0; accept; };
+    export none;
+  };
+}`,
+  );
+  return `router id ${own};
+protocol device {}
+protocol kernel { merge paths on; ipv4 { export all; }; }
+${bfdMs === undefined ? '' : bfd}
+${sessions.join('\n')}
+`;
+}
