@@ -43,18 +43,21 @@ export class BgpMonitor {
   look(): void {
     const { routers, speaker, speakerTap, schedule } = this.#world;
     this.#lookForTwo('the speaker', speakerTap.connections);
-    const silent = (status: BgpPeerStatus, connections: Iterable<Tapped>, host: string) => {
+    const lookForSilence = (status: BgpPeerStatus, heardAt: ReadonlyMap<string, number>, host: string) => {
       const { session, state, address } = status;
       if (state !== 'Established' || session === undefined || session.holdTimeMs === 0) return;
-      const heardAt = Math.max(...Array.from(connections).flatMap((one) => (one.remote === address ? [one.receivedAt] : [])));
-      if (schedule.now > heardAt + session.holdTimeMs + LATE_MS) this.#found('silent-session', `${host} has not heard ${address}`);
+      const until = (heardAt.get(address) ?? Number.NEGATIVE_INFINITY) + session.holdTimeMs + LATE_MS;
+      if (schedule.now > until) this.#found('silent-session', `${host} has not heard ${address}`);
     };
-    for (const status of speaker.status()) silent(status, speakerTap.connections, 'the speaker');
+    const heardBySpeaker = heardAtOf(speakerTap.connections);
+    for (const status of speaker.status()) lookForSilence(status, heardBySpeaker, 'the speaker');
     for (const { address, engine, tap } of routers) {
       this.#lookForTwo(address, tap.connections);
       const [status] = engine.status() as [BgpPeerStatus];
-      silent(status, tap.connections, address);
-      const remaining = [...tap.connections].filter(({ isConfirmed, routes }) => routes.size > 0 && !(isConfirmed && status.state === 'Established'));
+      lookForSilence(status, heardAtOf(tap.connections), address);
+      const remaining = [...tap.connections].filter(
+        ({ isConfirmed, routes }) => routes.size > 0 && !(isConfirmed && status.state === 'Established'),
+      );
       if (remaining.length > 0) this.#found('route-remains', `${address} is ${status.state}`);
     }
   }
@@ -69,7 +72,13 @@ export class BgpMonitor {
       const wanted = routes.filter(({ prefix }) => families.includes(prefix.includes(':') ? 'IPv6' : 'IPv4'));
       const [connection] = tap.connections;
       const isInternal = config.localAsn === config.remoteAsn;
-      const texts = [textOfTable(connection), wanted.map((route) => textOfRoute(route, isInternal ? 'internal' : 'external')).toSorted().join()];
+      const texts = [
+        textOfTable(connection),
+        wanted
+          .map((route) => textOfRoute(route, isInternal ? 'internal' : 'external'))
+          .toSorted()
+          .join(),
+      ];
       if (texts[0] !== texts[1]) this.#found('not-converged', `${address} has ${texts[0]}, and should have ${texts[1]}`);
       if (connection !== undefined && connection.endsOfRib !== families.length) {
         this.#found('not-converged', `${address} has got ${connection.endsOfRib} End-of-RIB for ${families.length} families`);
@@ -89,6 +98,12 @@ export class BgpMonitor {
   #found(kind: BgpViolationKind, text: string): void {
     this.violations.push({ kind, at: this.#world.schedule.now, text });
   }
+}
+
+function heardAtOf(connections: Iterable<Tapped>): Map<string, number> {
+  const heardAt = new Map<string, number>();
+  for (const { remote, receivedAt } of connections) heardAt.set(remote, Math.max(receivedAt, heardAt.get(remote) ?? 0));
+  return heardAt;
 }
 
 function textOfTable(connection: Tapped | undefined): string {

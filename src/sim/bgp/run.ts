@@ -69,14 +69,21 @@ export function runBgp(options: BgpRunOptions): BgpRunResult {
   const faults = planFaults(world, { faultsMs, faultEveryMs });
   live(faultsMs);
   world.setRoutes(ANNOUNCED);
-  live(CALM_MS);
+  if (faultsMs > 0) live(CALM_MS);
   watch.isCalm = true;
   const cpuBefore = cpuTimeMs();
   schedule.runUntil(schedule.now + 60_000);
   const quietMinute = cpuTimeMs() - cpuBefore;
   watch.look();
   watch.lookForConvergence();
-  return { violations: watch.violations, allEstablishedAfterMs, allConvergedAfterMs, cpuMs: { establish, quietMinute }, ...figuresOf(world), faults };
+  return {
+    violations: watch.violations,
+    allEstablishedAfterMs,
+    allConvergedAfterMs,
+    cpuMs: { establish, quietMinute },
+    ...figuresOf(world),
+    faults,
+  };
 }
 
 function allEstablished({ speaker, routers }: BgpWorld): boolean {
