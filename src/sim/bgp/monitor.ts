@@ -43,17 +43,18 @@ export class BgpMonitor {
   look(): void {
     const { routers, speaker, speakerTap, schedule } = this.#world;
     this.#lookForTwo('the speaker', speakerTap.connections);
-    const silent = (status: BgpPeerStatus, connections: Iterable<Tapped>, host: string) => {
+    const lookForSilence = (status: BgpPeerStatus, heardAt: ReadonlyMap<string, number>, host: string) => {
       const { session, state, address } = status;
       if (state !== 'Established' || session === undefined || session.holdTimeMs === 0) return;
-      const heardAt = Math.max(...Array.from(connections).flatMap((one) => (one.remote === address ? [one.receivedAt] : [])));
-      if (schedule.now > heardAt + session.holdTimeMs + LATE_MS) this.#found('silent-session', `${host} has not heard ${address}`);
+      const until = (heardAt.get(address) ?? Number.NEGATIVE_INFINITY) + session.holdTimeMs + LATE_MS;
+      if (schedule.now > until) this.#found('silent-session', `${host} has not heard ${address}`);
     };
-    for (const status of speaker.status()) silent(status, speakerTap.connections, 'the speaker');
+    const heardBySpeaker = heardAtOf(speakerTap.connections);
+    for (const status of speaker.status()) lookForSilence(status, heardBySpeaker, 'the speaker');
     for (const { address, engine, tap } of routers) {
       this.#lookForTwo(address, tap.connections);
       const [status] = engine.status() as [BgpPeerStatus];
-      silent(status, tap.connections, address);
+      lookForSilence(status, heardAtOf(tap.connections), address);
       const remaining = [...tap.connections].filter(
         ({ isConfirmed, routes }) => routes.size > 0 && !(isConfirmed && status.state === 'Established'),
       );
@@ -97,6 +98,12 @@ export class BgpMonitor {
   #found(kind: BgpViolationKind, text: string): void {
     this.violations.push({ kind, at: this.#world.schedule.now, text });
   }
+}
+
+function heardAtOf(connections: Iterable<Tapped>): Map<string, number> {
+  const heardAt = new Map<string, number>();
+  for (const { remote, receivedAt } of connections) heardAt.set(remote, Math.max(receivedAt, heardAt.get(remote) ?? 0));
+  return heardAt;
 }
 
 function textOfTable(connection: Tapped | undefined): string {

@@ -69,7 +69,7 @@ export function runBgp(options: BgpRunOptions): BgpRunResult {
   const faults = planFaults(world, { faultsMs, faultEveryMs });
   live(faultsMs);
   world.setRoutes(ANNOUNCED);
-  live(CALM_MS);
+  if (faultsMs > 0) live(CALM_MS);
   watch.isCalm = true;
   const cpuBefore = cpuTimeMs();
   schedule.runUntil(schedule.now + 60_000);

@@ -19,8 +19,7 @@ interface SimRouter {
   config: BgpPeerConfig;
   engine: BgpEngine;
   tap: Tap;
-  /** Times that it has crashed and begun anew. */
-  lives: number;
+  isDown: boolean;
 }
 
 export type WorldEvent = { at: number; host: string } & BgpEvent;
@@ -57,7 +56,7 @@ export class BgpWorld {
     const pairs = Array.from({ length: peers }, (_, i) => pairOf(i, this.random));
     const configs = new Map(pairs.map(({ address, speaker }) => [address, speaker]));
     this.speakerTap = new Tap({ configOf: (remote) => configs.get(remote) as BgpPeerConfig, now: () => schedule.now });
-    this.routers = pairs.map(({ address, router }) => this.#router({ address, config: router, lives: 1 }));
+    this.routers = pairs.map(({ address, router }) => this.#router({ address, config: router }));
     this.speaker = this.#engine({
       host: SPEAKER,
       transport: this.speakerTap.of(this.tcp.host(SPEAKER)),
@@ -73,19 +72,19 @@ export class BgpWorld {
 
   /** Its power goes, and comes back later. */
   crash(router: SimRouter, { forMs }: { forMs: number }): void {
+    if (router.isDown) return;
+    router.isDown = true;
     this.tcp.crash(router.address);
     router.engine.stop({ message: 'nobody hears this' });
     router.tap.connections.clear();
-    this.schedule.plan(this.schedule.now + forMs, () => {
-      if (router.engine.status()[0]?.state === 'Idle') Object.assign(router, this.#router({ ...router, lives: router.lives + 1 }));
-    });
+    this.schedule.plan(this.schedule.now + forMs, () => Object.assign(router, this.#router(router)));
   }
 
-  #router({ address, config, lives }: { address: string; config: BgpPeerConfig; lives: number }): SimRouter {
+  #router({ address, config }: { address: string; config: BgpPeerConfig }): SimRouter {
     const tap = new Tap({ configOf: () => config, now: () => this.schedule.now });
     const engine = this.#engine({ host: address, transport: tap.of(this.tcp.host(address)), peers: [[SPEAKER, config]] });
     engine.setRoutes([]);
-    return { address, config, engine, tap, lives };
+    return { address, config, engine, tap, isDown: false };
   }
 
   #engine(options: { host: string; transport: BgpTransport; peers: [address: string, config: BgpPeerConfig][] }): BgpEngine {
