@@ -2,6 +2,7 @@ import type { Target } from '../target.ts';
 import { agentTargets } from './agents.ts';
 import { answerTargets } from './answers.ts';
 import { bgpTargets } from './bgp.ts';
+import { bfdTargets } from './bfd.ts';
 import { credentialTargets } from './credentials.ts';
 import { doctorTargets } from './doctor.ts';
 import { etcdFileTargets } from './etcd-files.ts';
@@ -21,6 +22,7 @@ export const targets: readonly Target[] = [
   ...agentTargets,
   ...sessionTargets,
   ...linkTargets,
+  ...bfdTargets,
   ...kernelTargets,
   ...ipvsTargets,
   ...textTargets,

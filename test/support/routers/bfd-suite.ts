@@ -211,6 +211,23 @@ export function bfdSuite(kind: BfdDaemonKind): void {
       expect(said.map((fields) => fields.map(Number))).toContainEqual([1, 1]);
     });
 
+    test('a daemon whose session is ended on purpose is AdminDown, which is no failure (RFC 5882 section 4.1), or silent', async () => {
+      const { host, peer } = stage();
+      const [own, other] = [host.address4, peer.address4];
+      const theirs = { localAddress: other, remoteAddress: own, multihop: false, ...FAST };
+      const daemon = await daemonOn(peer, [theirs]);
+      const hale = haleOn(host, [{ localAddress: own, remoteAddress: other, multihop: false, ...FAST }]);
+      await bothUp({ hale, daemon, remoteAddress: own });
+      hale.changes.length = 0;
+      await daemon.disable(theirs);
+      await until(hale.status, ({ state }) => state === 'Down', 'hale is Down');
+      expect(hale.changes[0]).toMatchObject(
+        kind.signalsEnd
+          ? { state: 'Down', diagnostic: 'Neighbor Signaled Session Down', remoteState: 'AdminDown' }
+          : { state: 'Down', diagnostic: 'Control Detection Time Expired', remoteState: 'Down' },
+      );
+    });
+
     test('multihop through a router, whatever the TTL that is left (RFC 5883)', async () => {
       const lan = createTestLan(['hale', 'router', 'peer']);
       undo.push(lan.remove);
@@ -239,7 +256,10 @@ export function bfdSuite(kind: BfdDaemonKind): void {
       await bothUp({ hale, daemon, remoteAddress: own });
       await capture.stop();
       expect((await capture.fields(`bfd && ip.src == ${own}`, 'udp.dstport', 'ip.ttl')).at(-1)).toEqual(['4784', '255']);
-      expect((await capture.fields(`bfd && ip.src == ${other}`, 'udp.dstport', 'ip.ttl')).at(-1)).toEqual(['4784', String(kind.multihopTtl - 1)]);
+      expect((await capture.fields(`bfd && ip.src == ${other}`, 'udp.dstport', 'ip.ttl')).at(-1)).toEqual([
+        '4784',
+        String(kind.multihopTtl - 1),
+      ]);
       // What comes from farther away than the peer may be is not believed.
       await hale.engine.remove(session);
       host.inside(() => hale.engine.add({ ...session, minimumTtl: kind.multihopTtl }));

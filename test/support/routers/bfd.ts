@@ -21,6 +21,8 @@ export interface BfdDaemon {
   session(remoteAddress: string): Promise<{ state: string; text: string }>;
   /** Other timers while it runs. */
   configure(neighbors: readonly BfdNeighbor[]): Promise<void>;
+  /** Ends a session on purpose, as its operator would. */
+  disable(neighbor: BfdNeighbor): Promise<void>;
 }
 
 export interface BfdDaemonKind {
@@ -28,6 +30,8 @@ export interface BfdDaemonKind {
   readonly problem: string | undefined;
   /** With which it sends multihop packets: BIRD takes the host's default. */
   readonly multihopTtl: number;
+  /** Whether it says AdminDown when its operator ends a session; BIRD falls silent. */
+  readonly signalsEnd: boolean;
   start(host: TestHost, neighbors: readonly BfdNeighbor[]): Promise<BfdDaemon>;
 }
 
@@ -37,6 +41,7 @@ const birdProblem = notInstalled(BIRD, '/usr/sbin/birdc');
 export const birdBfd: BfdDaemonKind = {
   problem: birdProblem,
   multihopTtl: 64,
+  signalsEnd: false,
   title: birdProblem === undefined ? spawnSync(BIRD, ['--version'], { encoding: 'utf8' }).stderr.trim() : 'BIRD',
   async start(host, neighbors) {
     const daemon = new Daemon(host, 'bird-bfd');
@@ -56,6 +61,7 @@ export const birdBfd: BfdDaemonKind = {
         config(wanted);
         await ask('configure');
       },
+      disable: async () => void (await ask('disable', 'bfd1')),
     };
   },
 };
@@ -88,6 +94,7 @@ const frrProblem = notInstalled(ZEBRA, BFDD, '/usr/bin/vtysh');
 export const frrBfd: BfdDaemonKind = {
   problem: frrProblem,
   multihopTtl: 255,
+  signalsEnd: true,
   title: frrProblem === undefined ? `FRR's ${execFileSync(BFDD, ['--version'], { encoding: 'utf8' }).split('\n')[0]}` : 'FRR',
   async start(host, neighbors) {
     const daemon = new Daemon(host, 'frr-bfd');
@@ -112,6 +119,7 @@ export const frrBfd: BfdDaemonKind = {
         return { text: JSON.stringify(found), state: found?.status ?? 'absent' };
       },
       configure: async (wanted) => void (await vtysh('configure terminal', ...frrLines(wanted))),
+      disable: async (neighbor) => void (await vtysh('configure terminal', 'bfd', frrPeer(neighbor), 'shutdown')),
     };
   },
 };
@@ -119,13 +127,17 @@ export const frrBfd: BfdDaemonKind = {
 function frrLines(neighbors: readonly BfdNeighbor[]): string[] {
   return [
     'bfd',
-    ...neighbors.flatMap(({ localAddress, remoteAddress, multihop, transmitMs, receiveMs, multiplier }) => [
-      ` peer ${remoteAddress} ${multihop ? 'multihop ' : ''}local-address ${localAddress}${multihop ? '' : ' interface eth0'}`,
-      `  detect-multiplier ${multiplier}`,
-      `  transmit-interval ${transmitMs}`,
-      `  receive-interval ${receiveMs}`,
-      ...(multihop ? ['  minimum-ttl 250'] : []),
+    ...neighbors.flatMap((neighbor) => [
+      ` ${frrPeer(neighbor)}`,
+      `  detect-multiplier ${neighbor.multiplier}`,
+      `  transmit-interval ${neighbor.transmitMs}`,
+      `  receive-interval ${neighbor.receiveMs}`,
+      ...(neighbor.multihop ? ['  minimum-ttl 250'] : []),
       ' exit',
     ]),
   ];
+}
+
+function frrPeer({ localAddress, remoteAddress, multihop }: BfdNeighbor): string {
+  return `peer ${remoteAddress} ${multihop ? 'multihop ' : ''}local-address ${localAddress}${multihop ? '' : ' interface eth0'}`;
 }
