@@ -1,6 +1,7 @@
 import type { Target } from '../target.ts';
 import { agentTargets } from './agents.ts';
 import { answerTargets } from './answers.ts';
+import { bgpTargets } from './bgp.ts';
 import { credentialTargets } from './credentials.ts';
 import { doctorTargets } from './doctor.ts';
 import { etcdFileTargets } from './etcd-files.ts';
@@ -24,6 +25,7 @@ export const targets: readonly Target[] = [
   ...ipvsTargets,
   ...textTargets,
   ...answerTargets,
+  ...bgpTargets,
   ...credentialTargets,
   ...doctorTargets,
   ...etcdFileTargets,
