@@ -8,7 +8,7 @@ import { listAddresses } from '../links.ts';
 import { overrideSysctl } from '../sysctl.ts';
 
 /** The kernel makes it first in every network namespace (include/uapi/linux/if.h, LOOPBACK_IFINDEX). */
-const LOOPBACK = 1;
+export const LOOPBACK = 1;
 /** An address of another interface is not answered for, and never the source of a question. */
 const PARAMETERS = { arp_ignore: '1', arp_announce: '2' } as const;
 

@@ -1,0 +1,208 @@
+/**
+ * The route as BIRD's own of the address on `lo` (protocol direct, https://bird.network.cz/?get_doc&f=bird-6.html): BIRD has it while the
+ * kernel has the address, so the kernel's lifetime of the address is that of the route. Two protocols in a file that bird.conf includes are
+ * switched through the control socket: the user's configuration is read again only to have BIRD know them.
+ */
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { familyOf } from '../../base/address.ts';
+import type { Advertisement, Advertiser } from '../../ports/advertiser.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { type BirdProtocol, type Birdc, openBirdc, readProtocols } from './birdc.ts';
+import { advertiseBy, type RoutingDaemon } from './daemon.ts';
+import { digestOf, drained, halves, hostPrefix, type RouteAttributes } from './route.ts';
+
+export interface BirdOptions {
+  /** One or two: at most one of each family; in the form of `formatIp`. */
+  addresses: readonly string[];
+  attributes: RouteAttributes;
+  clock: Clock;
+  /** The file that bird.conf includes. */
+  file?: string;
+  /** Where it is not that of the package. */
+  controlSocket?: string;
+}
+
+/** Announces the addresses, which are on `lo`, through BIRD 2 or later. Throws HaleError `netlink_unavailable`. */
+export function openBird(options: BirdOptions): Advertiser {
+  const { addresses, attributes, clock, file = '/run/hale/bird.conf', controlSocket = '/run/bird/bird.ctl' } = options;
+  const daemon = new Bird({ addresses, attributes, file, birdc: openBirdc(controlSocket), controlSocket });
+  return advertiseBy({ daemon, addresses, clock });
+}
+
+/** bird.conf of the user asks for routes of protocols with these names. */
+const PROTOCOLS = { announced: 'hale_announced', draining: 'hale_draining' } as const;
+const NAMES = Object.values(PROTOCOLS);
+const EMPTY = '# hale is not running.\n';
+
+interface BirdSettings {
+  addresses: readonly string[];
+  attributes: RouteAttributes;
+  file: string;
+  birdc: Birdc;
+  controlSocket: string;
+}
+
+class Bird implements RoutingDaemon {
+  readonly name = 'BIRD';
+  readonly #settings: BirdSettings;
+  readonly #description: string;
+  /** BIRD has read its configuration with our file in place, and need not be told again. */
+  #read = false;
+
+  constructor(settings: BirdSettings) {
+    this.#settings = settings;
+    this.#description = `hale ${digestOf(this.#text('withdrawn', ''))}`;
+  }
+
+  async bring(advertisement: Advertisement, deadline: AbortSignal): Promise<string | undefined> {
+    const written = this.#write(this.#text(advertisement, this.#description));
+    // What runs already is switched all the same, the more so when it is to be withdrawn.
+    const switched = await this.#switch(advertisement, deadline);
+    if (!switched.ok) return switched.reason;
+    if (written !== undefined) return written;
+    if (!this.#known(switched.protocols)) {
+      if (this.#read) return this.#unknown();
+      const configured = await this.#configure(deadline);
+      if (configured !== undefined) return configured;
+      const again = await this.#switch(advertisement, deadline);
+      if (!again.ok) return again.reason;
+      if (!this.#known(again.protocols)) return this.#unknown();
+    }
+    this.#read = true;
+    return advertisement === 'withdrawn' ? undefined : this.#silence(PROTOCOLS[advertisement], deadline);
+  }
+
+  async leave(deadline: AbortSignal): Promise<string | undefined> {
+    const { file } = this.#settings;
+    const written = this.#write(EMPTY);
+    const switched = await this.#switch('withdrawn', deadline);
+    const configured = switched.ok && switched.protocols.size > 0 ? await this.#configure(deadline) : undefined;
+    rmSync(file, { force: true });
+    return switched.ok ? (written ?? configured) : switched.reason;
+  }
+
+  #known(protocols: ReadonlyMap<string, BirdProtocol>): boolean {
+    return NAMES.every((name) => protocols.get(name)?.description === this.#description);
+  }
+
+  #unknown(): string {
+    const { file } = this.#settings;
+    const pattern = join(dirname(file), `${basename(file, '.conf')}*.conf`);
+    return `BIRD: its configuration does not include ${file}: write \`include "${pattern}";\` into bird.conf, and run \`birdc configure\``;
+  }
+
+  /** Makes before it breaks: routers see the route change, not go. */
+  async #switch(
+    advertisement: Advertisement,
+    deadline: AbortSignal,
+  ): Promise<{ ok: true; protocols: Map<string, BirdProtocol> } | { ok: false; reason: string }> {
+    const { birdc } = this.#settings;
+    const shown = await this.#ask(['show', 'protocols', 'all', '"hale_*"'], deadline);
+    if (!shown.ok) return shown;
+    const protocols = readProtocols(shown.lines);
+    const wanted = advertisement === 'withdrawn' ? undefined : PROTOCOLS[advertisement];
+    const changes = [
+      ...NAMES.filter((name) => name === wanted && protocols.get(name)?.up === false).map((name) => ['enable', name]),
+      ...NAMES.filter((name) => name !== wanted && protocols.get(name)?.up === true).map((name) => ['disable', name]),
+    ];
+    for (const change of changes) {
+      const changed = await birdc(change, deadline);
+      if (!changed.ok) return { ok: false, reason: `BIRD refuses \`${change.join(' ')}\`: ${changed.reason}` };
+    }
+    return { ok: true, protocols };
+  }
+
+  async #configure(deadline: AbortSignal): Promise<string | undefined> {
+    const configured = await this.#settings.birdc(['configure'], deadline);
+    if (!configured.ok) return `BIRD refuses its configuration: ${configured.reason}: mend it, and see \`birdc configure check\``;
+    this.#read = true;
+    return undefined;
+  }
+
+  async #ask(command: readonly string[], deadline: AbortSignal) {
+    const { birdc, controlSocket } = this.#settings;
+    const answer = await birdc(command, deadline);
+    if (answer.ok) return answer;
+    // One that is started again reads the file by itself, but may have been given another configuration.
+    this.#read = false;
+    return { ok: false as const, reason: `BIRD cannot be asked by birdc -s ${controlSocket}: ${answer.reason}: see that BIRD 2 runs` };
+  }
+
+  /** Why nobody hears of a route that is set. */
+  async #silence(protocol: string, deadline: AbortSignal): Promise<string | undefined> {
+    const shown = await this.#ask(['show', 'protocols'], deadline);
+    if (!shown.ok) return shown.reason;
+    const peers = [...readProtocols(shown.lines)].filter(([name, { kind, up }]) => kind === 'BGP' && up && /^[\w.:-]+$/.test(name));
+    for (const prefix of this.#settings.addresses.map(hostPrefix)) {
+      if (!(await this.#has(['protocol', protocol], { prefix, deadline })))
+        return `BIRD has no route ${prefix} of ${protocol}: see that the address is on lo, and that bird.conf has \`protocol device {}\``;
+      let heard = false;
+      for (const [name] of peers) heard ||= await this.#has(['export', `'${name}'`], { prefix, deadline });
+      if (!heard)
+        return `BIRD exports ${prefix} to no BGP neighbour: see \`birdc show protocols\` for sessions that are down, and that the export filters accept \`proto ~ "hale_*"\``;
+    }
+    return undefined;
+  }
+
+  async #has(where: readonly string[], { prefix, deadline }: { prefix: string; deadline: AbortSignal }): Promise<boolean> {
+    // A channel that is down has no table: a refusal.
+    const shown = await this.#settings.birdc(['show', 'route', prefix, ...where], deadline);
+    return shown.ok && shown.lines.some(({ text }) => text.includes('[hale_'));
+  }
+
+  /** So that a restart of BIRD, and a `birdc configure` of somebody else, end where hale wants it. Why it cannot be written. */
+  #write(text: string): string | undefined {
+    const { file } = this.#settings;
+    const temporary = join(dirname(file), `.${basename(file)}-${process.pid}`);
+    try {
+      if (readIfThere(file) === text) return undefined;
+      mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
+      // BIRD gives up root before it reads this, and there is no secret in it.
+      writeFileSync(temporary, text);
+      chmodSync(temporary, 0o644);
+      renameSync(temporary, file);
+      return undefined;
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      return `${file}: cannot be written: ${(error as Error).message}`;
+    }
+  }
+
+  #text(advertisement: Advertisement, description: string): string {
+    const { addresses, attributes } = this.#settings;
+    const protocol = (state: keyof typeof PROTOCOLS, sent: RouteAttributes) =>
+      [
+        `protocol direct ${PROTOCOLS[state]} {`,
+        `  description "${description}";`,
+        `  disabled ${state === advertisement ? 'no' : 'yes'};`,
+        '  interface "lo";',
+        ...addresses.flatMap((address) => channel(address, sent)),
+        '}',
+      ].join('\n');
+    return `# Written by hale, which keeps it up to date.\n${protocol('announced', attributes)}\n${protocol('draining', drained(attributes))}\n`;
+  }
+}
+
+function channel(address: string, { communities, localPreference, med }: RouteAttributes): string[] {
+  return [
+    `  ${familyOf(address).toLowerCase()} {`,
+    '    import filter {',
+    `      if net != ${hostPrefix(address)} then reject;`,
+    `      bgp_local_pref = ${localPreference};`,
+    ...(med === undefined ? [] : [`      bgp_med = ${med};`]),
+    ...communities.map((community) => `      bgp_community.add((${halves(community).join(',')}));`),
+    '      accept;',
+    '    };',
+    '  };',
+  ];
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,34 @@
+/** The shared address on `lo` with a lifetime: the routing daemon follows the kernel, so its route ends with an agent that is dead or frozen. */
+import { openAddresses } from '../linux/addresses.ts';
+import { LOOPBACK, onLoopback } from '../linux/dsr/serving.ts';
+
+/** Renewed every second, as the lifetime of the elected holder's address (../linux/endpoint.ts). */
+export const RENEW_MS = 1000;
+const LIFETIME_S = 3;
+
+export interface Lifetimes {
+  /** Of addresses that are there, counted anew; who puts them there is another's matter. Those that are missing. */
+  renew(): { missing: string[]; problem: string | undefined };
+  /** Those that are there stay until somebody takes them away. */
+  end(): void;
+  close(): void;
+}
+
+/** Throws HaleError `netlink_unavailable`. */
+export function openLifetimes(shared: readonly string[]): Lifetimes {
+  const addresses = openAddresses();
+  const put = (validLftS?: number) => {
+    const there = onLoopback();
+    const present = shared.filter((address) => there.has(address));
+    const effects = present.map((address) => addresses.add({ linkIndex: LOOPBACK, address, ...(validLftS && { validLftS }) }));
+    return { missing: shared.filter((address) => !there.has(address)), failed: effects.find((effect) => !effect.ok) };
+  };
+  return {
+    renew() {
+      const { missing, failed } = put(LIFETIME_S);
+      return { missing, problem: failed?.ok === false ? failed.reason : undefined };
+    },
+    end: () => void put(),
+    close: () => addresses.close(),
+  };
+}
