@@ -55,7 +55,7 @@ async function openProxy(): Promise<Opened> {
 
 function openNat(): Opened {
   const gate = openPassingGate();
-  return behind(gate, NatDatapath.open(plan, { interfaceName: 'eth0', masquerade: true, log: stderrLog(), onForgotten: () => {} }));
+  return behind(gate, NatDatapath.open(plan, { interfaceNames: ['eth0'], masquerade: true, log: stderrLog(), onForgotten: () => {} }));
 }
 
 function openIpvs(): Opened {

@@ -92,7 +92,7 @@ export class Agent {
     this.#datapath = await this.#openDatapath();
     this.#openLease(boot);
     this.#health = this.#openHealth();
-    this.#claim = await openClaim({ ...this.#options, tenure: this.#tenure, members, lease: () => this.#lease.state, metrics });
+    this.#claim = openClaim({ ...this.#options, tenure: this.#tenure, members, lease: () => this.#lease.state, metrics });
     // With VRRP another router may have the address, and with routes every host has it.
     if (this.#claim === undefined && host.neighbors !== undefined) this.#conflict = this.#watchOccupancy(host.neighbors);
     this.#ownership = Ownership.open({

@@ -46,7 +46,7 @@ export async function openCarrier(options: CarrierOptions): Promise<Carrier> {
     case 'nat': {
       const { masquerade } = cluster.nat;
       const planFor = byAddress(cluster);
-      const nat = NatDatapath.open(planFor(plan), { interfaceName: host.link.name, masquerade, log, onForgotten: options.tellClients });
+      const nat = NatDatapath.open(planFor(plan), { interfaceNames: host.interfaces, masquerade, log, onForgotten: options.tellClients });
       return { datapath: nat, flows: nat, planFor };
     }
     case 'ipvs': {

@@ -1,5 +1,7 @@
+import { familyOf } from '../base/address.ts';
 import { SILENT_MASKS } from '../core/balancer/steering.ts';
 import { DRAIN_GRACE_MS, RESET_MARGIN_MS } from '../core/balancer/timing.ts';
+import { virtualRouterId } from '../core/cluster/router-id.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
 import { steeringRuleset } from '../drivers/linux/dsr/ruleset.ts';
 import { putUpServing, takeDownServing } from '../drivers/linux/dsr/serving.ts';
@@ -11,6 +13,7 @@ import { neighborMacs } from '../drivers/linux/neighbor-table.ts';
 import { type LinuxNeighbors, openNeighbors } from '../drivers/linux/neighbors.ts';
 import { becomeRealtime } from '../drivers/linux/scheduling.ts';
 import type { Choice } from '../core/balancer/choice.ts';
+import { openVirtualMac, type VirtualMac } from '../drivers/linux/virtual-mac.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { chooseHere } from './choice.ts';
@@ -29,24 +32,27 @@ export interface HostOptions {
 }
 
 export interface ChosenHostOptions extends HostOptions {
+  /** Carries the address. */
   link: Link;
+  virtualMac: VirtualMac | undefined;
   choice: Choice;
 }
 
 /** Opens this Linux machine for the agent, and removes what an earlier run left on the interface. */
 export function openHost(options: HostOptions): Host {
   const { cluster, self, log } = options;
-  const link = linkByName(self.interfaceName);
+  const virtualMac = virtualMacOf(cluster, self.interfaceName);
+  const link = virtualMac?.link ?? linkByName(self.interfaceName);
   const dsrOptions = dsrOptionsOf({ cluster, self, link });
   const script = steeringRuleset({ ...dsrOptions, mac: link.mac, outgoing: false, masks: SILENT_MASKS });
   const choice = chooseHere({ cluster, scripts: { dsr: script, nat: natScript(cluster) }, log });
-  const chosen = { ...options, link, choice };
+  const chosen = { ...options, link, choice, virtualMac };
   // Only what steers frames has to tell those of routers from those of other members.
   return cluster.advertise !== 'arp' && choice.datapath !== 'dsr' ? openRoutedHost(chosen) : openGatedHost(chosen, dsrOptions);
 }
 
 function openGatedHost(options: ChosenHostOptions, dsrOptions: DsrOptions): Host {
-  const { cluster, self, clock, log, link, choice } = options;
+  const { cluster, self, clock, log, link, choice, virtualMac } = options;
   const { addresses } = cluster.endpoint;
   const onLink = cluster.advertise === 'arp';
   const dsr = choice.datapath === 'dsr' ? new DsrTable(dsrOptions) : undefined;
@@ -74,6 +80,7 @@ function openGatedHost(options: ChosenHostOptions, dsrOptions: DsrOptions): Host
     endpoint,
     neighbors: onLink ? neighbors : undefined,
     link,
+    interfaces: [...new Set([link.name, self.interfaceName])],
     get mac() {
       return mac;
     },
@@ -93,8 +100,16 @@ function openGatedHost(options: ChosenHostOptions, dsrOptions: DsrOptions): Host
     close: () => {
       if (!onLink) neighbors.close();
       close(endpoint, { dsr, left: choice.datapath === 'ipvs' ? addresses : [], log });
+      const removed = virtualMac?.close();
+      if (removed?.ok === false) log.error({ reason: removed.reason }, 'the interface of the virtual MAC address could not be removed');
     },
   };
+}
+
+function virtualMacOf({ election, vrrp, name, endpoint }: Cluster, interfaceName: string): VirtualMac | undefined {
+  if (election !== 'vrrp' || !vrrp.virtualMac) return undefined;
+  const id = virtualRouterId({ name, chosen: vrrp.virtualRouterId });
+  return openVirtualMac({ parent: linkByName(interfaceName), virtualRouterId: id, family: familyOf(endpoint.addresses[0] as string) });
 }
 
 function dsrOptionsOf({ cluster, self, link }: { cluster: Cluster; self: Self; link: Link }): DsrOptions {

@@ -24,8 +24,8 @@ export interface ClaimOptions {
 }
 
 /** Undefined where the quorum lease decides. Throws a HaleError when what is needed cannot be opened. */
-export async function openClaim(options: ClaimOptions): Promise<Claim | undefined> {
+export function openClaim(options: ClaimOptions): Claim | undefined {
   const { cluster } = options;
-  if (cluster.advertise !== 'arp') return await openRouteClaim(options);
+  if (cluster.advertise !== 'arp') return openRouteClaim(options);
   return cluster.election === 'vrrp' ? openVrrpClaim(options) : undefined;
 }

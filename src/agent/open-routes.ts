@@ -1,5 +1,7 @@
 /** Tells routers of the address: by hale's own BGP speaker, or through a routing daemon of this host. */
-import { familyOf, formatPrefix } from '../base/address.ts';
+import { hostPrefix } from '../base/address.ts';
+import { openBird } from '../drivers/routing/bird.ts';
+import { openFrr } from '../drivers/routing/frr.ts';
 import type { RoutesStatus } from '../ports/control.ts';
 import { type BgpSpeaker, openBgpSpeaker } from './bgp.ts';
 import type { ClaimOptions } from './open-claim.ts';
@@ -9,10 +11,10 @@ import { RouteClaim } from './routes.ts';
 const HOLD_SPARE_MS = 5000;
 
 /** Throws a HaleError when what is needed cannot be opened. */
-export async function openRouteClaim(options: ClaimOptions): Promise<RouteClaim> {
+export function openRouteClaim(options: ClaimOptions): RouteClaim {
   const { cluster, self, clock, log, host, tenure } = options;
-  const opened = await openAdvertiser(options);
-  const prefixes = cluster.endpoint.addresses.map((address) => formatPrefix({ address, length: familyOf(address) === 'IPv4' ? 32 : 128 }));
+  const opened = openAdvertiser(options);
+  const prefixes = cluster.endpoint.addresses.map(hostPrefix);
   const by = cluster.advertise as RoutesStatus['by'];
   return new RouteClaim({
     self: self.index,
@@ -36,8 +38,15 @@ export async function openRouteClaim(options: ClaimOptions): Promise<RouteClaim>
 
 const SAID = { announced: 'routes announced', draining: 'routers are asked to prefer others', withdrawn: 'routes withdrawn' } as const;
 
-async function openAdvertiser(options: ClaimOptions): Promise<Pick<BgpSpeaker, 'advertiser' | 'peers'>> {
+function openAdvertiser(options: ClaimOptions): Pick<BgpSpeaker, 'advertiser' | 'peers'> {
   const { cluster } = options;
   if (cluster.advertise === 'bgp') return openBgpSpeaker(options);
-  throw new Error('later');
+  const { bgp, endpoint, advertise } = cluster;
+  const attributes = {
+    communities: bgp.communities,
+    localPreference: bgp.localPreference,
+    ...(bgp.med === undefined ? {} : { med: bgp.med }),
+  };
+  const open = advertise === 'frr' ? openFrr : openBird;
+  return { advertiser: open({ addresses: endpoint.addresses, attributes, clock: options.clock }), peers: () => [] };
 }

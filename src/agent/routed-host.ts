@@ -20,6 +20,7 @@ export function openRoutedHost({ cluster, log, link, choice }: ChosenHostOptions
     endpoint: { hold: () => done, withdraw: () => done, yieldTo: () => done, prepare: () => done, announce: () => {} },
     neighbors: undefined,
     link,
+    interfaces: [link.name],
     mac: link.mac,
     gate: null,
     weaker: undefined,

@@ -11,6 +11,8 @@ export interface Host {
   neighbors: NeighborWatch | undefined;
   /** Name and index of the interface that carries the shared address. */
   link: { name: string; index: number };
+  /** Names of all interfaces by which packets of clients and answers of API servers come in. */
+  interfaces: readonly string[];
   /** Hardware address of the interface that carries the shared address, as `reconcile` last found it. */
   readonly mac: string;
   /** What the kernel ends the lease with; null when it does not by itself. */

@@ -92,6 +92,11 @@ export function formatPrefix({ address, length }: Prefix): string {
   return `${address}/${length}`;
 }
 
+/** The address alone: `10.0.0.100/32`, `fd00::100/128`. */
+export function hostPrefix(address: string): string {
+  return formatPrefix({ address, length: familyOf(address) === 'IPv4' ? 32 : 128 });
+}
+
 /** The first and the last address of the subnet that the prefix is in. */
 export function subnetBounds({ address, length }: Prefix): { first: string; last: string } {
   const bytes = parseIp(address) as Uint8Array;

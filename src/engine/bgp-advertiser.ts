@@ -1,4 +1,4 @@
-import { familyOf, formatPrefix } from '../base/address.ts';
+import { hostPrefix } from '../base/address.ts';
 import { GRACEFUL_SHUTDOWN } from '../core/bgp/community.ts';
 import type { BgpRoute } from '../core/bgp/route.ts';
 import type { Advertisement, Advertiser } from '../ports/advertiser.ts';
@@ -45,7 +45,7 @@ export class BgpAdvertiser implements Advertiser {
   #route(address: string): BgpRoute {
     const { communities, med, localPreference } = this.#options;
     const common = {
-      prefix: formatPrefix({ address, length: familyOf(address) === 'IPv4' ? 32 : 128 }),
+      prefix: hostPrefix(address),
       ...(med === undefined ? {} : { med }),
     };
     // RFC 8326 section 4: the community asks other ASes to prefer other paths; in the own AS a local preference of 0 says it directly.

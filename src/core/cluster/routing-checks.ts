@@ -29,6 +29,20 @@ function vrrpFindings({ election, endpoint, datapath, vrrp }: Cluster): Finding[
     ...(version === 2 && ipv6 !== undefined ? [finding('cluster_vrrp_two_ipv6', at('version'), { address: ipv6 })] : []),
     ...(version !== 2 && vrrp.passwordFile !== undefined ? [finding('cluster_vrrp_password', at('passwordFile', 'key'))] : []),
     ...(!vrrp.unicast && vrrp.peers.length > 0 ? [finding('cluster_vrrp_peers', at('peers', 'key'))] : []),
+    ...(vrrp.virtualMac && vrrp.unicast
+      ? [
+          finding('cluster_vrrp_virtual_mac_one', at('virtualMac'), {
+            because: 'with vrrp.unicast nobody would learn where that MAC address is',
+          }),
+        ]
+      : []),
+    ...(vrrp.virtualMac && endpoint.addresses.length > 1
+      ? [
+          finding('cluster_vrrp_virtual_mac_one', at('virtualMac'), {
+            because: 'the endpoint has two addresses, which VRRP gives different MAC addresses',
+          }),
+        ]
+      : []),
     ...(vrrp.virtualMac && datapath === 'dsr' ? [finding('cluster_vrrp_virtual_mac', at('virtualMac'))] : []),
   ];
 }

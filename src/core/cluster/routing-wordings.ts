@@ -20,6 +20,10 @@ export const wordings = {
     message: 'with datapath dsr the address has the MAC address of the host that holds it, but vrrp.virtualMac is true',
     remedy: 'Set datapath to nat or auto, or remove virtualMac.',
   }),
+  cluster_vrrp_virtual_mac_one: (f: { because: string }) => ({
+    message: `vrrp.virtualMac is true, but ${f.because}`,
+    remedy: 'Remove virtualMac.',
+  }),
   cluster_advertise_election: (f: { advertise: string; election: string }) => ({
     message: `advertise is ${f.advertise}, with which every host that reaches a ready API server has the address, but election is ${f.election}`,
     remedy: 'Remove election, or set advertise to arp.',

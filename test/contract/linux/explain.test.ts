@@ -130,7 +130,7 @@ controlPlane:
           state: 'ready',
         })),
       };
-      const nat = NatDatapath.open(plan, { interfaceName: 'eth0', masquerade: true, log: quiet, onForgotten() {} });
+      const nat = NatDatapath.open(plan, { interfaceNames: ['eth0'], masquerade: true, log: quiet, onForgotten() {} });
       undo.push(() => host.inside(() => nat.close()));
     });
     const good = explain();

@@ -8,7 +8,7 @@ const log = {
   warn() {},
   error: (facts: object, message: string) => process.stderr.write(`${message} ${JSON.stringify(facts)}\n`),
 };
-const nat = NatDatapath.open(plan, { interfaceName: 'eth0', masquerade: true, log, onForgotten() {} });
+const nat = NatDatapath.open(plan, { interfaceNames: ['eth0'], masquerade: true, log, onForgotten() {} });
 process.on('SIGUSR2', () => nat.apply(next));
 process.on('SIGTERM', () => void nat.close().then(() => process.exit(0)));
 setInterval(() => {}, 1000);

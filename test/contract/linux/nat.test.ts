@@ -46,7 +46,7 @@ describe.skipIf(problem !== undefined).for([4, 6] as const)(
       return { self: 0, frontends: [{ address: VIP[version], port: PORT }], backends };
     }
     const options = (more = {}) => ({
-      interfaceName: 'eth0',
+      interfaceNames: ['eth0'],
       masquerade: true,
       log: quiet,
       onForgotten: (clients: readonly Flow[]) => void forgotten.push(...clients),

@@ -140,7 +140,10 @@ export function describeSessions(kind: RouterKind, options: SuiteOptions): void 
       });
 
       test('another key: no session, whoever connects, and no word of the keys', async () => {
-        const { speaker, router, haleAddress } = await pair({ neighbor: { password: 'theirs-secret' }, peer: { password: 'ours-secret', connectRetryMs: 1000 } });
+        const { speaker, router, haleAddress } = await pair({
+          neighbor: { password: 'theirs-secret' },
+          peer: { password: 'ours-secret', connectRetryMs: 1000 },
+        });
         await eventually(() => failures(hale!)).toBeGreaterThan(1);
         await eventually(() => failures(host!)).toBeGreaterThan(1);
         expect(speaker.status().state).toMatch(/^(Connect|Active)$/);
@@ -271,7 +274,8 @@ export function describeSessions(kind: RouterKind, options: SuiteOptions): void 
 
     describe.skipIf(!options.helpsRestart)('RFC 4724: graceful restart, as the side that restarts', () => {
       const gracefulRestart = { restartTimeS: 5, restarted: false, forwardingPreserved: true };
-      const staleness = async (router: Router) => (await router.routes()).map(({ prefix, stale }) => `${prefix} ${stale ? 'stale' : 'fresh'}`).toSorted();
+      const staleness = async (router: Router) =>
+        (await router.routes()).map(({ prefix, stale }) => `${prefix} ${stale ? 'stale' : 'fresh'}`).toSorted();
       const stale = both.map((prefix) => `${prefix} stale`);
       const fresh = both.map((prefix) => `${prefix} fresh`);
 

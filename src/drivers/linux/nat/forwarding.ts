@@ -15,13 +15,13 @@ export interface Forwarding {
   restore(): Effect;
 }
 
-/** Lets packets that come in at the interface be passed on, for the families in use. */
-export function forwardingOf(interfaceName: string, versions: ReadonlySet<4 | 6>): Forwarding {
+/** Lets packets that come in at the interfaces be passed on, for the families in use. */
+export function forwardingOf(interfaceNames: readonly string[], versions: ReadonlySet<4 | 6>): Forwarding {
   const restores = new Map<string, () => Effect>();
   const ensure = (): { set: string[]; failed: string[] } => {
     const set: string[] = [];
     const failed: string[] = [];
-    for (const { path, value } of settingsOf(interfaceName, versions)) {
+    for (const { path, value } of interfaceNames.flatMap((name) => settingsOf(name, versions))) {
       const before = valueOf(path);
       if (before === value) continue;
       const overridden = overrideSysctl(path, value);

@@ -29,8 +29,8 @@ type Slots = NatRules['slots'];
 type Backend = DatapathPlan['backends'][number];
 
 export interface NatOptions {
-  /** Where clients' packets come in. */
-  interfaceName: string;
+  /** Where packets of clients and answers of backends come in. */
+  interfaceNames: readonly string[];
   masquerade: boolean;
   log: Log;
   /** The kernel has forgotten these clients of a backend that died: whatever they send now is answered with a reset. */
@@ -62,7 +62,7 @@ export class NatDatapath implements Datapath, FlowSource {
     this.#options = options;
     this.#netfilter = openNetlink(NETLINK_NETFILTER);
     this.#conntrack = openConntrack();
-    this.#forwarding = forwardingOf(options.interfaceName, new Set(plan.frontends.map(({ address }) => versionOf(address))));
+    this.#forwarding = forwardingOf(options.interfaceNames, new Set(plan.frontends.map(({ address }) => versionOf(address))));
   }
 
   /**
