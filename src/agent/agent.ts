@@ -23,6 +23,7 @@ import type { Claim } from './claim.ts';
 import { openClaim } from './open-claim.ts';
 import { HostDatapath } from './datapath.ts';
 import type { Guardian } from './guardian/guardian.ts';
+import type { Resignation } from './guardian/will.ts';
 import { Members } from './members.ts';
 import { createMetrics, type Metrics, openMetrics, refreshMetrics, refreshSteered } from './metrics.ts';
 import { occupied, watchOccupancy } from './occupancy.ts';
@@ -92,7 +93,14 @@ export class Agent {
     this.#datapath = await this.#openDatapath();
     this.#openLease(boot);
     this.#health = this.#openHealth();
-    this.#claim = openClaim({ ...this.#options, tenure: this.#tenure, members, lease: () => this.#lease.state, metrics });
+    this.#claim = openClaim({
+      ...this.#options,
+      tenure: this.#tenure,
+      members,
+      lease: () => this.#lease.state,
+      metrics,
+      arm: (words) => this.#armGuardian(words),
+    });
     // With VRRP another router may have the address, and with routes every host has it.
     if (this.#claim === undefined && host.neighbors !== undefined) this.#conflict = this.#watchOccupancy(host.neighbors);
     this.#ownership = Ownership.open({
@@ -126,7 +134,7 @@ export class Agent {
   }
 
   /** Before the first lease: whatever happens to this process from then on, somebody knows what to do. */
-  #armGuardian(): void {
+  #armGuardian(resignations: readonly Resignation[] = []): void {
     const { cluster, self, host, guardian } = this.#options;
     guardian.arm({
       linkIndex: host.link.index,
@@ -136,6 +144,7 @@ export class Agent {
       from: this.#members.addresses[self.index] as string,
       port: cluster.agent.port,
       lastWords: this.#channel.lastWords(),
+      resignations,
     });
   }
 

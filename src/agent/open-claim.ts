@@ -3,6 +3,7 @@ import type { LeaseState } from '../core/lease/state.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Claim } from './claim.ts';
+import type { Resignation } from './guardian/will.ts';
 import type { Members } from './members.ts';
 import type { Metrics } from './metrics.ts';
 import { openRouteClaim } from './open-routes.ts';
@@ -21,6 +22,8 @@ export interface ClaimOptions {
   lease: () => LeaseState;
   metrics: Metrics;
   tenure: Tenure;
+  /** What is to be said should this process die from now on. */
+  arm: (resignations: readonly Resignation[]) => void;
 }
 
 /** Undefined where the quorum lease decides. Throws a HaleError when what is needed cannot be opened. */

@@ -6,7 +6,7 @@ import type { Cluster } from '../core/cluster/schema.ts';
 import { goodPriority, poorPriority, UNFIT_BELOW } from '../core/vrrp/priority.ts';
 import { activeDownIntervalMs } from '../core/vrrp/timing.ts';
 import { warningText } from '../core/vrrp/warning-text.ts';
-import { PASSWORD_BYTES } from '../core/vrrp/wire.ts';
+import { encodeAdvertisement, PASSWORD_BYTES } from '../core/vrrp/wire.ts';
 import { linkByName, listAddresses } from '../drivers/linux/links.ts';
 import { openVrrpLink } from '../drivers/linux/vrrp.ts';
 import { readPasswordFile } from '../drivers/password-file.ts';
@@ -14,6 +14,7 @@ import { VrrpEngine, type VrrpEvent } from '../engine/vrrp.ts';
 import type { VrrpStatus } from '../ports/control.ts';
 import type { VrrpLink } from '../ports/vrrp.ts';
 import type { Claim, ClaimFacts } from './claim.ts';
+import type { Resignation } from './guardian/will.ts';
 import type { ClaimOptions } from './open-claim.ts';
 
 /** As long as others may still need to hear of it. */
@@ -27,6 +28,7 @@ export function openVrrpClaim(options: ClaimOptions): Claim {
 class VrrpClaim implements Claim {
   readonly #options: ClaimOptions;
   readonly #links: readonly VrrpLink[];
+  readonly #password: string | undefined;
   readonly #engine: VrrpEngine;
   #facts: ClaimFacts = { fitness: 'unable', draining: false };
   #since: number;
@@ -38,10 +40,7 @@ class VrrpClaim implements Claim {
     this.#options = options;
     this.#since = clock.now();
     const families = [...new Set(endpoint.addresses.map(familyOf))];
-    const password =
-      vrrp.passwordFile === undefined
-        ? {}
-        : { password: readPasswordFile(vrrp.passwordFile, { key: 'vrrp.passwordFile', most: PASSWORD_BYTES }) };
+    this.#password = passwordOf(cluster);
     this.#links = openLinks(options, families);
     this.#engine = new VrrpEngine({
       config: {
@@ -54,7 +53,7 @@ class VrrpClaim implements Claim {
         unfitBelow: UNFIT_BELOW,
         checksumForm: 'with-pseudo-header',
       },
-      ...password,
+      ...(this.#password === undefined ? {} : { password: this.#password }),
       links: this.#links.map((link, i) => ({ link, addresses: endpoint.addresses.filter((address) => familyOf(address) === families[i]) })),
       clock,
       endpoint: host.endpoint,
@@ -126,16 +125,19 @@ class VrrpClaim implements Claim {
   }
 
   #onEvent(event: VrrpEvent): void {
-    const { clock, log, metrics, tenure } = this.#options;
+    const { clock, log, metrics, tenure, arm } = this.#options;
     switch (event.kind) {
       case 'became-active':
         this.#since = clock.now();
+        arm(this.#resignations());
         return tenure.begin({ facts: { reason: event.reason }, handedOver: false });
       case 'became-backup':
         this.#since = clock.now();
         return log.debug({}, 'VRRP backup');
       case 'lost': {
         this.#since = clock.now();
+        // Said by a backup it would have another one take over from the active.
+        arm([]);
         const by = event.by === undefined ? {} : { by: this.#nameOf(event.by.from), priority: event.by.priority };
         return tenure.end({ facts: by, reason: event.reason, handedOver: false });
       }
@@ -152,6 +154,20 @@ class VrrpClaim implements Claim {
           event.kind === 'hold-failed' ? 'cannot hold the address' : 'cannot withdraw the address',
         );
     }
+  }
+
+  /** Advertisements with priority 0, as this host would send them. */
+  #resignations(): Resignation[] {
+    const { config } = this.#engine.state;
+    return this.#links.flatMap(({ source, destinations }, i) =>
+      destinations.map((to) => {
+        const addresses = config.links[i]?.addresses ?? [];
+        const message = { ...config, priority: 0, maxAdvertiseIntervalMs: config.advertiseIntervalMs, addresses };
+        const bytes = encodeAdvertisement(message, { from: source, to, password: this.#password, checksumForm: config.checksumForm });
+        const family = familyOf(source);
+        return { interfaceName: this.#options.host.link.name, family, from: source, to, message: Buffer.from(bytes).toString('base64') };
+      }),
+    );
   }
 
   get vrrp(): VrrpStatus {
@@ -183,6 +199,18 @@ class VrrpClaim implements Claim {
       counters: { ...counters },
     };
   }
+}
+
+function passwordOf({ vrrp: { passwordFile } }: Cluster): string | undefined {
+  if (passwordFile === undefined) return undefined;
+  const password = readPasswordFile(passwordFile, { key: 'vrrp.passwordFile', most: PASSWORD_BYTES });
+  if (/^[\x20-\x7e]+$/.test(password)) return password;
+  throw new HaleError({
+    code: 'password_file_unusable',
+    kind: 'usage',
+    message: `vrrp.passwordFile: ${passwordFile} has signs other than printable ASCII`,
+    remedy: 'Write the password of keepalived (auth_pass) into it.',
+  });
 }
 
 function openLinks(options: ClaimOptions, families: readonly Family[]): VrrpLink[] {

@@ -236,7 +236,7 @@ describe.skipIf(problem)(`the guardian${problem ? `: skipped, ${problem}` : ''}`
     const { index } = net.host.inside(() => linkByName('eth0'));
     const addresses = [SHARED4, SHARED6];
     const common = { linkIndex: index, addresses, gate: 'passing' as const, leaseMs: 100, from: net.host.address4, port: PORT, lastWords };
-    const will: Will = { agentPid: process.pid, ...common };
+    const will: Will = { agentPid: process.pid, ...common, resignations: [] };
     guardian.stdin.end(`${JSON.stringify(will)}\n${STAND_DOWN.slice(0, 5)}`);
     await once(guardian, 'close');
     expect(errors).toContain('the pipe has ended and the agent lives: nothing is withdrawn');

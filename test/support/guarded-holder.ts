@@ -33,7 +33,7 @@ const open = () =>
 const endpoint = options.holds ? open() : undefined;
 const { addresses, leaseMs, from, to, port } = options;
 const datagrams = options.lastWords.map((word) => Buffer.from(word).toString('base64'));
-guardian.arm({ linkIndex: link.index, addresses, gate: 'passing', leaseMs, from, port, lastWords: [{ to, datagrams }] });
+guardian.arm({ linkIndex: link.index, addresses, gate: 'passing', leaseMs, from, port, lastWords: [{ to, datagrams }], resignations: [] });
 
 if (options.holds)
   createServer((client) => void client.write('.')).listen({ fd: listenFreebind({ address: addresses[0] as string, port: 8443 }) });

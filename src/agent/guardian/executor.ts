@@ -3,7 +3,9 @@ import { boottime } from '../../drivers/linux/boottime.ts';
 import { isExiting } from '../../drivers/linux/exiting.ts';
 import { closeGate } from '../../drivers/linux/gate.ts';
 import { type Netlink, NETLINK_NETFILTER, openNetlink } from '../../drivers/linux/netlink.ts';
+import { linkByName } from '../../drivers/linux/links.ts';
 import { openUdpSender, type UdpSender } from '../../drivers/linux/udp.ts';
+import { openVrrpSender, type VrrpSender } from '../../drivers/linux/vrrp.ts';
 import { done, type Effect } from '../../ports/effect.ts';
 import type { GuardianLog } from './log.ts';
 import { pause } from './pause.ts';
@@ -20,6 +22,7 @@ export class Executor {
   readonly #netfilter: Netlink | undefined;
   readonly #addresses: Addresses;
   readonly #peers: { sender: UdpSender; datagrams: Uint8Array[] }[];
+  readonly #routers: { sender: VrrpSender; to: string; message: Uint8Array }[];
 
   constructor(will: Will, log: GuardianLog) {
     const { from, port } = will;
@@ -31,13 +34,18 @@ export class Executor {
       sender: openUdpSender({ from, to, port }),
       datagrams: datagrams.map((text) => Buffer.from(text, 'base64')),
     }));
+    this.#routers = will.resignations.map(({ interfaceName, family, from: source, to, message }) => ({
+      sender: openVrrpSender({ link: linkByName(interfaceName), source, family }),
+      to,
+      message: Buffer.from(message, 'base64'),
+    }));
   }
 
   /** Gives its sockets back, for a newer will. */
   close(): void {
     this.#netfilter?.close();
     this.#addresses.close();
-    for (const { sender } of this.#peers) sender.close();
+    for (const { sender } of [...this.#peers, ...this.#routers]) sender.close();
   }
 
   /** To be called when the pipe has ended. What comes first is what must be true before the next may happen. */
@@ -76,6 +84,10 @@ export class Executor {
   /** Only once the kernel has confirmed that this host answers no more. */
   #release(): string[] {
     const failures = new Set<string>();
+    for (const { sender, to, message } of this.#routers) {
+      const sent = sender.send({ to, bytes: message });
+      if (!sent.ok) failures.add(sent.reason);
+    }
     const rounds = Math.max(0, ...this.#peers.map(({ datagrams }) => datagrams.length));
     for (let round = 0; round < rounds; round++) {
       if (round > 0) pause(SAY_AGAIN_MS);

@@ -58,29 +58,38 @@ export interface VrrpLinkOptions {
 /** Throws HaleError `vrrp_link_refused` or `raw_socket_refused`. */
 export function openVrrpLink({ link, source, family, peers }: VrrpLinkOptions): VrrpLink {
   const group = vrrpGroup[family];
-  const fd = openSender({ link, source, family });
+  const sender = openVrrpSender({ link, source, family });
   let handler: ((packet: VrrpPacket) => void) | undefined;
   const onFrame = (frame: Uint8Array): void => {
     const packet = parsers[family](frame.subarray(ETHERNET_BYTES));
     // A frame for another host is seen too while somebody watches the interface.
     if (packet !== undefined && (packet.to === group || packet.to === source)) handler?.(packet);
   };
-  const ear = openEar(fd, () => openPacketSocket({ link, etherType: etherTypes[family], filter: filters[family], onFrame }));
+  const ear = openEar(sender, () => openPacketSocket({ link, etherType: etherTypes[family], filter: filters[family], onFrame }));
   return {
     source,
     destinations: peers ?? [group],
-    send: ({ to, bytes }) => send(fd, { to, bytes, link }),
+    send: sender.send,
     onReceive(next) {
       handler = next;
     },
     close() {
       ear.close();
-      libc.close(fd);
+      sender.close();
     },
   };
 }
 
-function openSender({ link, source, family }: { link: Link; source: string; family: Family }): number {
+export type VrrpSender = Pick<VrrpLink, 'send' | 'close'>;
+
+/** The voice alone. Throws HaleError `vrrp_link_refused`. */
+export function openVrrpSender(options: Pick<VrrpLinkOptions, 'link' | 'source' | 'family'>): VrrpSender {
+  const { link } = options;
+  const fd = openRaw(options);
+  return { send: ({ to, bytes }) => send(fd, { to, bytes, link }), close: () => void libc.close(fd) };
+}
+
+function openRaw({ link, source, family }: Pick<VrrpLinkOptions, 'link' | 'source' | 'family'>): number {
   const domain = family === 'IPv4' ? libc.AF_INET : libc.AF_INET6;
   const fd = libc.socket(domain, libc.SOCK_RAW | libc.SOCK_CLOEXEC | libc.SOCK_NONBLOCK, VRRP_PROTOCOL);
   if (fd < 0) throw refused(link, 'open a raw socket');
@@ -146,11 +155,11 @@ function bindTo(fd: number, source: string): string | undefined {
   return libc.bind(fd, address, address.length) === 0 ? undefined : `send from ${source}`;
 }
 
-function openEar<T>(fd: number, open: () => T): T {
+function openEar<T>(sender: VrrpSender, open: () => T): T {
   try {
     return open();
   } catch (error) {
-    libc.close(fd);
+    sender.close();
     throw error;
   }
 }
