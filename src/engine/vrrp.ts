@@ -158,38 +158,44 @@ export class VrrpEngine {
     const { state, outputs } = virtualRouter.step(this.#state, input, this.#options.clock.now());
     this.#state = state;
     this.#count(input, outputs);
-    for (const output of outputs) this.#carryOut(output);
+    // What comes after a hold that failed would tell of one that is there.
+    outputs.every((output) => this.#carryOut(output));
   }
 
-  #carryOut(output: VirtualRouterOutput): void {
+  /** False when the address could not be held. */
+  #carryOut(output: VirtualRouterOutput): boolean {
     const { endpoint, onEvent } = this.#options;
     switch (output.kind) {
       case 'send': {
         const { ok, reason } = this.#send(output.priority);
         // Before anything else that waits, as the lease begins with it.
         this.#queue.unshift({ kind: 'sent', at: output.at, ok, reason });
-        return;
+        return true;
       }
       case 'hold': {
         const effect = endpoint.hold(output.until);
-        if (effect.ok) return;
+        if (effect.ok) return true;
         this.#lastError = effect.reason;
         onEvent({ kind: 'hold-failed', reason: effect.reason });
         this.#queue.unshift({ kind: 'hold-failed', reason: effect.reason });
-        return;
+        return false;
       }
       case 'withdraw': {
         const effect = endpoint.withdraw();
-        if (effect.ok) return;
+        if (effect.ok) return true;
         this.#lastError = effect.reason;
-        return onEvent({ kind: 'withdraw-failed', reason: effect.reason });
+        onEvent({ kind: 'withdraw-failed', reason: effect.reason });
+        return true;
       }
       case 'announce':
-        return endpoint.announce();
+        endpoint.announce();
+        return true;
       case 'declined':
-        return;
+        return true;
       default:
-        return onEvent(output);
+        if (output.kind === 'became-active') this.#counters.activeTransitions++;
+        onEvent(output);
+        return true;
     }
   }
 
@@ -214,7 +220,6 @@ export class VrrpEngine {
 
   #count(input: VirtualRouterInput, outputs: readonly VirtualRouterOutput[]): void {
     const counters = this.#counters;
-    for (const output of outputs) if (output.kind === 'became-active') counters.activeTransitions++;
     if (input.kind !== 'advertisement' && input.kind !== 'malformed') return;
     const declined = outputs.find((output) => output.kind === 'declined');
     const counter = declined && counterOf[declined.reason];

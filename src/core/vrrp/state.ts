@@ -44,8 +44,8 @@ export interface VirtualRouterState {
   shutDown: boolean;
   /** In `initialize`: not before then. */
   startAt: number;
-  /** In `backup`: the Active_Down_Timer, as what it counts from, so that a change of priority moves its end. `late`: it was found long over once. */
-  silence: { since: number; after: 'interval' | 'skew'; late: boolean };
+  /** In `backup`: the Active_Down_Timer, as what it counts from, so that a change of priority moves its end. */
+  silence: { since: number; after: 'interval' | 'skew'; foundOverAt: number | undefined };
   /** In `backup`: the interval that the Active tells (Active_Adver_Interval). */
   activeAdverIntervalMs: number;
   /** In `backup`: when a lower priority was first heard that has not been followed by an equal or higher one. */
