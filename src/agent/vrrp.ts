@@ -17,6 +17,8 @@ import type { Claim, ClaimFacts } from './claim.ts';
 import type { Resignation } from './guardian/will.ts';
 import type { ClaimOptions } from './open-claim.ts';
 
+/** Between two looks whether another router has taken over. */
+const WITHDRAWN_LOOK_MS = 2;
 /** As long as others may still need to hear of it. */
 const WARNING_SHOWN_MS = 300_000;
 
@@ -62,7 +64,7 @@ class VrrpClaim implements Claim {
   }
 
   get isHolding(): boolean {
-    return this.#engine.state.phase === 'active';
+    return this.#engine.holds;
   }
 
   holder(): number | undefined {
@@ -85,7 +87,9 @@ class VrrpClaim implements Claim {
   }
 
   async stop(): Promise<void> {
+    const { clock } = this.#options;
     this.#engine.shutdown();
+    while (this.isHolding) await new Promise((resolve) => clock.at(clock.now() + WITHDRAWN_LOOK_MS, () => resolve(undefined)));
     this.#engine.stop();
   }
 

@@ -61,18 +61,35 @@ function losesTie({ state, now }: Turn, input: HeardFrom): boolean {
   return isGreaterAddress(input.from, linkOf(state.config, input).source);
 }
 
-/** Withdraws before it tells others that they may begin. */
+/** Tells others that they may begin, and serves on until one does: at the latest until its lease ends, as they know it. */
 export function resign(turn: Turn, reason: LostReason): void {
   const { state, outputs, now } = turn;
   if (state.phase === 'active') {
-    lose(turn, reason);
     outputs.push({ kind: 'send', priority: 0, at: now });
+    Object.assign(state, { advertiseAt: Number.POSITIVE_INFINITY, announceAt: [], resigning: hasHeld(turn) ? reason : undefined });
   }
+  state.phase = 'initialize';
+}
+
+/** Another router is Active, or this one begins anew. */
+export function endResigning(turn: Turn, by?: { from: string; priority: number }): void {
+  const { state } = turn;
+  if (state.resigning === undefined) return;
+  lose(turn, state.resigning, by);
+  state.resigning = undefined;
+}
+
+/** The kernel does not serve: withdraws before it tells others that they may begin. */
+export function giveUp(turn: Turn, reason: LostReason): void {
+  const { state, outputs, now } = turn;
+  lose(turn, reason);
+  outputs.push({ kind: 'send', priority: 0, at: now });
   state.phase = 'initialize';
 }
 
 export function endLate(turn: Turn): void {
   const { state } = turn;
+  if (state.resigning !== undefined) return endResigning(turn);
   lose(turn, state.unsent ? 'not-sent' : 'late');
   if (state.priority === OWNER_PRIORITY) becomeActive(turn, 'priority');
   else becomeBackup(turn, state.config.advertiseIntervalMs);

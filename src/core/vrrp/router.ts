@@ -6,19 +6,21 @@
  *   active --higher priority, or equal and greater address--> backup (6.4.3)
  *   active --the lease ends: frozen, or nothing could be sent--> backup (not in the RFC; priority 255 starts again)
  *   backup, active --priority 0, shutdown, the kernel refuses--> initialize
+ *   initialize, resigning --another is heard as Active, the lease ends--> initialize, the addresses withdrawn (not in the RFC)
  *
  * One state for all links, as in a sync group of keepalived: it speaks on each of them, and what is heard on any counts.
  *
  * Each advertisement that went out is a lease: the kernel answers for the addresses until three intervals after its sending, less the drift
  * of clocks, and no longer. A backup that received it waits at least that long. So an Active that is stopped or frozen has ended before
- * another begins, and when it wakes it listens first. What no timer helps against is a link that loses messages: VRRP has no quorum.
+ * another begins, and when it wakes it listens first. One that resigns serves on for what is left of its lease, so that nothing is lost until
+ * its successor speaks. What no timer helps against is a link that loses messages: VRRP has no quorum.
  */
 import { unreachable } from '../../base/assert.ts';
 import type { Machine } from '../machine.ts';
-import { becomeActive, endLate, OWNER_PRIORITY, receiveInActive, receiveSent, recentMs, resign } from './active.ts';
+import { becomeActive, endLate, endResigning, giveUp, OWNER_PRIORITY, receiveInActive, receiveSent, recentMs, resign } from './active.ts';
 import { becomeBackup, endSilence, receiveInBackup, wakeInBackup } from './backup.ts';
 import { judgeAdvertisement, judgeMalformed, type ReceivedAdvertisement } from './judge.ts';
-import type { HeardFrom, VirtualRouterConfig, VirtualRouterInput, VirtualRouterOutput, VirtualRouterState } from './state.ts';
+import type { VirtualRouterConfig, VirtualRouterInput, VirtualRouterOutput, VirtualRouterState } from './state.ts';
 import { advertise, announce, decline, hasHeld, type Turn, warn } from './turn.ts';
 
 /** How long a host whose kernel refused the address leaves it to others. */
@@ -39,6 +41,7 @@ export function createVirtualRouter(config: VirtualRouterConfig, now: number): V
     advertiseAt: Number.POSITIVE_INFINITY,
     unsent: false,
     holdUntil: Number.NEGATIVE_INFINITY,
+    resigning: undefined,
     activeReason: 'no-response',
     announceAt: [],
     announcedAt: Number.NEGATIVE_INFINITY,
@@ -64,8 +67,8 @@ export const virtualRouter: Machine<VirtualRouterState, VirtualRouterInput, Virt
   wakeAt(state) {
     const { phase, priority, shutDown, startAt, advertiseAt, holdUntil, announceAt } = state;
     if (phase === 'backup') return wakeInBackup(state);
-    if (phase === 'initialize') return priority === 0 || shutDown ? Number.POSITIVE_INFINITY : startAt;
     const end = holdUntil === Number.NEGATIVE_INFINITY ? Number.POSITIVE_INFINITY : holdUntil;
+    if (phase === 'initialize') return priority === 0 || shutDown ? end : Math.min(end, startAt);
     return Math.min(advertiseAt, end, ...announceAt);
   },
 };
@@ -85,6 +88,7 @@ function receive(turn: Turn, input: VirtualRouterInput): void {
     case 'priority':
       state.priority = input.priority;
       if (input.priority === 0) return resign(turn, 'unfit');
+      endResigning(turn);
       if (input.priority === OWNER_PRIORITY && state.phase === 'backup') becomeActive(turn, 'priority');
       return;
     case 'shutdown':
@@ -95,7 +99,7 @@ function receive(turn: Turn, input: VirtualRouterInput): void {
     case 'hold-failed':
       if (state.phase !== 'active') return;
       state.startAt = now + HOLD_RETRY_MS;
-      return resign(turn, 'hold-failed');
+      return giveUp(turn, 'hold-failed');
     default:
       unreachable(input);
   }
@@ -127,8 +131,11 @@ function receiveAdvertisement(turn: Turn, input: ReceivedAdvertisement): void {
   const { declined, warnings } = judgeAdvertisement(state.config, input);
   for (const warning of warnings) warn(turn, warning);
   if (declined !== undefined) return decline(turn, input, declined);
-  if (state.phase === 'initialize') return decline(turn, input, 'initialize');
   if (input.message.priority > 0) noteActive(turn, input);
+  if (state.phase === 'initialize') {
+    if (input.message.priority > 0) endResigning(turn, { from: input.from, priority: input.message.priority });
+    return decline(turn, input, 'initialize');
+  }
   if (state.phase === 'backup') receiveInBackup(turn, input);
   else receiveInActive(turn, input);
 }

@@ -58,6 +58,8 @@ export interface VirtualRouterState {
   unsent: boolean;
   /** In `active`: the kernel answers until then; -Infinity before the first advertisement has gone out. */
   holdUntil: number;
+  /** In `initialize`: the addresses are still answered for, until another router is heard as Active or the lease ends; and why this one gave up. */
+  resigning: LostReason | undefined;
   /** Why this router is about to be, or is, Active. */
   activeReason: ActiveReason;
   /** When to announce again. */

@@ -125,10 +125,31 @@ describe('section 6.4.3: active', () => {
     expect(sends.map((output) => 'at' in output && output.at - start)).toEqual([1000, 2000, 3000]);
   });
 
-  test('shutdown: the address goes first, then the advertisement with priority 0', () => {
+  test('shutdown: an advertisement with priority 0; the addresses go when another is heard as active', () => {
     const story = active();
-    expect(words(story.tell({ kind: 'shutdown' }))).toEqual(['withdraw', 'lost shutdown', 'send 0']);
+    expect(words(story.tell({ kind: 'shutdown' }))).toEqual(['send 0']);
+    // Another one that resigns takes nothing over.
+    expect(words(story.hear(0))).toEqual(['declined initialize']);
+    expect(story.at(story.now + 100).hear(50)).toMatchObject([
+      { kind: 'withdraw' },
+      { kind: 'lost', reason: 'shutdown', by: { from: '10.0.0.12', priority: 50 } },
+      { kind: 'declined', reason: 'initialize' },
+    ]);
     expect(story.wakeAt).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test('shutdown, and nobody follows: the addresses go when the lease ends', () => {
+    const story = active();
+    const { holdUntil } = story.state;
+    story.tell({ kind: 'shutdown' });
+    expect(story.wakeAt).toBe(holdUntil);
+    expect(words(story.until(holdUntil))).toEqual(['withdraw', 'lost shutdown']);
+    expect(story.wakeAt).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test('a kernel that refuses: the addresses go first, then the advertisement with priority 0', () => {
+    const story = active();
+    expect(words(story.tell({ kind: 'hold-failed', reason: 'EPERM' }))).toEqual(['withdraw', 'lost hold-failed', 'send 0']);
   });
 
   test('priority 0 of another: it advertises at once, and starts the Adver_Timer again', () => {
@@ -170,9 +191,8 @@ describe('section 6.4.3: active', () => {
 
   test('priority 0 of its own: it resigns, and a priority over 0 lets it begin anew', () => {
     const story = active();
-    expect(words(story.setPriority(0))).toEqual(['withdraw', 'lost unfit', 'send 0']);
-    expect(story.wakeAt).toBe(Number.POSITIVE_INFINITY);
-    expect(words(story.setPriority(100))).toEqual(['became-backup']);
+    expect(words(story.setPriority(0))).toEqual(['send 0']);
+    expect(words(story.setPriority(100))).toEqual(['withdraw', 'lost unfit', 'became-backup']);
     expect(story.wakeAt).toBe(story.now + DOWN_MS);
   });
 
