@@ -109,6 +109,18 @@ describe('section 6.6: Demand mode of the peer', () => {
     expect(play.sent.length).toBeGreaterThan(count + 1);
   });
 
+  test('while one of both is not Up, its wish does not count', () => {
+    const play = new Play();
+    play.hear({ state: 'Down', demand: true });
+    play.outputs.length = 0;
+    play.run(5000, { hear: { state: 'Down', demand: true }, everyMs: 900 });
+    expect(play.state.state).toBe('Init');
+    expect(play.sent.length).toBeGreaterThan(4);
+    const up = Play.up();
+    up.run(1000, { hear: { state: 'Init', demand: true }, everyMs: 40 });
+    expect(up.sent.length).toBeGreaterThan(15);
+  });
+
   test('what changes is said by a Poll Sequence until it is answered', () => {
     const play = Play.up();
     play.run(1000, { hear: demanding, everyMs: 40 });
