@@ -78,7 +78,7 @@ describe('section 6.8.16: administrative control', () => {
     expect(play.hear({ state: 'Up', poll: true })).toEqual([{ kind: 'declined', reason: 'admin_down' }]);
     play.run(5000, { hear: { state: 'Down', yourDiscriminator: 42 }, everyMs: 900 });
     expect(play.sent.length).toBeGreaterThan(4);
-    expect(play.sent.every(({ state }) => state === 'AdminDown')).toBe(true);
+    expect(play.sent.every(({ state, yourDiscriminator }) => state === 'AdminDown' && yourDiscriminator === 7)).toBe(true);
     expect(play.changes).toHaveLength(1);
   });
 
