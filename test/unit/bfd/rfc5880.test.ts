@@ -76,9 +76,10 @@ describe('section 6.8.16: administrative control', () => {
     expect(play.changes).toEqual(['Up AdminDown Administratively Down']);
     expect(play.sent).toMatchObject([{ state: 'AdminDown', diagnostic: 7 }]);
     expect(play.hear({ state: 'Up', poll: true })).toEqual([{ kind: 'declined', reason: 'admin_down' }]);
-    play.run(5000, { hear: { state: 'Down', yourDiscriminator: 42 }, everyMs: 900 });
+    play.hear({ state: 'Down' });
+    play.run(5000, { hear: { state: 'Down' }, everyMs: 900 });
     expect(play.sent.length).toBeGreaterThan(4);
-    expect(play.sent.every(({ state }) => state === 'AdminDown')).toBe(true);
+    expect(play.sent.every(({ state, yourDiscriminator }) => state === 'AdminDown' && yourDiscriminator === 7)).toBe(true);
     expect(play.changes).toHaveLength(1);
   });
 
@@ -107,6 +108,18 @@ describe('section 6.6: Demand mode of the peer', () => {
     expect(play.hear({ ...demanding, poll: true })).toMatchObject([{ packet: { final: true } }]);
     play.run(100, { hear: { state: 'Up' }, everyMs: 40 });
     expect(play.sent.length).toBeGreaterThan(count + 1);
+  });
+
+  test('while one of both is not Up, its wish does not count', () => {
+    const play = new Play();
+    play.hear({ state: 'Down', demand: true });
+    play.outputs.length = 0;
+    play.run(5000, { hear: { state: 'Down', demand: true }, everyMs: 900 });
+    expect(play.state.state).toBe('Init');
+    expect(play.sent.length).toBeGreaterThan(4);
+    const up = Play.up();
+    up.run(1000, { hear: { state: 'Init', demand: true }, everyMs: 40 });
+    expect(up.sent.length).toBeGreaterThan(15);
   });
 
   test('what changes is said by a Poll Sequence until it is answered', () => {
