@@ -30,6 +30,22 @@ describe('links', () => {
     expect(range(chain(haproxy('')), 'backend-detected')).toEqual([]);
   });
 
+  test("hale: the second host's Active_Down_Interval with VRRP; BFD, or the hold time, with BGP; nothing where a routing daemon notices", () => {
+    const description = (...lines: string[]) => {
+      const hosts = [11, 12, 13].map((last) => `{name: cp${last}, address: 10.0.0.${last}/24}`);
+      const head = 'apiVersion: hale.dev/v1alpha1\nkind: Cluster\nname: a\nendpoint: {address: 10.0.0.100}';
+      const text = `${head}\ncontrolPlane: {hosts: [${hosts.join(', ')}]}\n${lines.join('\n')}\n`;
+      return range(chain({ 'cluster.yaml': text }), 'address-by-crash');
+    };
+    const peer = (more: string) =>
+      `bgp: {holdTimeSeconds: 9, bfd: {intervalMs: 50, multiplier: 3}, peers: [{address: 10.0.0.1, as: 65001${more}}]}`;
+    const skewMs = ((256 - 215) / 256) * 100;
+    expect(description('election: vrrp', 'vrrp: {advertisementIntervalMs: 100}')).toEqual([[200 + skewMs, 300 + skewMs]]);
+    expect(description('advertise: bgp', peer(', bfd: true'))).toEqual([[100, 150]]);
+    expect(description('advertise: bgp', peer(''))).toEqual([[6000, 9000]]);
+    expect(description('advertise: frr')).toEqual([]);
+  });
+
   test('keepalived: version 2 counts whole seconds, version 3 hundredths', () => {
     expect(range(chain(keepalived('  priority 146\n  advert_int 3')), 'address-by-crash')).toEqual([
       [6000 + (110 / 256) * 1000, 9000 + (110 / 256) * 1000],

@@ -4,6 +4,8 @@ import { readCluster } from '../../cluster/read.ts';
 import type { Cluster } from '../../cluster/schema.ts';
 import { timingProfiles } from '../../lease/timing.ts';
 import { runsAgent } from '../../render/hale/part.ts';
+import { goodPriority } from '../../vrrp/priority.ts';
+import { activeDownIntervalMs } from '../../vrrp/timing.ts';
 import type { Facts } from '../facts.ts';
 import { clusterMinor } from '../look/documents.ts';
 import type { YamlDocument } from '../read/yaml.ts';
@@ -28,28 +30,60 @@ function haleLinks(document: YamlDocument): Link[] {
   return read.ok && runsAgent(read.cluster) ? agentLinks(read.cluster, document) : [];
 }
 
-function agentLinks({ agent: { profile } }: Cluster, document: YamlDocument): Link[] {
-  const lease = timingProfiles[profile];
+function agentLinks(cluster: Cluster, document: YamlDocument): Link[] {
+  const { profile } = cluster.agent;
   const health = healthProfiles[profile];
-  const at = document.span(['agent', 'profile']);
   return [
-    {
-      stage: 'address-by-crash',
-      fromMs: lease.leaseMs - lease.renewMs,
-      toMs: lease.leaseMs + lease.staggerMs + lease.roundTimeoutMs,
-      how: `profile ${profile}: lease ${durationText(lease.leaseMs)} + ${durationText(lease.staggerMs + lease.roundTimeoutMs)} to stand`,
-      at,
-      who: 'hale',
-    },
+    ...crash(cluster).map(({ key, ...link }): Link => ({ ...link, stage: 'address-by-crash', at: document.span(key), who: 'hale' })),
     {
       stage: 'backend-detected',
       fromMs: 0,
       toMs: health.fall * health.intervalMs + health.timeoutMs,
       how: `profile ${profile}: refused counts at once, else ${health.fall} × ${durationText(health.intervalMs)}`,
-      at,
+      at: document.span(['agent', 'profile']),
       who: 'hale',
     },
   ];
+}
+
+type Crash = Pick<Link, 'fromMs' | 'toMs' | 'how'> & { key: string[] };
+
+/** Until others have the address of a host that crashed. When a routing daemon of the host notices is its own matter. */
+function crash(cluster: Cluster): Crash[] {
+  const { advertise, election, agent } = cluster;
+  if (advertise === 'bgp') return [bgpCrash(cluster)];
+  if (advertise !== 'arp') return [];
+  if (election === 'vrrp') return [vrrpCrash(cluster)];
+  const { leaseMs, renewMs, staggerMs, roundTimeoutMs } = timingProfiles[agent.profile];
+  return [
+    {
+      fromMs: leaseMs - renewMs,
+      toMs: leaseMs + staggerMs + roundTimeoutMs,
+      how: `profile ${agent.profile}: lease ${durationText(leaseMs)} + ${durationText(staggerMs + roundTimeoutMs)} to stand`,
+      key: ['agent', 'profile'],
+    },
+  ];
+}
+
+/** The next host is the second one, which waits longer than the first. */
+function vrrpCrash({ vrrp, controlPlane }: Cluster): Crash {
+  const { version, advertisementIntervalMs: intervalMs, priority: first } = vrrp;
+  const hosts = controlPlane.hosts.length;
+  const priority = goodPriority({ first, index: Math.min(1, hosts - 1), hosts });
+  const downMs = activeDownIntervalMs({ version, priority, activeAdverIntervalMs: intervalMs });
+  const how = `3 × ${durationText(intervalMs)} + skew of priority ${priority}`;
+  return { fromMs: downMs - intervalMs, toMs: downMs, how, key: ['vrrp'] };
+}
+
+/** The slowest router counts. */
+function bgpCrash({ bgp }: Cluster): Crash {
+  const { intervalMs, multiplier } = bgp.bfd;
+  if (bgp.peers.every(({ bfd }) => bfd)) {
+    const toMs = intervalMs * multiplier;
+    return { fromMs: toMs - intervalMs, toMs, how: `BFD ${multiplier} × ${durationText(intervalMs)}`, key: ['bgp', 'bfd'] };
+  }
+  const toMs = bgp.holdTimeSeconds * 1000;
+  return { fromMs: (toMs * 2) / 3, toMs, how: `hold time ${durationText(toMs)}, a keepalive every third of it`, key: ['bgp'] };
 }
 
 /** HTTP/2 in client-go: a ping after 30 s of silence, 15 s for its answer (HTTP2_READ_IDLE_TIMEOUT_SECONDS, HTTP2_PING_TIMEOUT_SECONDS). */
