@@ -68,7 +68,7 @@ export function runBgp(options: BgpRunOptions): BgpRunResult {
 
   const faults = planFaults(world, { faultsMs, faultEveryMs });
   live(faultsMs);
-  world.setRoutes(ANNOUNCED);
+  if (faultsMs > 0) world.setRoutes([ANNOUNCED, DRAINING, undefined][world.random.below(3)]);
   if (faultsMs > 0) live(CALM_MS);
   watch.isCalm = true;
   const cpuBefore = cpuTimeMs();
