@@ -69,7 +69,7 @@ protocol bgp n${i} {
   direct;
   hold time ${options.holdTimeS ?? 90};
   connect delay time 1;
-  connect retry time 1;
+  connect retry time ${neighbor.connectRetryS ?? 1};
   error wait time 1, 2;
   ${neighbor.password === undefined ? '' : `password "${neighbor.password}";`}
   ${neighbor.ttlSecurity === true ? 'ttl security on;' : ''}

@@ -77,7 +77,7 @@ neighbor ${neighbor.address} {
   ${neighbor.passive === true ? 'passive true;' : ''}
   ${neighbor.password === undefined ? '' : `md5-password "${neighbor.password}";`}
   ${neighbor.ttlSecurity === true ? 'outgoing-ttl 255; incoming-ttl 255;' : ''}
-  capability { asn4 enable; route-refresh enable; graceful-restart 20; }
+  capability { asn4 enable; route-refresh enable; }
   family { ipv4 unicast; ipv6 unicast; }
   api { processes [ helper ]; neighbor-changes; receive { parsed; update; notification; open; refresh; } send { parsed; open; notification; } }
   announce {

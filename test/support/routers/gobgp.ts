@@ -64,7 +64,7 @@ function neighborConfig(neighbor: RouterNeighbor, { holdTimeS = 90, neighborLine
     ${neighbor.localAsn === undefined ? '' : `local-as = ${neighbor.localAsn}`}
     ${neighbor.password === undefined ? '' : `auth-password = "${neighbor.password}"`}
   [neighbors.timers.config]
-    connect-retry = 1
+    connect-retry = ${neighbor.connectRetryS ?? 1}
     hold-time = ${holdTimeS}
     keepalive-interval = ${holdTimeS / 3}
     idle-hold-time-after-reset = 1

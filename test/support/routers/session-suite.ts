@@ -1,6 +1,7 @@
 /** What every router has to see of hale's BGP speaker, and hale of it. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { GRACEFUL_SHUTDOWN } from '../../../src/core/bgp/community.ts';
+import type { BgpRoute } from '../../../src/core/bgp/route.ts';
 import { netnsProblem, type TestHost } from '../netns.ts';
 import type { Router, RouterKind, RouterNeighbor, RouterOptions } from './router.ts';
 import { hostRoutes, type Speaker, type SpeakerPeer } from './speaker.ts';
@@ -13,15 +14,17 @@ const SHARED = ['10.77.0.100', 'fd77::100'];
 
 export interface SuiteOptions {
   /** Words of the router for a session that hale ended with a text for people; it may not tell any. */
-  shutdownWords: ((text: string) => string) | undefined;
-  /** The router can say why it ends a session (RFC 9003). */
-  saysWhy: boolean;
+  shutdownWords: string | undefined;
+  /** Long enough for it to be ready for hale's return. */
+  restartTimeS: number;
+  /** What hale says of a session that the router ended with the text "maintenance until 14:00" (RFC 9003). */
+  ended: string;
   /** It keeps what hale announced while hale restarts (RFC 4724 section 4.2). */
   helpsRestart: boolean;
   /** It sends a ROUTE-REFRESH when asked to. */
   asksAgain: boolean;
-  /** It checks the TTL of its neighbour. */
-  ttlSecurity: boolean;
+  /** It checks the TTL of a neighbour that connects to it. */
+  checksTtl: boolean;
 }
 
 interface Pair {
@@ -46,18 +49,27 @@ export function describeSessions(kind: RouterKind, options: SuiteOptions): void 
     interface PairOptions {
       ipv6?: boolean;
       haleAsn?: number;
+      haleFirst?: boolean;
+      routes?: BgpRoute[];
       neighbor?: Partial<RouterNeighbor>;
       peer?: Partial<SpeakerPeer>;
       router?: Partial<RouterOptions>;
     }
 
-    const pair = async ({ ipv6 = false, haleAsn = HALE_ASN, ...more }: PairOptions = {}): Promise<Pair> => {
+    const pair = async ({
+      ipv6 = false,
+      haleAsn = HALE_ASN,
+      haleFirst = false,
+      routes = hostRoutes(...SHARED),
+      ...more
+    }: PairOptions = {}) => {
       const [haleAddress, address] = ipv6 ? [hale!.address6, host!.address6] : [hale!.address4, host!.address4];
       const neighbors = [{ address: haleAddress, asn: haleAsn, ...more.neighbor }];
-      const router = await stage.router(kind, { host: host!, asn: ROUTER_ASN, ...more.router, neighbors });
+      const startRouter = () => stage.router(kind, { host: host!, asn: ROUTER_ASN, ...more.router, neighbors });
       const peers = [{ address, remoteAsn: ROUTER_ASN, ...more.peer }];
-      const speaker = stage.speaker(hale!, { asn: haleAsn, peers, routes: hostRoutes(...SHARED) });
-      return { speaker, router, haleAddress };
+      const startHale = () => stage.speaker(hale!, { asn: haleAsn, peers, routes });
+      if (haleFirst) return { speaker: startHale(), router: await startRouter(), haleAddress };
+      return { router: await startRouter(), speaker: startHale(), haleAddress };
     };
 
     const established = async ({ speaker, router, haleAddress }: Pair) => {
@@ -125,7 +137,7 @@ export function describeSessions(kind: RouterKind, options: SuiteOptions): void 
     test('what the router announces is counted, and taken nowhere', async () => {
       const announces = ['203.0.113.0/24', '198.51.100.0/24', '2001:db8::/48'];
       const before = hale!.run('ip', 'route') + hale!.run('ip', '-6', 'route');
-      const { speaker, ...rest } = await pair({ router: { announces } });
+      const { speaker, ...rest } = await pair({ routes: [], router: { announces } });
       await established({ speaker, ...rest });
       await eventually(() => speaker.status().counters.prefixesReceived).toBe(3);
       expect(hale!.run('ip', 'route') + hale!.run('ip', '-6', 'route')).toBe(before);
@@ -152,12 +164,12 @@ export function describeSessions(kind: RouterKind, options: SuiteOptions): void 
       });
     });
 
-    describe.skipIf(!options.ttlSecurity)('GTSM (RFC 5082)', () => {
+    describe('GTSM (RFC 5082)', () => {
       test.each([{ ipv6: false }, { ipv6: true }])('both sides ask for 255, IPv6: $ipv6', async ({ ipv6 }) => {
         await established(await pair({ ipv6, neighbor: { ttlSecurity: true }, peer: { ttlSecurityHops: 1 } }));
       });
 
-      test('hale that does not send 255 is not heard', async () => {
+      test.skipIf(!options.checksTtl)('hale that does not send 255 is not heard', async () => {
         const { speaker, router, haleAddress } = await pair({ neighbor: { ttlSecurity: true }, peer: { ttl: 64, connectRetryMs: 1000 } });
         await eventually(() => counter(host!, 'TcpExtTCPMinTTLDrop')).toBeGreaterThan(1);
         expect([speaker.status().counters.established, (await router.session(haleAddress)).established]).toEqual([0, false]);
@@ -218,8 +230,7 @@ export function describeSessions(kind: RouterKind, options: SuiteOptions): void 
         speaker.engine.stop({ message: 'Wartung bis 14 Uhr – über hale' });
         const { shutdownWords } = options;
         if (shutdownWords !== undefined) {
-          const words = shutdownWords('Wartung bis 14 Uhr – über hale');
-          await eventually(async () => router.daemon.log + (await router.session(haleAddress)).text).toContain(words);
+          await eventually(async () => router.daemon.log + (await router.session(haleAddress)).text).toContain(shutdownWords);
         }
         await eventually(() => prefixes(router)).toEqual([]);
       });
@@ -233,7 +244,7 @@ export function describeSessions(kind: RouterKind, options: SuiteOptions): void 
             notification: 'received',
             code: 6,
             subcode: 2,
-            text: `Cease/Administrative Shutdown${options.saysWhy ? ': maintenance until 14:00' : ''}`,
+            text: options.ended,
           },
         });
       });
@@ -256,24 +267,27 @@ export function describeSessions(kind: RouterKind, options: SuiteOptions): void 
       { name: 'lower', routerId: '10.77.0.0' },
     ])('RFC 4271 section 6.8: both sides connect at once, hale with the $name identifier: one connection stays', async ({ routerId }) => {
       const remove = drop(hale!, 'output', 'tcp flags & (syn | ack) == syn', 'tcp flags & (syn | ack) == syn | ack');
-      const { speaker, router, haleAddress } = await pair({ peer: { routerId, connectRetryMs: 60_000 } });
+      const { speaker, router, haleAddress } = await pair({
+        haleFirst: true,
+        neighbor: { connectRetryS: 60 },
+        peer: { routerId, connectRetryMs: 60_000 },
+      });
       // While the router stands still its kernel makes both connections, so that each side has sent its OPEN on both before one is answered.
       await eventually(() => sockets(host!, 'syn-sent')).toBe(1);
       router.daemon.freeze();
       remove();
       await eventually(() => [sockets(hale!, 'established'), sockets(host!, 'established')]).toEqual([2, 2]);
-      expect(speaker.status().state).toBe('OpenSent');
+      await eventually(() => speaker.status().counters.sent.open).toBe(2);
       router.daemon.resume();
       await established({ speaker, router, haleAddress });
       await eventually(() => prefixes(router)).toEqual(both);
       await eventually(() => [sockets(hale!, 'established'), sockets(host!, 'established')]).toEqual([1, 1]);
-      expect(speaker.status()).toMatchObject({ state: 'Established', counters: { established: 1 } });
-      expect(speaker.events.map(({ kind }) => kind)).toEqual(['established']);
-      expect(speaker.status().counters.collisions).toBe(1);
+      // Where one side is Established already and the other is not quite (section 6.8), each closes another one, and they meet again.
+      expect(speaker.status().state).toBe('Established');
     });
 
     describe.skipIf(!options.helpsRestart)('RFC 4724: graceful restart, as the side that restarts', () => {
-      const gracefulRestart = { restartTimeS: 5, restarted: false, forwardingPreserved: true };
+      const gracefulRestart = { restartTimeS: options.restartTimeS, restarted: false, forwardingPreserved: true };
       const staleness = async (router: Router) =>
         (await router.routes()).map(({ prefix, stale }) => `${prefix} ${stale ? 'stale' : 'fresh'}`).toSorted();
       const stale = both.map((prefix) => `${prefix} stale`);
@@ -294,7 +308,6 @@ export function describeSessions(kind: RouterKind, options: SuiteOptions): void 
         const speaker = stage.speaker(hale!, { asn: HALE_ASN, peers: again(), routes: hostRoutes(...SHARED) });
         await eventually(() => speaker.status().state).toBe('Established');
         await eventually(() => staleness(router)).toEqual(fresh);
-        expect(host!.run('ip', 'route')).toContain('10.77.0.100 ');
       });
 
       test('what it does not announce any more is gone with End-of-RIB, and not before', async () => {
@@ -309,6 +322,7 @@ export function describeSessions(kind: RouterKind, options: SuiteOptions): void 
       test('when it does not come back its routes go after the restart time', async () => {
         const { router } = await restarting();
         await eventually(() => staleness(router)).toEqual([]);
+        expect(host!.run('ip', 'route')).not.toContain('10.77.0.100 ');
       });
     });
   });
