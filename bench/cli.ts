@@ -24,6 +24,9 @@ import { type MachineFacts, machineFacts, renderMachine } from './machine.ts';
 import { render as renderCluster, renderRender } from './render.ts';
 import { renderSteady, steady, type SteadyResult } from './steady.ts';
 import { VRRP } from './vrrp.ts';
+import { bgpPeers, renderBgpPeers } from './bgp-peers.ts';
+import { routes } from './routes.ts';
+import { renderRoutes } from './routes/render.ts';
 
 interface BenchDocument {
   machine: MachineFacts;
@@ -48,6 +51,8 @@ async function main(): Promise<void> {
     withOnly(withRuns(bench('failover', 'outage at the client when the holder of the address dies: hale and keepalived', ['failover']))),
   );
   program.addCommand(vrrpCommand());
+  program.addCommand(routesCommand());
+  program.addCommand(bgpPeersCommand());
   program.addCommand(withMinutes(bench('steady', 'changes of holder while every core is busy', ['steady'])));
   program.addCommand(bench('idle', 'memory and CPU time of idle agents', ['idle']));
   program.addCommand(bench('gate', 'the lease in the kernel: cost of a renewal, lateness of its end, cost of a packet', ['gate']));
@@ -103,6 +108,29 @@ function vrrpCommand(): Command {
     .action((options: Pick<Options, 'runs' | 'only' | 'json'>) =>
       withLab(options, { work: (signal) => failover({ ...options, suite: VRRP, say, signal }), render: renderFailover }),
     );
+}
+
+function routesCommand(): Command {
+  return withOnly(withRuns(new Command('routes')))
+    .description('what clients see when one of three hosts that announce the address by BGP is drained or crashes; the router is BIRD')
+    .option('--json', 'print one JSON document')
+    .action((options: Pick<Options, 'runs' | 'only' | 'json'>) =>
+      withLab(options, { work: (signal) => routes({ ...options, say, signal }), render: renderRoutes }),
+    );
+}
+
+function bgpPeersCommand(): Command {
+  return new Command('bgp-peers')
+    .description('one BGP speaker and many routers in the simulator: how long until all sessions are up, and the processor time of that')
+    .option('--peers <n>', 'routers', whole, 1000)
+    .option('--runs <n>', 'lives, each of another seed', whole, 3)
+    .option('--json', 'print one JSON document')
+    .action(async (options: { peers: number; runs: number; json?: true }) => {
+      const machine = await machineFacts();
+      const result = bgpPeers({ ...options, say });
+      const text = `${renderMachine(machine)}\n${renderBgpPeers(result)}`;
+      process.stdout.write(options.json ? `${JSON.stringify({ ...result, machine })}\n` : text);
+    });
 }
 
 function datapathCommand(): Command {

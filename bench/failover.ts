@@ -1,17 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { HaleError } from '../src/base/error.ts';
+/** Outage at the client when the holder of the address dies, for subjects of any make. */
 import { median } from '../src/base/stats.ts';
 import { PROBE_INTERVAL_MS } from '../src/lab/drill/instruments.ts';
 import type { Fault } from '../src/lab/faults/effects.ts';
-import type { LabHost } from '../src/lab/host.ts';
-import { STAND_IN } from '../src/lab/kubernetes/programs.ts';
-import { createLab, describeApiserver, type Lab, type LabOptions } from '../src/lab/lab.ts';
 import { markdownTable, type Summary, summarize, tenths } from './machine.ts';
+import { type Attempt, inRounds, type LabSubject, REST_MS, type RoundsOptions } from './rounds.ts';
 import { OBSERVE_MS, PHASE_MS, type Strike, strike, WARM_UP_MS } from './strike.ts';
-
-/** After everything is ready, for processes that have just started to come to rest. */
-const REST_MS = 1000;
-const DISCARDS_IN_SEQUENCE_MAX = 5;
 
 /** What is compared, by this machinery. */
 export interface Suite {
@@ -22,14 +15,10 @@ export interface Suite {
   method: readonly string[];
 }
 
-export interface Subject {
-  name: string;
+export interface Subject extends LabSubject {
   /** What issue or documentation promises of the median, in words; empty for no promise. */
   wanted: string;
   fault: Fault;
-  lab: Pick<LabOptions, 'profile' | 'services' | 'datapath' | 'settings'>;
-  /** Starts what the lab itself does not, waits for steady state, and returns the holder. */
-  settle(lab: Lab): Promise<LabHost>;
 }
 
 interface Run {
@@ -87,61 +76,25 @@ const METHOD = [
   'Agents, API servers and probe are the built programs.',
 ];
 
-export async function failover(options: {
-  suite: Suite;
-  runs: number;
-  /** Those whose name holds this text; all without it. */
-  only?: string;
-  say: (line: string) => void;
-  signal: AbortSignal;
-}): Promise<FailoverResult> {
-  const { suite, runs, only = '', say, signal } = options;
-  const collected = suite.subjects
-    .filter(({ name }) => name.includes(only))
-    .map((subject) => ({ subject, runs: [] as Run[], discarded: 0 }));
-  let apiserver = '';
-  for (let round = 1; round <= runs; round++) {
-    for (const entry of collected) {
-      const seen = await runUntilSteady(entry.subject, { signal, say });
-      apiserver = seen.apiserver;
-      entry.runs.push(seen.run);
-      entry.discarded += seen.discarded;
-      const { outageMs, failed, maxSimultaneous } = seen.run;
-      say(`round ${round} of ${runs}, ${entry.subject.name}: ${outageMs} ms, ${failed} failed, at most ${maxSimultaneous} at once`);
-    }
-  }
-  const subjects = collected.map(({ subject, runs: values, discarded }) => conclude(subject, values, discarded));
-  return { title: suite.title, method: [...METHOD, ...suite.method], runs, apiserver, subjects };
+export async function failover({ suite, ...options }: RoundsOptions & { suite: Suite }): Promise<FailoverResult> {
+  const { signal } = options;
+  const { apiserver, collected } = await inRounds(
+    {
+      subjects: suite.subjects,
+      attempt: async (lab, { subject, host }) => judge(await strike(lab, { fault: subject.fault, holder: host, signal })),
+      describe: ({ outageMs, failed, maxSimultaneous }: Run) => `${outageMs} ms, ${failed} failed, at most ${maxSimultaneous} at once`,
+    },
+    options,
+  );
+  const subjects = collected.map(({ subject, runs, discarded }) => conclude(subject, runs, discarded));
+  return { title: suite.title, method: [...METHOD, ...suite.method], runs: options.runs, apiserver, subjects };
 }
 
-type Context = { signal: AbortSignal; say: (line: string) => void };
-
-async function runUntilSteady(subject: Subject, { signal, say }: Context): Promise<{ run: Run; discarded: number; apiserver: string }> {
-  for (let discarded = 0; discarded < DISCARDS_IN_SEQUENCE_MAX; discarded++) {
-    const { measurement, apiserver } = await runOnce(subject, signal);
-    const { holderBefore, requests } = measurement;
-    if (holderBefore !== null && requests.failedBeforeFault === 0) return { run: runOf(measurement), discarded, apiserver };
-    say(
-      `${subject.name}: no steady state before the fault (holder ${holderBefore}, ${requests.failedBeforeFault} requests failed); once more`,
-    );
-  }
-  throw new HaleError({
-    code: 'bench_not_steady',
-    kind: 'world',
-    message: `${subject.name}: no steady state before the fault in ${DISCARDS_IN_SEQUENCE_MAX} runs in sequence`,
-    remedy: 'run the bench on a machine with nothing else to do',
-  });
-}
-
-async function runOnce(subject: Subject, signal: AbortSignal): Promise<{ measurement: Strike; apiserver: string }> {
-  const lab = await createLab({ name: `bench-${process.pid}`, kubernetes: STAND_IN, ...subject.lab, signal });
-  try {
-    const holder = await subject.settle(lab);
-    await sleep(REST_MS, undefined, { signal });
-    return { measurement: await strike(lab, { fault: subject.fault, holder, signal }), apiserver: describeApiserver(lab.plan) };
-  } finally {
-    await lab.down();
-  }
+function judge(measurement: Strike): Attempt<Run> {
+  const { holderBefore, requests } = measurement;
+  const isSteady = holderBefore !== null && requests.failedBeforeFault === 0;
+  const unsteady = isSteady ? undefined : `holder ${holderBefore}, ${requests.failedBeforeFault} requests failed`;
+  return { run: runOf(measurement), unsteady };
 }
 
 function runOf(measurement: Strike): Run {
