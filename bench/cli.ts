@@ -1,4 +1,4 @@
-/** Side by side against peers: `npm run -s bench -- failover|steady|idle|gate|faults|datapath|datapath-loss|kubernetes|etcd-status|etcd-defrag|etcd-snapshot|doctor|doctor-cases|render|node-death|node-drain|node-rest|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
+/** Side by side against peers: `npm run -s bench -- failover|vrrp|routes|bgp-peers|steady|idle|gate|faults|datapath|datapath-loss|kubernetes|etcd-status|etcd-defrag|etcd-snapshot|doctor|doctor-cases|render|node-death|node-drain|node-rest|all`. Prints Markdown, or one JSON document; progress goes to stderr. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { EXIT_FINDING, EXIT_USAGE, HaleError } from '../src/base/error.ts';
 import { interruptible } from '../src/cli/interrupt.ts';
@@ -15,6 +15,7 @@ import { faults, type FaultsResult, overlapping, renderFaults } from './faults.t
 import { death, renderDeath } from './heal/death.ts';
 import { drainBench, renderDrainBench } from './heal/drain.ts';
 import { renderRest, rest } from './heal/rest.ts';
+import { FAILOVER } from './failover-subjects.ts';
 import { failover, type FailoverResult, renderFailover } from './failover.ts';
 import { gate, type GateResult, renderGate } from './gate.ts';
 import { idle, type IdleResult, renderIdle } from './idle.ts';
@@ -22,6 +23,10 @@ import { kubernetes, renderKubernetes } from './kubernetes.ts';
 import { type MachineFacts, machineFacts, renderMachine } from './machine.ts';
 import { render as renderCluster, renderRender } from './render.ts';
 import { renderSteady, steady, type SteadyResult } from './steady.ts';
+import { VRRP } from './vrrp.ts';
+import { bgpPeers, renderBgpPeers } from './bgp-peers.ts';
+import { routes } from './routes.ts';
+import { renderRoutes } from './routes/render.ts';
 
 interface BenchDocument {
   machine: MachineFacts;
@@ -43,11 +48,11 @@ const BENCHES = ['failover', 'steady', 'idle', 'gate'] as const;
 async function main(): Promise<void> {
   const program = new Command('bench').description('measures hale, side by side against peers where there are any');
   program.addCommand(
-    withRuns(bench('failover', 'outage at the client when the holder of the address dies: hale and keepalived', ['failover'])).option(
-      '--only <text>',
-      'subjects whose name holds this',
-    ),
+    withOnly(withRuns(bench('failover', 'outage at the client when the holder of the address dies: hale and keepalived', ['failover']))),
   );
+  program.addCommand(vrrpCommand());
+  program.addCommand(routesCommand());
+  program.addCommand(bgpPeersCommand());
   program.addCommand(withMinutes(bench('steady', 'changes of holder while every core is busy', ['steady'])));
   program.addCommand(bench('idle', 'memory and CPU time of idle agents', ['idle']));
   program.addCommand(bench('gate', 'the lease in the kernel: cost of a renewal, lateness of its end, cost of a packet', ['gate']));
@@ -96,18 +101,46 @@ function faultsCommand(): Command {
     });
 }
 
+function vrrpCommand(): Command {
+  return withOnly(withRuns(new Command('vrrp')))
+    .description('outage at the client when the active router of VRRP dies or freezes: hale, keepalived, and both in one group')
+    .option('--json', 'print one JSON document')
+    .action((options: Pick<Options, 'runs' | 'only' | 'json'>) =>
+      withLab(options, { work: (signal) => failover({ ...options, suite: VRRP, say, signal }), render: renderFailover }),
+    );
+}
+
+function routesCommand(): Command {
+  return withOnly(withRuns(new Command('routes')))
+    .description('what clients see when one of three hosts that announce the address by BGP is drained or crashes; the router is BIRD')
+    .option('--json', 'print one JSON document')
+    .action((options: Pick<Options, 'runs' | 'only' | 'json'>) =>
+      withLab(options, { work: (signal) => routes({ ...options, say, signal }), render: renderRoutes }),
+    );
+}
+
+function bgpPeersCommand(): Command {
+  return new Command('bgp-peers')
+    .description('one BGP speaker and many routers in the simulator: how long until all sessions are up, and the processor time of that')
+    .option('--peers <n>', 'routers', whole, 1000)
+    .option('--runs <n>', 'lives, each of another seed', whole, 3)
+    .option('--json', 'print one JSON document')
+    .action(async (options: { peers: number; runs: number; json?: true }) => {
+      const machine = await machineFacts();
+      const result = bgpPeers({ ...options, say });
+      const text = `${renderMachine(machine)}\n${renderBgpPeers(result)}`;
+      process.stdout.write(options.json ? `${JSON.stringify({ ...result, machine })}\n` : text);
+    });
+}
+
 function datapathCommand(): Command {
   return new Command('datapath')
     .description('throughput, connections per second and latency of every datapath, beside HAProxy and plain DNAT')
     .option('--runs <n>', 'runs of each subject', whole, 10)
     .option('--json', 'print one JSON document')
-    .action(async (options: { runs: number; json?: true }) => {
-      await requireLab();
-      const machine = await machineFacts();
-      const result = await interruptible((signal) => datapath({ runs: options.runs, say, signal }));
-      const text = `${renderMachine(machine)}\n${renderDatapath(result)}`;
-      process.stdout.write(options.json ? `${JSON.stringify({ ...result, machine })}\n` : text);
-    });
+    .action((options: { runs: number; json?: true }) =>
+      withLab(options, { work: (signal) => datapath({ ...options, say, signal }), render: renderDatapath }),
+    );
 }
 
 function lossCommand(): Command {
@@ -115,13 +148,9 @@ function lossCommand(): Command {
     .description('what connections go through when the holder or an API server dies: every datapath, and keepalived with HAProxy')
     .option('--runs <n>', 'runs of each subject', whole, 10)
     .option('--json', 'print one JSON document')
-    .action(async (options: { runs: number; json?: true }) => {
-      await requireLab();
-      const machine = await machineFacts();
-      const result = await interruptible((signal) => datapathLoss({ runs: options.runs, say, signal }));
-      const text = `${renderMachine(machine)}\n${renderLoss(result)}`;
-      process.stdout.write(options.json ? `${JSON.stringify({ machine, ...result })}\n` : text);
-    });
+    .action((options: { runs: number; json?: true }) =>
+      withLab(options, { work: (signal) => datapathLoss({ ...options, say, signal }), render: renderLoss }),
+    );
 }
 
 function kubernetesCommand(): Command {
@@ -131,13 +160,9 @@ function kubernetesCommand(): Command {
     )
     .option('--runs <n>', 'runs of each subject', whole, 10)
     .option('--json', 'print one JSON document')
-    .action(async (options: { runs: number; json?: true }) => {
-      await requireLab();
-      const machine = await machineFacts();
-      const result = await interruptible((signal) => kubernetes({ runs: options.runs, say, signal }));
-      const text = `${renderMachine(machine)}\n${renderKubernetes(result)}`;
-      process.stdout.write(options.json ? `${JSON.stringify({ ...result, machine })}\n` : text);
-    });
+    .action((options: { runs: number; json?: true }) =>
+      withLab(options, { work: (signal) => kubernetes({ ...options, say, signal }), render: renderKubernetes }),
+    );
 }
 
 function nodeDeathCommand(): Command {
@@ -267,7 +292,7 @@ async function run(parts: readonly (typeof BENCHES)[number][], options: Options,
   if (document.machine.otherLabs > 0) say(`other labs run on this machine and disturb the numbers: ${document.machine.otherLabs}`);
   // First, because it is the one that refuses without root.
   if (parts.includes('gate')) document.gate = await gate({ say, signal });
-  if (parts.includes('failover')) document.failover = await failover({ ...options, say, signal });
+  if (parts.includes('failover')) document.failover = await failover({ ...options, suite: FAILOVER, say, signal });
   if (parts.includes('steady')) document.steady = await steady({ minutes: options.minutes, say, signal });
   if (parts.includes('idle')) document.idle = await idle({ say, signal });
   return document;
@@ -290,6 +315,10 @@ function render(document: BenchDocument): string {
 
 function withRuns(command: Command): Command {
   return command.option('--runs <n>', 'runs of each subject', whole, 20);
+}
+
+function withOnly(command: Command): Command {
+  return command.option('--only <text>', 'subjects whose name holds this');
 }
 
 function withMinutes(command: Command): Command {

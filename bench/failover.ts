@@ -1,60 +1,24 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { HaleError } from '../src/base/error.ts';
+/** Outage at the client when the holder of the address dies, for subjects of any make. */
 import { median } from '../src/base/stats.ts';
-import { awaitSteady } from '../src/lab/drill/agents.ts';
 import { PROBE_INTERVAL_MS } from '../src/lab/drill/instruments.ts';
 import type { Fault } from '../src/lab/faults/effects.ts';
-import type { LabHost } from '../src/lab/host.ts';
-import { STAND_IN } from '../src/lab/kubernetes/programs.ts';
-import { createLab, describeApiserver, type Lab, type LabOptions } from '../src/lab/lab.ts';
-import { startKeepalived, type VrrpSettings } from './keepalived.ts';
-import { type RenderedSettings, startRendered } from './rendered-keepalived.ts';
 import { markdownTable, type Summary, summarize, tenths } from './machine.ts';
+import { type Attempt, inRounds, type LabSubject, REST_MS, type RoundsOptions } from './rounds.ts';
 import { OBSERVE_MS, PHASE_MS, type Strike, strike, WARM_UP_MS } from './strike.ts';
 
-const STEADY_TIMEOUT_MS = 30_000;
-/** After everything is ready, for processes that have just started to come to rest. */
-const REST_MS = 1000;
-const DISCARDS_IN_SEQUENCE_MAX = 5;
+/** What is compared, by this machinery. */
+export interface Suite {
+  /** Of the section of results. */
+  title: string;
+  subjects: readonly Subject[];
+  /** How the subjects are made, beside what is so for all suites. */
+  method: readonly string[];
+}
 
-interface Subject {
-  name: string;
+export interface Subject extends LabSubject {
   /** What issue or documentation promises of the median, in words; empty for no promise. */
   wanted: string;
   fault: Fault;
-  lab: Pick<LabOptions, 'profile' | 'services' | 'datapath'>;
-  /** Starts what the lab itself does not, waits for steady state, and returns the holder. */
-  settle(lab: Lab): Promise<LabHost>;
-}
-
-const SUBJECTS: readonly Subject[] = [
-  haleSubject({ name: 'hale default, crash', wanted: '<= 330', fault: 'crash', profile: 'default' }),
-  haleSubject({ name: 'hale fast, crash', wanted: '<= 150', fault: 'crash', profile: 'fast' }),
-  haleSubject({ name: 'hale default, drain', wanted: '<= 20, none failed', fault: 'drain', profile: 'default' }),
-  keepalivedSubject('keepalived defaults (VRRPv2, 1 s), crash', { version: 2, advertInterval: 1 }),
-  keepalivedSubject('keepalived VRRPv3 100 ms, crash', { version: 3, advertInterval: 0.1 }),
-  keepalivedSubject('keepalived VRRPv3 10 ms, crash', { version: 3, advertInterval: 0.01 }),
-  renderedSubject('keepalived as hale renders it (500 ms), crash', {}),
-  renderedSubject('keepalived as hale renders it with 100 ms, crash', { advertisementIntervalMs: 100 }),
-];
-
-function haleSubject(subject: Pick<Subject, 'name' | 'wanted' | 'fault'> & { profile: string }): Subject {
-  const { profile, ...rest } = subject;
-  return { ...rest, lab: { profile }, settle: (lab) => awaitSteady(lab, { timeoutMs: STEADY_TIMEOUT_MS }) };
-}
-
-function keepalivedSubject(name: string, vrrp: VrrpSettings): Subject {
-  return {
-    name,
-    wanted: '',
-    fault: 'crash',
-    lab: { services: ['etcd', 'apiserver'], datapath: 'proxy' },
-    settle: (lab) => startKeepalived(lab, vrrp),
-  };
-}
-
-function renderedSubject(name: string, settings: RenderedSettings): Subject {
-  return { ...keepalivedSubject(name, { version: 3, advertInterval: 0.5 }), settle: (lab) => startRendered(lab, settings) };
 }
 
 interface Run {
@@ -68,7 +32,8 @@ interface Run {
   maxSimultaneous: number;
   overlapMs: number;
   holderBefore: string | null;
-  holderAfter: string | null;
+  /** Who answered next, whether or not the one before fell silent; null when nobody did. */
+  holderNext: string | null;
   /** How late the probe itself was at worst. */
   probeLagMs: number;
 }
@@ -82,8 +47,8 @@ interface SubjectResult {
   moveGapMs: Summary;
   failed: Summary;
   maxSimultaneous: number;
-  overlapMsMax: number;
-  /** Runs at whose end no other host had the address. */
+  overlapMs: Summary;
+  /** Runs in which no other host took the address. */
   notMoved: number;
   quietGapMsMedian: number;
   probeLagMsMax: number;
@@ -91,6 +56,7 @@ interface SubjectResult {
 }
 
 export interface FailoverResult {
+  title: string;
   method: string[];
   runs: number;
   apiserver: string;
@@ -98,7 +64,7 @@ export interface FailoverResult {
 }
 
 const METHOD = [
-  'Crash: the port of the holder at the switch goes down, then all its processes are killed. Drain: its agent is asked to hand over.',
+  'Crash: the port of the holder at the switch goes down, then all its processes are killed.',
   `A client opens a new TLS connection every ${PROBE_INTERVAL_MS} ms, asks /livez and closes it; a request without an answer after 1 s has failed. ` +
     'Outage: the longest time between the ends of two successful requests one after the other of which the later ended after the fault.',
   'Around the move: the same, only from the fault until the next holder was first seen by others, so that a later stall of the machine does not pass for a part of a short outage. ' +
@@ -107,67 +73,32 @@ const METHOD = [
   'Every run has a lab of its own: 3 hosts with real etcd (mutual TLS) and an API server, and a client. One lab at a time: the agents, etcd members and API servers of ' +
     'idle labs would take CPU time from the one that is measured. The runs are interleaved, one of each subject, then the next round.',
   `The fault comes ${(REST_MS + WARM_UP_MS) / 1000} s after steady state plus a random time up to ${PHASE_MS / 1000} s. A run in which a request failed before the fault is discarded and repeated.`,
-  'hale: `datapath: auto`, which is `dsr` here. keepalived: Debian package with VRRP only, state BACKUP and nopreempt everywhere, priorities 150, 140 and 130; in front of the API servers HAProxy in TCP mode as in the documentation of kubeadm, with its default checks (every 2 s, down after 3 failures).',
-  'keepalived as hale renders it: both from the files of `hale render` with `endpoint.provider: haproxy-keepalived`, started as their units start them.',
   'Agents, API servers and probe are the built programs.',
 ];
 
-export async function failover(options: {
-  runs: number;
-  /** Those whose name holds this text; all without it. */
-  only?: string;
-  say: (line: string) => void;
-  signal: AbortSignal;
-}): Promise<FailoverResult> {
-  const { runs, only = '', say, signal } = options;
-  const collected = SUBJECTS.filter(({ name }) => name.includes(only)).map((subject) => ({ subject, runs: [] as Run[], discarded: 0 }));
-  let apiserver = '';
-  for (let round = 1; round <= runs; round++) {
-    for (const entry of collected) {
-      const seen = await runUntilSteady(entry.subject, { signal, say });
-      apiserver = seen.apiserver;
-      entry.runs.push(seen.run);
-      entry.discarded += seen.discarded;
-      const { outageMs, failed, maxSimultaneous } = seen.run;
-      say(`round ${round} of ${runs}, ${entry.subject.name}: ${outageMs} ms, ${failed} failed, at most ${maxSimultaneous} at once`);
-    }
-  }
-  const subjects = collected.map(({ subject, runs: values, discarded }) => conclude(subject, values, discarded));
-  return { method: METHOD, runs, apiserver, subjects };
+export async function failover({ suite, ...options }: RoundsOptions & { suite: Suite }): Promise<FailoverResult> {
+  const { signal } = options;
+  const { apiserver, collected } = await inRounds(
+    {
+      subjects: suite.subjects,
+      attempt: async (lab, { subject, host }) => judge(await strike(lab, { fault: subject.fault, holder: host, signal })),
+      describe: ({ outageMs, failed, maxSimultaneous }: Run) => `${outageMs} ms, ${failed} failed, at most ${maxSimultaneous} at once`,
+    },
+    options,
+  );
+  const subjects = collected.map(({ subject, runs, discarded }) => conclude(subject, runs, discarded));
+  return { title: suite.title, method: [...METHOD, ...suite.method], runs: options.runs, apiserver, subjects };
 }
 
-type Context = { signal: AbortSignal; say: (line: string) => void };
-
-async function runUntilSteady(subject: Subject, { signal, say }: Context): Promise<{ run: Run; discarded: number; apiserver: string }> {
-  for (let discarded = 0; discarded < DISCARDS_IN_SEQUENCE_MAX; discarded++) {
-    const { measurement, apiserver } = await runOnce(subject, signal);
-    const { holderBefore, requests } = measurement;
-    if (holderBefore !== null && requests.failedBeforeFault === 0) return { run: runOf(measurement), discarded, apiserver };
-    say(
-      `${subject.name}: no steady state before the fault (holder ${holderBefore}, ${requests.failedBeforeFault} requests failed); once more`,
-    );
-  }
-  throw new HaleError({
-    code: 'bench_not_steady',
-    kind: 'world',
-    message: `${subject.name}: no steady state before the fault in ${DISCARDS_IN_SEQUENCE_MAX} runs in sequence`,
-    remedy: 'run the bench on a machine with nothing else to do',
-  });
-}
-
-async function runOnce(subject: Subject, signal: AbortSignal): Promise<{ measurement: Strike; apiserver: string }> {
-  const lab = await createLab({ name: `bench-${process.pid}`, kubernetes: STAND_IN, ...subject.lab, signal });
-  try {
-    const holder = await subject.settle(lab);
-    await sleep(REST_MS, undefined, { signal });
-    return { measurement: await strike(lab, { fault: subject.fault, holder, signal }), apiserver: describeApiserver(lab.plan) };
-  } finally {
-    await lab.down();
-  }
+function judge(measurement: Strike): Attempt<Run> {
+  const { holderBefore, requests } = measurement;
+  const isSteady = holderBefore !== null && requests.failedBeforeFault === 0;
+  const unsteady = isSteady ? undefined : `holder ${holderBefore}, ${requests.failedBeforeFault} requests failed`;
+  return { run: runOf(measurement), unsteady };
 }
 
 function runOf(measurement: Strike): Run {
-  const { faultMs, outage, requests, holders, holderBefore, holderAfter, probeLagMs, moveGapMs, quiet } = measurement;
+  const { faultMs, outage, requests, holders, holderBefore, holderNext, probeLagMs, moveGapMs, quiet } = measurement;
   return {
     outageMs: tenths(outage.outageMs),
     outageFromMs: tenths(outage.startMs - faultMs),
@@ -178,7 +109,7 @@ function runOf(measurement: Strike): Run {
     maxSimultaneous: holders.maxSimultaneous,
     overlapMs: tenths(holders.overlapMs),
     holderBefore,
-    holderAfter,
+    holderNext,
     probeLagMs: tenths(probeLagMs),
   };
 }
@@ -192,8 +123,8 @@ function conclude({ name, wanted }: Subject, runs: Run[], discarded: number): Su
     moveGapMs: summarize(runs.map((run) => run.moveGapMs)),
     failed: summarize(runs.map((run) => run.failed)),
     maxSimultaneous: Math.max(...runs.map((run) => run.maxSimultaneous)),
-    overlapMsMax: Math.max(...runs.map((run) => run.overlapMs)),
-    notMoved: runs.filter((run) => run.holderAfter === null || run.holderAfter === run.holderBefore).length,
+    overlapMs: summarize(runs.map((run) => run.overlapMs)),
+    notMoved: runs.filter(({ holderNext }) => holderNext === null).length,
     quietGapMsMedian: tenths(median(runs.map((run) => run.quietGapMs))),
     probeLagMsMax: Math.max(...runs.map((run) => run.probeLagMs)),
     runs,
@@ -201,26 +132,43 @@ function conclude({ name, wanted }: Subject, runs: Run[], discarded: number): Su
 }
 
 export function renderFailover(result: FailoverResult): string {
-  const { subjects, runs, apiserver, method } = result;
+  const { title, subjects, runs, apiserver, method } = result;
   const outage = subjects.map(({ name, outageMs: o, wanted }) => [name, o.median, o.p10, o.p90, o.max, wanted]);
   const move = subjects.map(({ name, moveGapMs: m }) => [name, m.median, m.p10, m.p90, m.max]);
-  const rest = subjects.map((s) => [s.name, s.failed.median, s.failed.max, s.maxSimultaneous, s.overlapMsMax, s.notMoved, s.discarded]);
+  const rest = subjects.map((s) => [
+    s.name,
+    s.failed.median,
+    s.failed.max,
+    s.maxSimultaneous,
+    s.overlapMs.median,
+    s.overlapMs.max,
+    s.notMoved,
+    s.discarded,
+  ]);
   const rig = subjects.map((s) => [s.name, s.quietGapMsMedian, s.probeLagMsMax]);
-  const values = subjects.map((s) => [s.name, list(s, 'outageMs'), list(s, 'moveGapMs'), list(s, 'failed')]);
-  const restHead = ['failed, median', 'failed, max', 'holders at once, max', 'overlap, max ms', 'not moved', 'discarded'];
+  const values = subjects.map((s) => [s.name, list(s, 'outageMs'), list(s, 'moveGapMs'), list(s, 'failed'), list(s, 'overlapMs')]);
+  const restHead = [
+    'failed, median',
+    'failed, max',
+    'holders at once, max',
+    'overlap, median ms',
+    'overlap, max ms',
+    'not moved',
+    'discarded',
+  ];
   return [
-    `## Failover: outage at the client, runs of each subject: ${runs}, API server: ${apiserver}`,
+    `## ${title}: outage at the client, runs of each subject: ${runs}, API server: ${apiserver}`,
     '',
     markdownTable(['outage in ms', 'median', 'p10', 'p90', 'max', 'wanted median'], outage),
     markdownTable(['of it around the move, in ms', 'median', 'p10', 'p90', 'max'], move),
     markdownTable(['requests and holders', ...restHead], rest),
     markdownTable(['the rig itself', 'longest gap before the fault, median ms', 'probe late, max ms'], rig),
-    markdownTable(['every run', 'outage in ms', 'around the move in ms', 'failed requests'], values),
+    markdownTable(['every run', 'outage in ms', 'around the move in ms', 'failed requests', 'overlap in ms'], values),
     ...method.map((line) => `- ${line}`),
     '',
   ].join('\n');
 }
 
-function list({ runs }: SubjectResult, key: 'outageMs' | 'moveGapMs' | 'failed'): string {
+function list({ runs }: SubjectResult, key: 'outageMs' | 'moveGapMs' | 'failed' | 'overlapMs'): string {
   return runs.map((run) => run[key]).join(', ');
 }

@@ -20,26 +20,30 @@ export interface VrrpSettings {
   advertInterval: number;
 }
 
-/** Starts both on every control-plane host, waits until one host has the address and a request to it is answered, and returns that host. */
-export async function startKeepalived(lab: Lab, vrrp: VrrpSettings): Promise<LabHost> {
-  const programs = { haproxy: requireProgram('haproxy'), keepalived: requireProgram('keepalived') };
-  await all(
-    lab.controlPlane.map(async (host, i) => {
-      writePlain(join(host.folder, FOLDER, 'haproxy.cfg'), { text: haproxyConfig(lab), mode: 0o644 });
-      writePlain(join(host.folder, FOLDER, 'keepalived.conf'), {
-        text: keepalivedConfig(lab, { ...vrrp, priority: PRIORITIES[i] as number }),
-        mode: 0o644,
-      });
-      await host.spawn('haproxy', [programs.haproxy, '-db', '-f', `/${FOLDER}/haproxy.cfg`]);
-      // VRRP only: nobody here asks for IPVS, and not every kernel has it. The lab's own note of the process is /run/keepalived.pid.
-      const how = ['--vrrp', '--dont-fork', '--log-console', '--pid=/run/keepalived-own.pid', `--use-file=/${FOLDER}/keepalived.conf`];
-      await host.spawn('keepalived', [programs.keepalived, ...how]);
-    }),
-  );
-  return await awaitPeer(lab, { name: 'keepalived with HAProxy', daemons: ['haproxy', 'keepalived'] });
+export interface HostVrrp extends VrrpSettings {
+  host: LabHost;
+  priority: number;
 }
 
-function keepalivedConfig(lab: Lab, settings: VrrpSettings & { priority: number }): string {
+/** Starts both on every control-plane host, waits until one host has the address and a request to it is answered, and returns that host. */
+export async function startKeepalived(lab: Lab, vrrp: VrrpSettings): Promise<LabHost> {
+  await all(lab.controlPlane.map((host, i) => startKeepalivedOn(lab, { ...vrrp, host, priority: PRIORITIES[i] as number })));
+  return await awaitPeer(lab, { name: 'keepalived with HAProxy', daemons: KEEPALIVED_DAEMONS });
+}
+
+export const KEEPALIVED_DAEMONS = ['haproxy', 'keepalived'];
+
+export async function startKeepalivedOn(lab: Lab, { host, ...vrrp }: HostVrrp): Promise<void> {
+  const programs = { haproxy: requireProgram('haproxy'), keepalived: requireProgram('keepalived') };
+  writePlain(join(host.folder, FOLDER, 'haproxy.cfg'), { text: haproxyConfig(lab), mode: 0o644 });
+  writePlain(join(host.folder, FOLDER, 'keepalived.conf'), { text: keepalivedConfig(lab, vrrp), mode: 0o644 });
+  await host.spawn('haproxy', [programs.haproxy, '-db', '-f', `/${FOLDER}/haproxy.cfg`]);
+  // VRRP only: nobody here asks for IPVS, and not every kernel has it. The lab's own note of the process is /run/keepalived.pid.
+  const how = ['--vrrp', '--dont-fork', '--log-console', '--pid=/run/keepalived-own.pid', `--use-file=/${FOLDER}/keepalived.conf`];
+  await host.spawn('keepalived', [programs.keepalived, ...how]);
+}
+
+function keepalivedConfig(lab: Lab, settings: Omit<HostVrrp, 'host'>): string {
   const address = lab.plan.endpoint.addresses[0] as string;
   return `global_defs {
   vrrp_version ${settings.version}

@@ -13,8 +13,8 @@ const LOOK_AGAIN_MS = 50;
 export interface Peer {
   /** As an error calls it. */
   name: string;
-  /** What runs on every control-plane host, as `spawn` was told. */
-  daemons: readonly string[];
+  /** What runs on a control-plane host, as `spawn` was told; on every one the same, where it is a list. */
+  daemons: readonly string[] | ((host: LabHost) => readonly string[]);
 }
 
 /** Waits until one host has the address and a request to it is answered, and returns that host. Throws HaleError `bench_peer_not_ready`. */
@@ -33,9 +33,10 @@ async function awaitHolder(lab: Lab, peer: Peer): Promise<LabHost> {
     );
     const holder = lab.controlPlane[has.indexOf(true)];
     if (holder !== undefined && has.filter(Boolean).length === 1) return holder;
-    for (const daemon of peer.daemons) {
-      const dead = lab.controlPlane.find((host) => !host.running(daemon));
-      if (dead !== undefined) throw notReady(peer, `${daemon} ended on ${dead.name}: ${lastComplaint(dead, daemon)}`);
+    for (const host of lab.controlPlane) {
+      const daemons = typeof peer.daemons === 'function' ? peer.daemons(host) : peer.daemons;
+      const dead = daemons.find((daemon) => !host.running(daemon));
+      if (dead !== undefined) throw notReady(peer, `${dead} ended on ${host.name}: ${lastComplaint(host, dead)}`);
     }
     if (performance.now() > untilMs) {
       throw notReady(peer, `${has.filter(Boolean).length} hosts have ${address} after ${TIMEOUT_MS / 1000} s`);

@@ -1,5 +1,6 @@
 /** One fault on the holder of the address, seen by the drill's own probe: the same for hale and for its peers. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { HolderInterval } from '../src/core/drill/holders.ts';
 import { measure, type Measurement } from '../src/core/drill/measure.ts';
 import { outageOf } from '../src/core/drill/outage.ts';
 import type { RequestRecord } from '../src/core/drill/record.ts';
@@ -23,6 +24,8 @@ const UNDO_AFTER_MS = 120_000;
 export interface Strike extends Measurement {
   /** The outage as far as it touches the time from the fault until the next holder was first seen; later stalls are left out. */
   moveGapMs: number;
+  /** Who answered next after the fault, whether or not the one before fell silent; null when nobody did. */
+  holderNext: string | null;
 }
 
 export async function strike(lab: Lab, options: { fault: Fault; holder: LabHost; signal: AbortSignal }): Promise<Strike> {
@@ -36,14 +39,24 @@ export async function strike(lab: Lab, options: { fault: Fault; holder: LabHost;
     const marks = [{ timeMs: record.injectedAtMs, label: `${fault} ${holder.name}`, kind: 'fault' as const }];
     const course = { datapath: datapathOf(lab.plan), struck: record.struck, handOvers: handOversOf(lab, { sinceMs: record.injectedAtMs }) };
     const measurement = measure({ ...seen, course, marks });
-    return { ...measurement, moveGapMs: moveGap(seen.requests, measurement) };
+    const next = nextHolder(measurement);
+    return { ...measurement, holderNext: next?.host ?? null, moveGapMs: moveGap({ requests: seen.requests, measurement, next }) };
   } finally {
     await instruments.abandon();
   }
 }
 
-function moveGap(requests: readonly RequestRecord[], { faultMs, holders, holderBefore, outage }: Measurement): number {
-  const next = holders.intervals.find((interval) => interval.host !== holderBefore && interval.endMs > faultMs);
+function nextHolder({ faultMs, holders, holderBefore }: Measurement): HolderInterval | undefined {
+  return holders.intervals.find((interval) => interval.host !== holderBefore && interval.endMs > faultMs);
+}
+
+interface Move {
+  requests: readonly RequestRecord[];
+  measurement: Measurement;
+  next: HolderInterval | undefined;
+}
+
+function moveGap({ requests, measurement: { faultMs, outage }, next }: Move): number {
   if (next === undefined) return outage.outageMs;
   const answeredMs = requests
     .filter((request) => request.ok && request.endMs > next.startMs + MOVE_SPARE_MS)

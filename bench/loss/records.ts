@@ -1,5 +1,7 @@
 /** What clients saw of a fault, and what that means. Pure. All times are milliseconds of CLOCK_BOOTTIME. */
 
+import { agentLines } from '../agent-log.ts';
+
 /** A long-lived connection. */
 export interface ClientRecord {
   /** An active one asks all the time; an idle one sends nothing after its first answer. */
@@ -84,27 +86,11 @@ function elsewhereAfter(after: readonly ConnectRecord[], faultMs: number): numbe
   return lastFailed === -1 ? 0 : next.startMs - faultMs;
 }
 
-/**
- * When an agent took a backend out, by its own log: the first line `backend changed` after the fault that says `dead`. Its clock is that of the day;
- * `offsetMs` is that clock less CLOCK_BOOTTIME.
- */
+/** When an agent took a backend out, by its own log: the first line `backend changed` after the fault that says `dead`. */
 export function decisionMs(log: string, options: { backend: string; faultMs: number; offsetMs: number }): number | undefined {
   const { backend, faultMs, offsetMs } = options;
-  return log
-    .split('\n')
-    .map(parseLine)
-    .filter((line) => line !== undefined)
-    .filter((line) => line['msg'] === 'backend changed' && line['backend'] === backend && line['state'] === 'dead')
-    .map((line) => Date.parse(String(line['time'])) - offsetMs)
-    .find((timeMs) => timeMs >= faultMs);
-}
-
-/** Anything else that ends up in a log is no line of the agent's. */
-function parseLine(line: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
+  return agentLines(log, { offsetMs })
+    .filter(({ msg, fields }) => msg === 'backend changed' && fields['backend'] === backend && fields['state'] === 'dead')
+    .map(({ atMs }) => atMs)
+    .find((atMs) => atMs >= faultMs);
 }

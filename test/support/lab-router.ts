@@ -1,5 +1,6 @@
 /** BIRD on the host of a lab's client, which so is the router between its client and the control-plane hosts. */
 import { join } from 'node:path';
+import { runOrFail } from '../../src/lab/command.ts';
 import { writePlain } from '../../src/lab/folder.ts';
 import type { Lab } from '../../src/lab/lab.ts';
 import type { LabSettings } from '../../src/lab/plan.ts';
@@ -26,6 +27,8 @@ export function routedSettings({ bfdMs, holdTime }: LabRouterOptions, more: Read
 
 /** Starts it, and waits until its kernel has a path by way of every control-plane host. */
 export async function startLabRouter(lab: Lab, options: LabRouterOptions = {}): Promise<void> {
+  // By ports too, as routers share connections out; Linux takes the addresses alone, so a client would have one path.
+  await runOrFail(lab.client.command(['sysctl', '-q', '-w', 'net.ipv4.fib_multipath_hash_policy=1']));
   writePlain(join(lab.client.folder, 'etc/hale/bird.conf'), { text: configuration(lab, options), mode: 0o644 });
   await lab.client.spawn('bird', ['bird', '-f', '-c', '/etc/hale/bird.conf', '-s', CONTROL]);
   await until(
