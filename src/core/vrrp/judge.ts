@@ -60,7 +60,9 @@ function judgeSender(
   if (virtualRouterId !== undefined && virtualRouterId !== config.virtualRouterId) {
     return { declined: 'other-virtual-router', warnings: [] };
   }
-  if (ttl !== TTL) return { declined: 'ttl', warnings: [{ kind: 'ttl', from, ttl }] };
+  // keepalived 2.2.7 sends unicast over IPv6 with whatever the kernel sets, and no RFC knows of unicast.
+  const isChecked = link.family === 'IPv4' || link.peers === undefined;
+  if (isChecked && ttl !== TTL) return { declined: 'ttl', warnings: [{ kind: 'ttl', from, ttl }] };
   if (link.peers === undefined || link.peers.includes(from)) return undefined;
   // With unicast, groups that do not talk to each other may have the same id.
   return { declined: 'unknown-peer', warnings: overlap(addresses, link.addresses) ? [{ kind: 'unknown-peer', from }] : [] };

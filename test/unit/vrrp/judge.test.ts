@@ -62,6 +62,13 @@ describe('RFC 9568 section 7.1: what is heard and does not count, or counts with
     expect(story.wakeAt === before).toBe(said.some(({ kind }) => kind === 'declined'));
   });
 
+  test('the hop limit of unicast over IPv6, which keepalived 2.2.7 leaves at 64', () => {
+    const link = { family: 'IPv6', source: 'fd00::11', addresses: ['fd00::100'] } as const;
+    const heard = { from: 'fd00::12', to: 'fd00::11', ttl: 64 };
+    expect(words(backup({ links: [{ ...link, peers: ['fd00::12'] }] }).hear(200, heard))).toEqual([]);
+    expect(words(backup({ links: [link] }).hear(200, heard))).toContain('declined ttl');
+  });
+
   test('the same list in another order is no difference', () => {
     const links = [{ family: 'IPv4', source: US, addresses: [SHARED, '10.0.0.101'] }] as const;
     expect(words(backup({ links }).hear(200, { message: { addresses: ['10.0.0.101', SHARED] } }))).toEqual([]);
