@@ -18,7 +18,7 @@ export type Read<Value> = { ok: true; value: Value } | { ok: false; notification
 
 const VERSION = 4;
 /** RFC 6793 section 9. */
-export const AS_TRANS = 23456;
+const AS_TRANS = 23456;
 const PARAMETER_CAPABILITIES = 2;
 /** RFC 9072 section 2: in place of length and type of the first parameter. */
 const EXTENDED = 255;
