@@ -73,6 +73,13 @@ describe('RFC 4271 section 5.1: attributes of an announcement', () => {
   });
 });
 
+test('RFC 4271 section 4.3: an attribute of more than 255 bytes has the extended length', () => {
+  const peer = new PlayedPeer();
+  peer.establish();
+  const communities = Array.from({ length: 128 }, (_, i) => i);
+  expect(updatesIn(peer.input(want(route({ communities }))))[0]?.attributes.communities).toEqual(communities);
+});
+
 describe('RFC 4760, RFC 2545: IPv6', () => {
   test('over IPv4 the next hop is the configured one, with a link-local one where given', () => {
     const peer = dual({ nextHops: { IPv6: 'fd00::11', linkLocal: 'fe80::11' } });
