@@ -79,9 +79,9 @@ export class BfdSessionRun implements BfdMember {
     this.input({ kind: 'tick' });
   }
 
-  receive(packet: ControlPacket, authenticationPresent: boolean): void {
+  receive(decoded: { packet: ControlPacket; authenticationPresent: boolean }): void {
     this.#counts.packetsIn++;
-    this.input({ kind: 'packet', packet, authenticationPresent });
+    this.input({ kind: 'packet', ...decoded });
   }
 
   decline(problem: string): void {

@@ -115,7 +115,7 @@ export class BfdEngine {
     if (!decoded.ok) return this.#decline(arrival, decoded.reason);
     const found = demultiplex(this.#sessions, { packet: decoded.packet, arrival });
     if (!found.ok) return this.#decline(arrival, found.reason);
-    found.session.receive(decoded.packet, decoded.authenticationPresent);
+    found.session.receive(decoded);
   }
 
   /** Told where the packet's addresses point to, so that the status of a session says why it does not come up. */
