@@ -43,6 +43,12 @@ interface BirdSettings {
   controlSocket: string;
 }
 
+/** Whose route of this host's address a neighbour is told. */
+interface Exported {
+  peer: string;
+  by: 'hale' | 'others' | 'nobody';
+}
+
 class Bird implements RoutingDaemon {
   readonly name = 'BIRD';
   readonly #settings: BirdSettings;
@@ -70,7 +76,7 @@ class Bird implements RoutingDaemon {
       if (!this.#known(again.protocols)) return this.#unknown();
     }
     this.#read = true;
-    return advertisement === 'withdrawn' ? undefined : this.#silence(PROTOCOLS[advertisement], deadline);
+    return this.#compare(advertisement, deadline);
   }
 
   async leave(deadline: AbortSignal): Promise<string | undefined> {
@@ -88,7 +94,8 @@ class Bird implements RoutingDaemon {
 
   #unknown(): string {
     const { file } = this.#settings;
-    const pattern = join(dirname(file), `${basename(file, '.conf')}*.conf`);
+    // BIRD starts without the file or its folder only where a pattern is to match them.
+    const pattern = join(`${dirname(file)}*`, basename(file));
     return `BIRD: its configuration does not include ${file}: write \`include "${pattern}";\` into bird.conf, and run \`birdc configure\``;
   }
 
@@ -129,26 +136,36 @@ class Bird implements RoutingDaemon {
     return { ok: false as const, reason: `BIRD cannot be asked by birdc -s ${controlSocket}: ${answer.reason}: see that BIRD 2 runs` };
   }
 
-  /** Why nobody hears of a route that is set. */
-  async #silence(protocol: string, deadline: AbortSignal): Promise<string | undefined> {
+  /** Why neighbours are told something else than what is set. */
+  async #compare(advertisement: Advertisement, deadline: AbortSignal): Promise<string | undefined> {
     const shown = await this.#ask(['show', 'protocols'], deadline);
     if (!shown.ok) return shown.reason;
     const peers = [...readProtocols(shown.lines)].filter(([name, { kind, up }]) => kind === 'BGP' && up && /^[\w.:-]+$/.test(name));
     for (const prefix of this.#settings.addresses.map(hostPrefix)) {
-      if (!(await this.#has(['protocol', protocol], { prefix, deadline })))
-        return `BIRD has no route ${prefix} of ${protocol}: see that the address is on lo, and that bird.conf has \`protocol device {}\``;
-      let heard = false;
-      for (const [name] of peers) heard ||= await this.#has(['export', `'${name}'`], { prefix, deadline });
-      if (!heard)
-        return `BIRD exports ${prefix} to no BGP neighbour: see \`birdc show protocols\` for sessions that are down, and that the export filters accept \`proto ~ "hale_*"\``;
+      const told: Exported[] = [];
+      for (const [peer] of peers) told.push(await this.#exported({ prefix, peer, deadline }));
+      const own = told.find(({ by }) => by === 'others');
+      if (own !== undefined)
+        return `BIRD exports ${prefix} to ${own.peer} by a protocol that is not hale's, which announces it always: accept only \`proto ~ "hale_*"\` for it`;
+      if (advertisement === 'withdrawn' || told.some(({ by }) => by === 'hale')) continue;
+      return (await this.#isThere({ prefix, protocol: PROTOCOLS[advertisement], deadline }))
+        ? `BIRD exports ${prefix} to no BGP neighbour: see \`birdc show protocols\` for sessions that are down, and that the export filters accept \`proto ~ "hale_*"\``
+        : `BIRD has no route ${prefix} of ${PROTOCOLS[advertisement]}: see that the address is on lo, and that bird.conf has \`protocol device {}\``;
     }
     return undefined;
   }
 
-  async #has(where: readonly string[], { prefix, deadline }: { prefix: string; deadline: AbortSignal }): Promise<boolean> {
+  async #exported({ prefix, peer, deadline }: { prefix: string; peer: string; deadline: AbortSignal }): Promise<Exported> {
     // A channel that is down has no table: a refusal.
-    const shown = await this.#settings.birdc(['show', 'route', prefix, ...where], deadline);
-    return shown.ok && shown.lines.some(({ text }) => text.includes('[hale_'));
+    const shown = await this.#settings.birdc(['show', 'route', prefix, 'export', `'${peer}'`], deadline);
+    const texts = shown.ok ? shown.lines.map(({ text }) => text) : [];
+    if (texts.some((text) => text.includes('[hale_'))) return { peer, by: 'hale' };
+    return { peer, by: texts.some((text) => /^\s+dev lo\b/.test(text)) ? 'others' : 'nobody' };
+  }
+
+  async #isThere({ prefix, protocol, deadline }: { prefix: string; protocol: string; deadline: AbortSignal }): Promise<boolean> {
+    const shown = await this.#settings.birdc(['show', 'route', prefix, 'protocol', protocol], deadline);
+    return shown.ok && shown.lines.some(({ text }) => text.includes(`[${protocol} `));
   }
 
   /** So that a restart of BIRD, and a `birdc configure` of somebody else, end where hale wants it. Why it cannot be written. */
@@ -187,6 +204,8 @@ class Bird implements RoutingDaemon {
 function channel(address: string, { communities, localPreference, med }: RouteAttributes): string[] {
   return [
     `  ${familyOf(address).toLowerCase()} {`,
+    // Above that of another protocol direct.
+    '    preference 250;',
     '    import filter {',
     `      if net != ${hostPrefix(address)} then reject;`,
     `      bgp_local_pref = ${localPreference};`,

@@ -10,16 +10,19 @@ export interface BirdcLine {
   text: string;
 }
 
+/** No such route, no such protocol: an answer too. */
+const NOTHING_FOUND = [8001, 8003];
+
 export function openBirdc(controlSocket: string): Birdc {
   return async (command, deadline) => {
     const end = await runCommand(['birdc', '-v', '-s', controlSocket, ...command], { deadline });
     if (end.kind === 'unstartable') return { ok: false, reason: `birdc cannot be started (${end.error.code ?? end.error.message})` };
     if (end.kind === 'late') return { ok: false, reason: 'BIRD has not answered in time' };
     const lines = readLines(end.stdout);
-    const refusal = lines.find(({ code }) => code >= 8000);
+    const refusal = lines.find(({ code }) => code >= 8000 && !NOTHING_FOUND.includes(code));
     if (refusal !== undefined) return { ok: false, reason: printable(refusal.text).slice(0, 300) };
-    // Its greeting alone is no answer.
-    if (end.status !== 0 || lines.length < 2) return { ok: false, reason: lastWord(end) };
+    // Without its greeting it has not reached BIRD.
+    if (lines.length === 0) return { ok: false, reason: lastWord(end) };
     return { ok: true, lines };
   };
 }

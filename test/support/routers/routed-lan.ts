@@ -1,4 +1,5 @@
 import { createTestLan, type TestHost } from '../netns.ts';
+import { bird } from './bird.ts';
 import type { Router, RouterKind } from './router.ts';
 
 export const SHARED4 = '10.9.0.1';
@@ -14,7 +15,6 @@ export interface RoutedLan {
   router: Router;
   /** Addresses of the hosts that the router sends what is for the shared address to, by its kernel. */
   nextHops(shared: string): string[];
-  /** Takes part in the route of hale's host by itself. */
   remove(): Promise<void>;
 }
 
@@ -38,7 +38,9 @@ export async function createRoutedLan({
   try {
     const both = [host, second].flatMap(({ address4, address6 }) => [address4, address6]);
     const neighbors = both.map((address) => ({ address, asn: HOST_ASN, passive: true }));
-    const router = await kind.start(gateway, { asn: routerAsn, neighbors, holdTimeS: 9 });
+    // BIRD keeps the routes of a neighbour that was killed for its graceful restart.
+    const neighborLines = kind === bird ? { neighborLines: 'graceful restart off;' } : {};
+    const router = await kind.start(gateway, { asn: routerAsn, neighbors, holdTimeS: 9, ...neighborLines });
     routers.push(router);
     const toRouter = [gateway.address4, gateway.address6].map((address) => ({ address, asn: routerAsn }));
     routers.push(await other.start(second, { asn: HOST_ASN, neighbors: toRouter, announces: SHARED_PREFIXES, holdTimeS: 9 }));
