@@ -3,10 +3,12 @@ import type { Cluster } from '../core/cluster/schema.ts';
 import { removeLeftover } from '../drivers/linux/bpf/clsact.ts';
 import { takeDownServing } from '../drivers/linux/dsr/serving.ts';
 import { listLinks } from '../drivers/linux/links.ts';
+import { removeLink } from '../drivers/linux/macvlan.ts';
 import { NETLINK_NETFILTER, NETLINK_ROUTE, openNetlink } from '../drivers/linux/netlink.ts';
 import { countRules, deleteTable, transaction } from '../drivers/linux/nft-sets.ts';
 import { TABLE } from '../drivers/linux/ruleset.ts';
 import { removeSteering } from '../drivers/linux/socket/steering.ts';
+import { VIRTUAL_MAC_LINK } from '../drivers/linux/virtual-mac.ts';
 import { CONTROL_SOCKET } from '../ports/control.ts';
 import { refuseIfRunning } from './control.ts';
 
@@ -36,7 +38,18 @@ function removeServing(addresses: readonly string[]): string[] {
   const route = openNetlink(NETLINK_ROUTE);
   for (const link of listLinks()) removeLeftover(route, link.index);
   route.close();
-  return removed;
+  return [...removed, ...removeVirtualMac()];
+}
+
+/** Of `vrrp.virtualMac`, whose agent was killed. */
+function removeVirtualMac(): string[] {
+  return listLinks()
+    .filter(({ name }) => name.startsWith(VIRTUAL_MAC_LINK))
+    .map(({ name }) => {
+      const removed = removeLink(name);
+      if (!removed.ok) throw refused(removed.reason);
+      return `the interface ${name}`;
+    });
 }
 
 function refused(message: string): HaleError {
