@@ -14,6 +14,7 @@ import { powerTargets } from './power.ts';
 import { scenarioTargets } from './scenario.ts';
 import { sessionTargets } from './sessions.ts';
 import { textTargets } from './text.ts';
+import { vrrpTargets } from './vrrp.ts';
 
 /** Every reader of bytes that come from outside. Import it after `startCoverage`, or nothing is seen of them. */
 export const targets: readonly Target[] = [
@@ -32,4 +33,5 @@ export const targets: readonly Target[] = [
   ...nodeApiTargets,
   ...powerTargets,
   ...scenarioTargets,
+  ...vrrpTargets,
 ];
