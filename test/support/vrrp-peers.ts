@@ -111,10 +111,11 @@ export class HaleRouter {
     await ended;
   }
 
-  async end(signal: 'SIGKILL' = 'SIGKILL'): Promise<void> {
+  /** Without a word, and its address stays. */
+  async kill(): Promise<void> {
     if (!this.#runs) return;
     const ended = once(this.#child, 'exit');
-    this.#child.kill(signal);
+    this.#child.kill('SIGKILL');
     await ended;
   }
 

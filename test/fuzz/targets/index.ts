@@ -16,6 +16,7 @@ import { powerTargets } from './power.ts';
 import { scenarioTargets } from './scenario.ts';
 import { sessionTargets } from './sessions.ts';
 import { textTargets } from './text.ts';
+import { vrrpTargets } from './vrrp.ts';
 
 /** Every reader of bytes that come from outside. Import it after `startCoverage`, or nothing is seen of them. */
 export const targets: readonly Target[] = [
@@ -36,4 +37,5 @@ export const targets: readonly Target[] = [
   ...nodeApiTargets,
   ...powerTargets,
   ...scenarioTargets,
+  ...vrrpTargets,
 ];
