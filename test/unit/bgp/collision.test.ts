@@ -89,5 +89,8 @@ describe('RFC 4271 section 6.8: collision', () => {
     peer.input({ kind: 'connect-failed', reason: 'refused' });
     peer.accepted();
     expect(kindsOf(peer.wait(CONNECT_RETRY_MS))).toContain('connect');
+    const outgoing = peer.connected();
+    peer.input({ kind: 'closed', connection: outgoing, reason: 'reset' });
+    expect(kindsOf(peer.wait(CONNECT_RETRY_MS))).toContain('connect');
   });
 });

@@ -36,6 +36,14 @@ describe('section 8.2.2: Idle', () => {
     expect([passive.state.fsm, passive.outputs, bgpPeer.wakeAt(passive.state)]).toEqual(['Active', [], Number.POSITIVE_INFINITY]);
   });
 
+  test('a state knows when it began', () => {
+    const peer = new PlayedPeer();
+    peer.wait(70);
+    peer.start();
+    peer.wait(5);
+    expect([peer.state.fsm, peer.state.since]).toEqual(['Connect', 70]);
+  });
+
   test('ManualStart in any other state is ignored', () => {
     const peer = new PlayedPeer().start();
     expect(peer.input({ kind: 'start' })).toEqual([]);
@@ -57,6 +65,13 @@ describe('section 8.2.2: Connect and Active', () => {
     expect([peer.state.fsm, outputs, peer.state.lastError]).toEqual(['Active', [{ kind: 'failed', error }], error]);
     peer.wait(CONNECT_RETRY_MS);
     expect([peer.state.fsm, peer.state.counters.connectAttempts]).toEqual(['Connect', 2]);
+  });
+
+  test('TCP fails: the ConnectRetryTimer begins anew', () => {
+    const peer = new PlayedPeer().start();
+    peer.wait(3000);
+    peer.input({ kind: 'connect-failed', reason: 'timed out' });
+    expect(peer.wait(CONNECT_RETRY_MS * JITTER_LEAST - 1)).toEqual([]);
   });
 
   test('TCP is there, made by either side: an OPEN is sent, and the HoldTimer is large: OpenSent', () => {

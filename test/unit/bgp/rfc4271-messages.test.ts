@@ -169,7 +169,7 @@ describe('section 6.2: errors of an OPEN', () => {
     expect(refusal(bytesOf('04 fdea 005a 0a000001 04 0203 0200'))).toEqual(['OPEN Message Error', '']);
     expect(refusal(bytesOf('04 fdea 005a 0a000001 05 0202 0200'))).toEqual(['OPEN Message Error', '']);
     // More than the length says.
-    expect(refusal(bytesOf('04 fdea 005a 0a000001 04 0202 0200 00'))).toEqual(['OPEN Message Error', '']);
+    expect(refusal(bytesOf('04 fdea 005a 0a000001 04 0202 0200 0202 0200'))).toEqual(['OPEN Message Error', '']);
   });
 
   test.each(['0201 00', '0103 000100', '4103 000001', '4003 007800', '40 05 0078 000101'])(

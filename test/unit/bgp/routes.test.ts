@@ -229,11 +229,14 @@ describe('RFC 4724: graceful restart as the restarting side', () => {
   });
 
   test('section 4: to restart, the connection is closed without a NOTIFICATION, where the peer does graceful restart', () => {
-    const stop: PeerInput = { kind: 'stop', message: 'restart', restarting: true };
+    const stop = { kind: 'stop', message: 'restart', restarting: true } as const;
     const peer = new PlayedPeer({ gracefulRestart });
     peer.establish(openFrom({ capabilities: helper() }));
     peer.sent();
     expect(kindsOf(peer.input(stop))).toEqual(['close', 'down']);
+    const told = new PlayedPeer({ gracefulRestart });
+    told.establish(openFrom({ capabilities: helper() }));
+    expect(notificationsIn(told.input({ ...stop, restarting: false }))).toEqual(['Cease/Administrative Shutdown: restart']);
     const other = new PlayedPeer({ gracefulRestart });
     other.establish();
     expect(notificationsIn(other.input(stop))).toEqual(['Cease/Administrative Shutdown: restart']);
