@@ -32,7 +32,11 @@ export const bird: RouterKind = {
         const text = await ask('show', 'protocols', 'all', name(neighbor));
         return { text, established: /BGP state: +Established/.test(text) };
       },
-      routes: async () => readRoutes(await ask('show', 'route', 'all', 'where', 'source', '=', 'RTS_BGP')),
+      async routes() {
+        // It tells of the neighbour, not of the routes, that they are kept for its return.
+        const stale = (await ask('show', 'protocols', 'all')).includes('Neighbor graceful restart active');
+        return readRoutes(await ask('show', 'route', 'all', 'where', 'source', '=', 'RTS_BGP')).map((route) => ({ ...route, stale }));
+      },
       shutDown: async (neighbor, text) => void (await ask('disable', name(neighbor), `"${text}"`)),
       refresh: async (neighbor) => void (await ask('reload', 'in', name(neighbor))),
     };
@@ -65,7 +69,7 @@ protocol bgp n${i} {
   direct;
   hold time ${options.holdTimeS ?? 90};
   connect delay time 1;
-  connect retry time 1;
+  connect retry time ${neighbor.connectRetryS ?? 1};
   error wait time 1, 2;
   ${neighbor.password === undefined ? '' : `password "${neighbor.password}";`}
   ${neighbor.ttlSecurity === true ? 'ttl security on;' : ''}
@@ -81,11 +85,10 @@ function readRoutes(text: string): RouterRoute[] {
   const routes: RouterRoute[] = [];
   let prefix = '';
   for (const line of text.split('\n')) {
-    const head = /^(\S*)\s+\S.* \[n\d+ .*?\] .*\((\d+)(s?)/.exec(line);
+    const head = /^(\S*)\s+\S.* \[n\d+ .*?\] .*\(\d+/.exec(line);
     if (head !== null) {
       prefix = (head[1] as string) || prefix;
-      const stale = head[3] === 's';
-      routes.push({ prefix, nextHop: '', localPreference: undefined, med: undefined, communities: [], asPath: '', stale });
+      routes.push({ prefix, nextHop: '', localPreference: undefined, med: undefined, communities: [], asPath: '', stale: false });
       continue;
     }
     const [, attribute, value = ''] = /^\tBGP\.(\w+): ?(.*)$/.exec(line) ?? [];

@@ -79,7 +79,7 @@ ${family('ipv6', six)}
 function neighborLines(neighbor: RouterNeighbor, { neighborLines: more }: RouterOptions): string {
   const lines = [
     `remote-as ${neighbor.asn}`,
-    'timers connect 1',
+    `timers connect ${neighbor.connectRetryS ?? 1}`,
     ...(neighbor.localAsn === undefined ? [] : [`local-as ${neighbor.localAsn} no-prepend replace-as`]),
     ...(neighbor.password === undefined ? [] : [`password ${neighbor.password}`]),
     ...(neighbor.ttlSecurity === true ? ['ttl-security hops 1'] : []),
@@ -124,7 +124,7 @@ function asRoute(prefix: string, path: Path): RouterRoute {
       .split(' ')
       .filter((word) => word !== '')
       .map((word) => named[word] ?? word),
-    asPath: path.aspath?.string ?? '',
+    asPath: (path.aspath?.string ?? '').replace('Local', ''),
     stale: path.stale === true,
   };
 }

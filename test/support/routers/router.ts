@@ -8,6 +8,8 @@ export interface RouterNeighbor {
   password?: string;
   ttlSecurity?: boolean;
   passive?: boolean;
+  /** 1 without it. */
+  connectRetryS?: number;
   /** Takes the place of the router's own number towards this neighbour. */
   localAsn?: number;
 }
