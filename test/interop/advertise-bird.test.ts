@@ -6,6 +6,7 @@ import { netnsProblem } from '../support/netns.ts';
 import { Advertising } from '../support/routers/advertising.ts';
 import { bird } from '../support/routers/bird.ts';
 import { frr } from '../support/routers/frr.ts';
+import { fromGuide } from '../support/routers/guide.ts';
 import { HostBird } from '../support/routers/host-bird.ts';
 import { createRoutedLan, HOST_ASN, type RoutedLan, SHARED4, SHARED6 } from '../support/routers/routed-lan.ts';
 
@@ -202,6 +203,13 @@ describe.skipIf(problem)('what stands in the way of a route through BIRD of this
     await host?.daemon.remove();
   });
   afterAll(() => lan?.remove());
+
+  test("nothing, with the guide's configuration", async () => {
+    const guide = fromGuide('bird', { shared: SHARED4, router: lan.gateway.address4, host: lan.host.address4 });
+    await begin((pattern) => guide.replace('/run/hale*/bird.conf', pattern));
+    await vi.waitFor(async () => expect(await routes()).toHaveLength(1), WAIT);
+    await vi.waitFor(async () => expect(await advertising?.problem()).toBeNull(), WAIT);
+  });
 
   test('no include: said with the line to write, and announced as soon as it is there', async () => {
     await begin(() => userConfig(lan, { routerAsn: 65_001 }));

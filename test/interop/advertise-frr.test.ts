@@ -4,6 +4,7 @@ import { bird } from '../support/routers/bird.ts';
 import { frr } from '../support/routers/frr.ts';
 import { hostPrefix } from '../../src/drivers/routing/route.ts';
 import { freeze } from '../support/freeze.ts';
+import { fromGuide } from '../support/routers/guide.ts';
 import { HostFrr } from '../support/routers/host-frr.ts';
 import { createRoutedLan, HOST_ASN, type RoutedLan, SHARED4, SHARED6 } from '../support/routers/routed-lan.ts';
 import { netnsProblem } from '../support/netns.ts';
@@ -215,6 +216,12 @@ describe.skipIf(problem)('what stands in the way of a route through FRR of this 
     await problemIs(/^FRR: router bgp 65000 announces 10\.9\.0\.1 to no neighbour: see `show bgp ipv4 unicast summary`/);
     await host?.configure(`router bgp ${HOST_ASN}`, 'no bgp ebgp-requires-policy');
     await host?.vtysh('clear bgp *');
+    await vi.waitFor(async () => expect(await advertising?.problem()).toBeNull(), WAIT);
+  });
+
+  test("nothing, with the guide's configuration", async () => {
+    await begin(fromGuide('frr', { shared: SHARED4, router: lan.gateway.address4, host: lan.host.address4 }));
+    await vi.waitFor(async () => expect(await routes()).toHaveLength(1), WAIT);
     await vi.waitFor(async () => expect(await advertising?.problem()).toBeNull(), WAIT);
   });
 

@@ -43,12 +43,6 @@ interface BirdSettings {
   controlSocket: string;
 }
 
-/** Whose route of this host's address a neighbour is told. */
-interface Exported {
-  peer: string;
-  by: 'hale' | 'others' | 'nobody';
-}
-
 class Bird implements RoutingDaemon {
   readonly name = 'BIRD';
   readonly #settings: BirdSettings;
@@ -84,8 +78,7 @@ class Bird implements RoutingDaemon {
     const written = this.#write(EMPTY);
     const switched = await this.#switch('withdrawn', deadline);
     const configured = switched.ok && switched.protocols.size > 0 ? await this.#configure(deadline) : undefined;
-    rmSync(file, { force: true });
-    return switched.ok ? (written ?? configured) : switched.reason;
+    return [switched.ok ? undefined : switched.reason, configured, written, removed(file)].find((reason) => reason !== undefined);
   }
 
   #known(protocols: ReadonlyMap<string, BirdProtocol>): boolean {
@@ -142,12 +135,14 @@ class Bird implements RoutingDaemon {
     if (!shown.ok) return shown.reason;
     const peers = [...readProtocols(shown.lines)].filter(([name, { kind, up }]) => kind === 'BGP' && up && /^[\w.:-]+$/.test(name));
     for (const prefix of this.#settings.addresses.map(hostPrefix)) {
-      const told: Exported[] = [];
-      for (const [peer] of peers) told.push(await this.#exported({ prefix, peer, deadline }));
-      const own = told.find(({ by }) => by === 'others');
-      if (own !== undefined)
-        return `BIRD exports ${prefix} to ${own.peer} by a protocol that is not hale's, which announces it always: accept only \`proto ~ "hale_*"\` for it`;
-      if (advertisement === 'withdrawn' || told.some(({ by }) => by === 'hale')) continue;
+      const own = await this.#toldBy(advertisement === 'withdrawn' ? 'others' : 'hale', {
+        prefix,
+        peers: peers.map(([name]) => name),
+        deadline,
+      });
+      if (advertisement === 'withdrawn' && own !== undefined)
+        return `BIRD exports ${prefix} to ${own} by a protocol that is not hale's, which announces it always: accept only \`proto ~ "hale_*"\` for it`;
+      if (advertisement === 'withdrawn' || own !== undefined) continue;
       return (await this.#isThere({ prefix, protocol: PROTOCOLS[advertisement], deadline }))
         ? `BIRD exports ${prefix} to no BGP neighbour: see \`birdc show protocols\` for sessions that are down, and that the export filters accept \`proto ~ "hale_*"\``
         : `BIRD has no route ${prefix} of ${PROTOCOLS[advertisement]}: see that the address is on lo, and that bird.conf has \`protocol device {}\``;
@@ -155,12 +150,19 @@ class Bird implements RoutingDaemon {
     return undefined;
   }
 
-  async #exported({ prefix, peer, deadline }: { prefix: string; peer: string; deadline: AbortSignal }): Promise<Exported> {
-    // A channel that is down has no table: a refusal.
-    const shown = await this.#settings.birdc(['show', 'route', prefix, 'export', `'${peer}'`], deadline);
-    const texts = shown.ok ? shown.lines.map(({ text }) => text) : [];
-    if (texts.some((text) => text.includes('[hale_'))) return { peer, by: 'hale' };
-    return { peer, by: texts.some((text) => /^\s+dev lo\b/.test(text)) ? 'others' : 'nobody' };
+  /** The first neighbour that is told this host's own route by a protocol of hale, or by another one. */
+  async #toldBy(
+    whom: 'hale' | 'others',
+    { prefix, peers, deadline }: { prefix: string; peers: readonly string[]; deadline: AbortSignal },
+  ): Promise<string | undefined> {
+    for (const peer of peers) {
+      // A channel that is down has no table: a refusal.
+      const shown = await this.#settings.birdc(['show', 'route', prefix, 'export', `'${peer}'`], deadline);
+      const texts = shown.ok ? shown.lines.map(({ text }) => text) : [];
+      const byHale = texts.some((text) => text.includes('[hale_'));
+      if (whom === 'hale' ? byHale : !byHale && texts.some((text) => /^\s+dev lo\b/.test(text))) return peer;
+    }
+    return undefined;
   }
 
   async #isThere({ prefix, protocol, deadline }: { prefix: string; protocol: string; deadline: AbortSignal }): Promise<boolean> {
@@ -181,8 +183,7 @@ class Bird implements RoutingDaemon {
       renameSync(temporary, file);
       return undefined;
     } catch (error) {
-      rmSync(temporary, { force: true });
-      return `${file}: cannot be written: ${(error as Error).message}`;
+      return removed(temporary) ?? `${file}: cannot be written: ${(error as Error).message}`;
     }
   }
 
@@ -215,6 +216,16 @@ function channel(address: string, { communities, localPreference, med }: RouteAt
     '    };',
     '  };',
   ];
+}
+
+/** Why it is there still. */
+function removed(file: string): string | undefined {
+  try {
+    rmSync(file, { force: true });
+    return undefined;
+  } catch (error) {
+    return `${file}: cannot be removed: ${(error as Error).message}`;
+  }
 }
 
 function readIfThere(file: string): string | undefined {

@@ -68,10 +68,7 @@ class Frr implements RoutingDaemon {
     if (foreign !== undefined) return foreign;
     if (look.asn === undefined)
       return 'FRR: bgpd has no `router bgp` outside of VRFs: configure it, with the neighbours that are to be told; hale adds only the route';
-    if (look.importCheck.startsWith('no ') || look.importCheck === this.#uncheckedBy) {
-      const reason = await this.#withdraw(look, deadline);
-      return `FRR: router bgp ${printable(look.asn)}: ${UNCHECKED}${reason === undefined ? '' : `; and ${reason}`}`;
-    }
+    if (look.importCheck === this.#uncheckedBy) return this.#refuse(look, deadline);
     return this.#announce({ look, routeMap: ROUTE_MAPS[advertisement], deadline });
   }
 
@@ -100,13 +97,14 @@ class Frr implements RoutingDaemon {
       look = looked.look;
       if (!this.#isSet(look, routeMap)) return 'FRR: bgpd has taken the route, but its configuration does not show it';
     }
-    const unchecked = this.#addresses.some((address) => !look.importChecked.has(address));
-    if (unchecked) {
-      this.#uncheckedBy = look.importCheck;
-      const reason = await this.#withdraw(look, deadline);
-      return `FRR: router bgp ${printable(look.asn ?? '')}: ${UNCHECKED}${reason === undefined ? '' : `; and ${reason}`}`;
-    }
-    return this.#silence(look);
+    if (this.#addresses.every((address) => look.importChecked.has(address))) return this.#silence(look);
+    this.#uncheckedBy = look.importCheck;
+    return this.#refuse(look, deadline);
+  }
+
+  async #refuse(look: Look, deadline: AbortSignal): Promise<string> {
+    const reason = await this.#withdraw(look, deadline);
+    return `FRR: router bgp ${printable(look.asn ?? '')}: ${UNCHECKED}${reason === undefined ? '' : `; and ${reason}`}`;
   }
 
   async #withdraw(look: Look, deadline: AbortSignal): Promise<string | undefined> {

@@ -1,4 +1,5 @@
 /** The shared address on `lo` with a lifetime: the routing daemon follows the kernel, so its route ends with an agent that is dead or frozen. */
+import { HaleError } from '../../base/error.ts';
 import { openAddresses } from '../linux/addresses.ts';
 import { LOOPBACK, onLoopback } from '../linux/dsr/serving.ts';
 
@@ -17,18 +18,29 @@ export interface Lifetimes {
 /** Throws HaleError `netlink_unavailable`. */
 export function openLifetimes(shared: readonly string[]): Lifetimes {
   const addresses = openAddresses();
-  const put = (validLftS?: number) => {
-    const there = onLoopback();
-    const present = shared.filter((address) => there.has(address));
+  const put = (validLftS?: number): ReturnType<Lifetimes['renew']> => {
+    const there = lookAtLoopback();
+    if ('problem' in there) return { missing: [], problem: there.problem };
+    const present = shared.filter((address) => there.addresses.has(address));
     const effects = present.map((address) => addresses.add({ linkIndex: LOOPBACK, address, ...(validLftS && { validLftS }) }));
-    return { missing: shared.filter((address) => !there.has(address)), failed: effects.find((effect) => !effect.ok) };
+    const failed = effects.find((effect) => !effect.ok);
+    return {
+      missing: shared.filter((address) => !there.addresses.has(address)),
+      problem: failed?.ok === false ? failed.reason : undefined,
+    };
   };
   return {
-    renew() {
-      const { missing, failed } = put(LIFETIME_S);
-      return { missing, problem: failed?.ok === false ? failed.reason : undefined };
-    },
+    renew: () => put(LIFETIME_S),
     end: () => void put(),
     close: () => addresses.close(),
   };
+}
+
+function lookAtLoopback(): { addresses: Set<string> } | { problem: string } {
+  try {
+    return { addresses: onLoopback() };
+  } catch (error) {
+    if (error instanceof HaleError) return { problem: error.message };
+    throw error;
+  }
 }
