@@ -19,17 +19,14 @@ export interface BgpAdvertiserOptions {
 /** Announces the shared addresses to all peers of the engine. */
 export class BgpAdvertiser implements Advertiser {
   readonly #options: BgpAdvertiserOptions;
-  #wanted: Advertisement | undefined;
 
   constructor(options: BgpAdvertiserOptions) {
     this.#options = options;
   }
 
   want(advertisement: Advertisement): void {
-    if (advertisement === this.#wanted) return;
-    this.#wanted = advertisement;
     const { engine, addresses } = this.#options;
-    engine.setRoutes(advertisement === 'withdrawn' ? [] : addresses.map((address) => this.#route(address)));
+    engine.setRoutes(advertisement === 'withdrawn' ? [] : addresses.map((address) => this.#route(address, advertisement)));
   }
 
   problem(): string | undefined {
@@ -42,14 +39,14 @@ export class BgpAdvertiser implements Advertiser {
     this.#options.engine.stop({ message: 'hale stops' });
   }
 
-  #route(address: string): BgpRoute {
+  #route(address: string, advertisement: Advertisement): BgpRoute {
     const { communities, med, localPreference } = this.#options;
     const common = {
       prefix: formatPrefix({ address, length: familyOf(address) === 'IPv4' ? 32 : 128 }),
       ...(med === undefined ? {} : { med }),
     };
     // RFC 8326 section 4: the community asks other ASes to prefer other paths; in the own AS a local preference of 0 says it directly.
-    if (this.#wanted === 'draining') return { ...common, communities: [...communities, GRACEFUL_SHUTDOWN], localPreference: 0 };
+    if (advertisement === 'draining') return { ...common, communities: [...communities, GRACEFUL_SHUTDOWN], localPreference: 0 };
     return { ...common, communities, ...(localPreference === undefined ? {} : { localPreference }) };
   }
 }

@@ -124,7 +124,7 @@ export class BgpEngine {
    * With `restarting`, peers that do graceful restart are not told, and so keep the routes (RFC 4724 section 4).
    */
   stop({ message, restarting = false }: { message: string; restarting?: boolean }): void {
-    for (const peer of this.#peers.values()) peer.stop({ message, restarting });
+    for (const peer of this.#peers.values()) peer.input({ kind: 'stop', message, restarting });
     this.#transport.close();
   }
 }
@@ -145,10 +145,9 @@ class PeerDriver {
   readonly #connections = new Map<number, BgpConnection>();
   #lastId = 0;
   #attempt: { cancel(): void } | undefined;
-  /** Inputs that came while one was carried out, as when sending on a connection closes it. */
+  /** Inputs that came while one was carried out: whoever hears of an event may want other routes at once. */
   readonly #waiting: PeerInput[] = [];
   #isBusy = false;
-  #stopped = false;
 
   constructor(options: PeerDriverOptions) {
     this.#options = options;
@@ -157,7 +156,6 @@ class PeerDriver {
   }
 
   input(input: PeerInput): void {
-    if (this.#stopped) return;
     this.#waiting.push(input);
     if (this.#isBusy) return;
     this.#isBusy = true;
@@ -166,14 +164,7 @@ class PeerDriver {
   }
 
   accept(connection: BgpConnection): void {
-    if (this.#stopped) connection.close();
-    else this.input({ kind: 'accepted', connection: this.#adopt(connection) });
-  }
-
-  stop({ message, restarting }: { message: string; restarting: boolean }): void {
-    this.input({ kind: 'stop', message, restarting });
-    this.#stopped = true;
-    this.#waker.cancel();
+    this.input({ kind: 'accepted', connection: this.#adopt(connection) });
   }
 
   status(): BgpPeerStatus {
@@ -224,8 +215,7 @@ class PeerDriver {
     this.#attempt = transport.connect(address, {
       onConnected: (connection) => {
         this.#attempt = undefined;
-        if (this.#stopped) connection.close();
-        else this.input({ kind: 'connected', connection: this.#adopt(connection) });
+        this.input({ kind: 'connected', connection: this.#adopt(connection) });
       },
       onFailed: (reason) => {
         this.#attempt = undefined;
@@ -237,11 +227,11 @@ class PeerDriver {
   #adopt(connection: BgpConnection): { id: number; localAddress: string } {
     const id = ++this.#lastId;
     this.#connections.set(id, connection);
-    connection.onReceived((bytes) => {
-      if (this.#connections.has(id)) this.input({ kind: 'received', connection: id, bytes });
-    });
+    // The machine ignores what is said of connections that it has ended.
+    connection.onReceived((bytes) => this.input({ kind: 'received', connection: id, bytes }));
     connection.onClosed((reason) => {
-      if (this.#connections.delete(id)) this.input({ kind: 'closed', connection: id, reason });
+      this.#connections.delete(id);
+      this.input({ kind: 'closed', connection: id, reason });
     });
     return { id, localAddress: connection.localAddress };
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { utf8, utf8OrNone } from '../../src/base/utf8.ts';
+import { utf8, utf8Bytes, utf8OrNone } from '../../src/base/utf8.ts';
 
 /** Mostly text, partly damaged. */
 const bytes = fc.oneof(
@@ -21,6 +21,15 @@ test('text is read as TextDecoder reads it', () => {
       }
       expect(utf8OrNone(input)).toBe(text);
       if (text === undefined) expect(utf8(input)).toContain('\ufffd');
+    }),
+  );
+});
+
+test('text is written as TextEncoder writes it, also half a surrogate pair', () => {
+  const texts = fc.oneof(fc.string({ unit: 'binary' }), fc.constant('aä€😀\ud800b\udc00'));
+  fc.assert(
+    fc.property(texts, (text) => {
+      expect(utf8Bytes(text)).toEqual(new TextEncoder().encode(text));
     }),
   );
 });

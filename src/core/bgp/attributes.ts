@@ -63,7 +63,7 @@ export const TYPE = {
 
 export const OPTIONAL = 0x80;
 export const TRANSITIVE = 0x40;
-export const EXTENDED_LENGTH = 0x10;
+const EXTENDED_LENGTH = 0x10;
 
 /** The attributes as a field of an UPDATE: those with prefixes first (RFC 7606 section 5.1), the others by type (RFC 4271 section 5). */
 export function attributeBytes(attributes: PathAttributes, width: AsnWidth): Uint8Array {

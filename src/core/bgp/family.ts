@@ -9,17 +9,13 @@ export const FAMILY_BYTES = 3;
 
 export const addressBytes: Record<Family, number> = { IPv4: 4, IPv6: 16 };
 
-export function afiOf(family: Family): number {
-  return AFIS[family];
-}
-
 /** AFI and SAFI in three bytes. */
 export function writeFamily(writer: ByteWriter, family: Family): ByteWriter {
   return writer.u16(AFIS[family]).u8(SAFI_UNICAST);
 }
 
 /** Undefined for what is neither IPv4 nor IPv6 unicast. */
-export function familyOfNumbers(afi: number, safi: number): Family | undefined {
+function familyOfNumbers(afi: number, safi: number): Family | undefined {
   if (safi !== SAFI_UNICAST) return undefined;
   return afi === AFIS.IPv4 ? 'IPv4' : afi === AFIS.IPv6 ? 'IPv6' : undefined;
 }

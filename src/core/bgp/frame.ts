@@ -72,6 +72,6 @@ function readHeader(header: Uint8Array): { kind: MessageKind; length: number } |
   const type = header[MARKER_BYTES + 2] as number;
   const kind = messageKinds[type - 1];
   if (kind === undefined) return notification('Bad Message Type', Uint8Array.of(type));
-  if (length < SHORTEST[kind] || length > (LONGEST[kind] ?? MESSAGE_BYTES_MAX)) return notification('Bad Message Length', lengthField);
+  if (length < SHORTEST[kind] || length > (LONGEST[kind] ?? length)) return notification('Bad Message Length', lengthField);
   return { kind, length };
 }

@@ -18,7 +18,7 @@ export type Read<Value> = { ok: true; value: Value } | { ok: false; notification
 
 const VERSION = 4;
 /** RFC 6793 section 9. */
-export const AS_TRANS = 23456;
+const AS_TRANS = 23456;
 const PARAMETER_CAPABILITIES = 2;
 /** RFC 9072 section 2: in place of length and type of the first parameter. */
 const EXTENDED = 255;
@@ -60,16 +60,14 @@ export function decodeOpen(body: Uint8Array): Read<Open> {
 function readParameters(reader: ByteReader): Read<Capabilities> {
   const malformed: Read<Capabilities> = { ok: false, notification: notification('OPEN Message Error') };
   let length = reader.u8();
-  const parameters = new ByteReader(reader.bytes(reader.remaining));
-  let isExtended = false;
-  if (length === EXTENDED && parameters.remaining >= 3) {
-    const first = parameters.u8();
-    isExtended = first === EXTENDED;
-    // RFC 9072 section 2: any other first type means that the length is what it looks like; that does not fit here then.
-    if (isExtended) length = parameters.u16();
-    else return malformed;
+  const rest = reader.bytes(reader.remaining);
+  const parameters = new ByteReader(rest);
+  const isExtended = length === EXTENDED && rest[0] === EXTENDED;
+  if (isExtended) {
+    parameters.u8();
+    length = parameters.u16();
   }
-  if (!reader.ok || parameters.remaining !== length) return malformed;
+  if (!reader.ok || !parameters.ok || parameters.remaining !== length) return malformed;
   const capabilities = noCapabilities();
   while (parameters.remaining > 0) {
     const type = parameters.u8();

@@ -132,13 +132,12 @@ function receiveUpdate(turn: Turn, connection: Connection, body: Uint8Array): vo
   turn.outputs.push({ kind: 'warned', warning });
 }
 
-/** RFC 2918 section 4: a family that was not offered is ignored. */
+/** RFC 2918 section 4. Of a family that was not offered nothing has been announced. */
 function receiveRouteRefresh(turn: Turn, connection: Connection, body: Uint8Array): void {
   const reader = new ByteReader(body);
   const afi = reader.u16();
   // The octet between is reserved; RFC 7313 gives it a meaning that was not offered.
   reader.u8();
   const family = readFamily(new ByteReader(Uint8Array.of(afi >> 8, afi & 0xff, reader.u8())));
-  const { families } = connection.session as Session;
-  if (family !== undefined && families.includes(family)) refresh(turn, connection, family);
+  if (family !== undefined) refresh(turn, connection, family);
 }

@@ -52,7 +52,7 @@ export class SimTcp {
 
   /** All connections between the two end, and both are told. */
   reset(a: string, b: string): void {
-    for (const { target } of [...(this.#pipes.get(linkOf(a, b)) ?? [])]) target.fail('connection reset');
+    for (const { target } of Array.from(this.#pipes.get(linkOf(a, b)) ?? [])) target.fail('connection reset');
   }
 
   /** As when its power goes: its connections are not ended, and what arrives for them draws a reset. */

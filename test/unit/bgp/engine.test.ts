@@ -13,19 +13,29 @@ import { config } from '../../support/bgp-peer.ts';
 const HOST = '192.0.2.1';
 const ROUTER = '192.0.2.2';
 
+interface StageOptions {
+  host?: Partial<BgpPeerConfig>;
+  router?: Partial<BgpPeerConfig>;
+  given?: { onEstablished: () => void };
+}
+
 /** The speaker of this host, and a router on simulated TCP that hears it. */
-function stage({ host = {}, router = {} }: { host?: Partial<BgpPeerConfig>; router?: Partial<BgpPeerConfig> } = {}) {
+function stage({ host = {}, router = {}, given }: StageOptions = {}) {
   const schedule = new Schedule();
   const clock: Clock = { now: () => schedule.now, at: (time, callback) => schedule.plan(time, callback) };
   const tcp = new SimTcp({ schedule, random: createRandom(1), latencyMs: { min: 1, max: 2 } });
   const events: BgpEvent[] = [];
-  const engineAt = (address: string, other: string, given: BgpPeerConfig, tap: Tap) =>
+  const hear = (event: BgpEvent) => {
+    events.push(event);
+    if (event.kind === 'established') given?.onEstablished();
+  };
+  const engineAt = (address: string, other: string, peerConfig: BgpPeerConfig, tap: Tap) =>
     new BgpEngine({
       clock,
       transport: tap.of(tcp.host(address)),
-      peers: [{ address: { address: other, port: 179, ttl: 1 }, config: given }],
+      peers: [{ address: { address: other, port: 179, ttl: 1 }, config: peerConfig }],
       seed: 1,
-      onEvent: (event) => address === HOST && events.push(event),
+      onEvent: (event) => address === HOST && hear(event),
     });
   const hostConfig: BgpPeerConfig = { ...config, ...host };
   const routerConfig: BgpPeerConfig = {
@@ -35,7 +45,7 @@ function stage({ host = {}, router = {} }: { host?: Partial<BgpPeerConfig>; rout
     routerId: ROUTER,
     ...router,
   };
-  const tapOf = (given: BgpPeerConfig) => new Tap({ configOf: () => given, now: () => schedule.now });
+  const tapOf = (peerConfig: BgpPeerConfig) => new Tap({ configOf: () => peerConfig, now: () => schedule.now });
   const routerTap = tapOf(routerConfig);
   const startRouter = () => engineAt(ROUTER, HOST, routerConfig, routerTap);
   const engine = engineAt(HOST, ROUTER, hostConfig, tapOf(hostConfig));
@@ -129,6 +139,16 @@ describe('engine', () => {
     expect(status()).toMatchObject({ state: 'Idle', lastError: { text: 'Cease/BFD Down' } });
     run(10_000);
     expect(status().state).toBe('Established');
+  });
+
+  test('other routes that are wanted because a session is there come after those that were wanted before', () => {
+    const given = { onEstablished: () => {} };
+    const { engine, run, startRouter, table } = stage({ given });
+    engine.setRoutes([{ prefix: '10.0.0.100/32', communities: [], med: 1 }]);
+    given.onEstablished = () => engine.setRoutes([{ prefix: '10.0.0.100/32', communities: [], med: 2 }]);
+    startRouter();
+    run(10_000);
+    expect(table()).toMatchObject({ '10.0.0.100/32': { med: 2 } });
   });
 
   test('a connection that ends while it is written to does not confuse the machine', () => {

@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import { IDLE_HOLD_MS } from '../../../src/core/bgp/peer-state.ts';
 import { bgpPeer } from '../../../src/core/bgp/peer.ts';
 import { decodeOpen } from '../../../src/core/bgp/open.ts';
-import { notification } from '../../../src/core/bgp/notification.ts';
 import {
   capabilities,
   KEEPALIVE,
@@ -37,6 +36,14 @@ describe('section 8.2.2: Idle', () => {
     expect([passive.state.fsm, passive.outputs, bgpPeer.wakeAt(passive.state)]).toEqual(['Active', [], Number.POSITIVE_INFINITY]);
   });
 
+  test('a state knows when it began', () => {
+    const peer = new PlayedPeer();
+    peer.wait(70);
+    peer.start();
+    peer.wait(5);
+    expect([peer.state.fsm, peer.state.since]).toEqual(['Connect', 70]);
+  });
+
   test('ManualStart in any other state is ignored', () => {
     const peer = new PlayedPeer().start();
     expect(peer.input({ kind: 'start' })).toEqual([]);
@@ -58,6 +65,13 @@ describe('section 8.2.2: Connect and Active', () => {
     expect([peer.state.fsm, outputs, peer.state.lastError]).toEqual(['Active', [{ kind: 'failed', error }], error]);
     peer.wait(CONNECT_RETRY_MS);
     expect([peer.state.fsm, peer.state.counters.connectAttempts]).toEqual(['Connect', 2]);
+  });
+
+  test('TCP fails: the ConnectRetryTimer begins anew', () => {
+    const peer = new PlayedPeer().start();
+    peer.wait(3000);
+    peer.input({ kind: 'connect-failed', reason: 'timed out' });
+    expect(peer.wait(CONNECT_RETRY_MS * JITTER_LEAST - 1)).toEqual([]);
   });
 
   test('TCP is there, made by either side: an OPEN is sent, and the HoldTimer is large: OpenSent', () => {
@@ -302,130 +316,6 @@ describe('section 8.1.1: DampPeerOscillations, IdleHoldTimer', () => {
     peer.wait(60_000);
     peer.receive(id, cease);
     expect(bgpPeer.wakeAt(peer.state) - peer.now).toBeLessThanOrEqual(IDLE_HOLD_MS);
-  });
-});
-
-describe('section 6.8: collision', () => {
-  const LOW = '1.1.1.1';
-  const HIGH = '223.1.1.1';
-
-  /** Both connections are there; the OPEN has come on the one that was made, or on the one that was taken. */
-  const collided = (routerId: string, first: 'outgoing' | 'incoming') => {
-    const peer = new PlayedPeer().start();
-    const incoming = peer.accepted();
-    const outgoing = peer.connected();
-    const order = first === 'outgoing' ? [outgoing, incoming] : [incoming, outgoing];
-    for (const id of order) peer.receive(id, openFrom({ routerId }));
-    return { peer, incoming, outgoing };
-  };
-  const COLLISION = 'Cease/Connection Collision Resolution';
-
-  test.each(['outgoing', 'incoming'] as const)('the peer has the higher identifier: its connection stays (first OPEN: %s)', (first) => {
-    const { peer, incoming, outgoing } = collided(HIGH, first);
-    expect(peer.state.connections.map(({ id, state }) => [id, state])).toEqual([[incoming, 'OpenConfirm']]);
-    expect(notificationsIn(peer.outputs)).toEqual([COLLISION]);
-    expect(peer.sent().at(-1)).toMatchObject({ connection: outgoing, kind: 'notification' });
-  });
-
-  test.each(['outgoing', 'incoming'] as const)(
-    'this side has the higher identifier: its own connection stays (first OPEN: %s)',
-    (first) => {
-      const { peer, outgoing } = collided(LOW, first);
-      expect(peer.state.connections.map(({ id, state }) => [id, state])).toEqual([[outgoing, 'OpenConfirm']]);
-      expect(peer.state.counters.collisions).toBe(1);
-      expect(peer.state.fsm).toBe('OpenConfirm');
-    },
-  );
-
-  test('RFC 6286 section 2.3: equal identifiers, then the higher AS number decides', () => {
-    const { peer, incoming } = collided(LOCAL, 'outgoing');
-    expect(peer.state.connections.map(({ id }) => id)).toEqual([incoming]);
-  });
-
-  test('an Established session stays, whoever is higher', () => {
-    const peer = new PlayedPeer();
-    const id = peer.establish(openFrom({ routerId: HIGH }));
-    const second = peer.accepted();
-    expect(peer.state.fsm).toBe('Established');
-    expect(notificationsIn(peer.receive(second, openFrom({ routerId: HIGH })))).toEqual([COLLISION]);
-    expect(peer.state.connections.map((connection) => connection.id)).toEqual([id]);
-  });
-
-  test('a session that becomes Established ends what is under way beside it', () => {
-    const peer = new PlayedPeer().start();
-    const incoming = peer.accepted();
-    const outputs = peer.receive(incoming, openFrom(), KEEPALIVE);
-    expect(kindsOf(outputs)).toEqual(['send', 'cancel-connect', 'established']);
-    const both = new PlayedPeer().start();
-    const first = both.accepted();
-    both.connected();
-    expect(notificationsIn(both.receive(first, openFrom(), KEEPALIVE))).toEqual([COLLISION]);
-    expect(both.state.connections.map(({ id }) => id)).toEqual([first]);
-  });
-
-  test('that a connection lost a collision is no error of the session', () => {
-    const { peer } = collided(HIGH, 'outgoing');
-    expect(peer.state.lastError).toBeUndefined();
-    expect(kindsOf(peer.outputs)).not.toContain('failed');
-  });
-
-  test('the peer resolves it: the other connection goes on', () => {
-    const peer = new PlayedPeer().start();
-    const incoming = peer.accepted();
-    const outgoing = peer.connected();
-    peer.receive(outgoing, openFrom());
-    peer.receive(incoming, notificationFrom(notification('Connection Collision Resolution')));
-    expect([peer.state.fsm, peer.state.connections.map(({ id }) => id)]).toEqual(['OpenConfirm', [outgoing]]);
-  });
-
-  test('a peer that connects twice has given up the first', () => {
-    const peer = new PlayedPeer({ passive: true }).start();
-    peer.accepted();
-    const second = peer.accepted();
-    expect(peer.state.connections.map(({ id }) => id)).toEqual([second]);
-  });
-
-  test('beside a silent incoming connection the speaker still tries its own', () => {
-    const peer = new PlayedPeer().start();
-    peer.input({ kind: 'connect-failed', reason: 'refused' });
-    peer.accepted();
-    expect(kindsOf(peer.wait(CONNECT_RETRY_MS))).toContain('connect');
-  });
-});
-
-describe('RFC 9384: BFD', () => {
-  test('down after up ends the session with Cease/BFD Down', () => {
-    const peer = new PlayedPeer();
-    peer.establish();
-    peer.input({ kind: 'bfd', state: 'up' });
-    const outputs = peer.input({ kind: 'bfd', state: 'down' });
-    expect(notificationsIn(outputs)).toEqual(['Cease/BFD Down']);
-    expect([peer.state.fsm, peer.state.lastError?.text]).toEqual(['Idle', 'Cease/BFD Down']);
-  });
-
-  test('down without up before does nothing: the peer may not run BFD', () => {
-    const peer = new PlayedPeer();
-    peer.establish();
-    expect(peer.input({ kind: 'bfd', state: 'down' })).toEqual([]);
-    expect(peer.state.fsm).toBe('Established');
-  });
-
-  test('up ends the wait in Idle', () => {
-    const peer = new PlayedPeer();
-    peer.establish();
-    peer.input({ kind: 'bfd', state: 'up' });
-    peer.input({ kind: 'bfd', state: 'down' });
-    expect(kindsOf(peer.input({ kind: 'bfd', state: 'up' }))).toEqual(['connect']);
-    expect(peer.state.fsm).toBe('Connect');
-  });
-
-  test('reconnecting does not wait for it', () => {
-    const peer = new PlayedPeer();
-    peer.establish();
-    peer.input({ kind: 'bfd', state: 'up' });
-    peer.input({ kind: 'bfd', state: 'down' });
-    peer.wait(IDLE_HOLD_MS);
-    expect(peer.state.fsm).toBe('Connect');
   });
 });
 

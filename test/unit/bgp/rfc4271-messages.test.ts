@@ -168,8 +168,27 @@ describe('section 6.2: errors of an OPEN', () => {
     expect(refusal(bytesOf('04 fdea 005a 0a000001 04 0102 0000'))).toEqual(['OPEN Message Error/Unsupported Optional Parameter', '']);
     expect(refusal(bytesOf('04 fdea 005a 0a000001 04 0203 0200'))).toEqual(['OPEN Message Error', '']);
     expect(refusal(bytesOf('04 fdea 005a 0a000001 05 0202 0200'))).toEqual(['OPEN Message Error', '']);
-    // A known capability whose length is wrong.
-    expect(refusal(bytesOf('04 fdea 005a 0a000001 05 0203 0201 00'))).toEqual(['OPEN Message Error', '']);
+    // More than the length says.
+    expect(refusal(bytesOf('04 fdea 005a 0a000001 04 0202 0200 0202 0200'))).toEqual(['OPEN Message Error', '']);
+  });
+
+  test.each(['0201 00', '0103 000100', '4103 000001', '4003 007800', '40 05 0078 000101'])(
+    'a known capability whose length is wrong (%s): OPEN Message Error; an unknown one may have any',
+    (capability) => {
+      const [bytes, unknown] = [bytesOf(capability), bytesOf(capability).with(0, 0x83)];
+      const open = (parameter: Uint8Array) =>
+        Uint8Array.from([...bytesOf('04 fdea 005a 0a000001'), parameter.length + 2, 2, parameter.length, ...parameter]);
+      expect(refusal(open(bytes))).toEqual(['OPEN Message Error', '']);
+      expect(decodeOpen(open(unknown))).toMatchObject({ ok: true, value: { capabilities: { unknown: [0x83] } } });
+    },
+  );
+
+  test('parameters of exactly 255 bytes are not taken for the extended length', () => {
+    // One unknown capability of 251 bytes.
+    const parameters = [2, 253, 0x83, 251, ...Array.from({ length: 251 }, () => 0)];
+    expect(parameters).toHaveLength(255);
+    const open = Uint8Array.from([...bytesOf('04 fdea 005a 0a000001 ff'), ...parameters]);
+    expect(decodeOpen(open)).toMatchObject({ ok: true, value: { capabilities: { unknown: [0x83] } } });
   });
 
   test('RFC 9072: parameters of extended length', () => {

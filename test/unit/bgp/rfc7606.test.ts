@@ -136,6 +136,14 @@ describe('section 7: attributes', () => {
     expect(verdict(with_('40 06 01 00'))).toEqual(discard('attribute_length'));
     expect(verdict(with_('c0 07 08 0000fdea 0a000001'))).toEqual(['none']);
     expect(verdict(with_('c0 07 06 fdea 0a000001'))).toEqual(discard('attribute_length'));
+    // RFC 6793 section 4.1: six bytes from a speaker of 2-octet numbers.
+    const old = (attribute: string) => {
+      const update = body(`${ORIGIN} 40 02 04 02 01 fdea ${NEXT_HOP} ${attribute}`);
+      const decoded = decodeUpdate(update, { fourOctetAsn: false, internal: false });
+      return decoded.ok && decoded.faults.map(({ reason }) => reason);
+    };
+    expect(old('c0 07 06 fdea 0a000001')).toEqual([]);
+    expect(old('c0 07 08 0000fdea 0a000001')).toEqual(['attribute_length']);
   });
 
   test('7.8 COMMUNITIES, 7.14 extended ones, 7.15 of IPv6, RFC 8092 section 6 large ones', () => {

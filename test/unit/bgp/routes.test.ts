@@ -73,6 +73,13 @@ describe('RFC 4271 section 5.1: attributes of an announcement', () => {
   });
 });
 
+test('RFC 4271 section 4.3: an attribute of more than 255 bytes has the extended length', () => {
+  const peer = new PlayedPeer();
+  peer.establish();
+  const communities = Array.from({ length: 128 }, (_, i) => i);
+  expect(updatesIn(peer.input(want(route({ communities }))))[0]?.attributes.communities).toEqual(communities);
+});
+
 describe('RFC 4760, RFC 2545: IPv6', () => {
   test('over IPv4 the next hop is the configured one, with a link-local one where given', () => {
     const peer = dual({ nextHops: { IPv6: 'fd00::11', linkLocal: 'fe80::11' } });
@@ -222,11 +229,14 @@ describe('RFC 4724: graceful restart as the restarting side', () => {
   });
 
   test('section 4: to restart, the connection is closed without a NOTIFICATION, where the peer does graceful restart', () => {
-    const stop: PeerInput = { kind: 'stop', message: 'restart', restarting: true };
+    const stop = { kind: 'stop', message: 'restart', restarting: true } as const;
     const peer = new PlayedPeer({ gracefulRestart });
     peer.establish(openFrom({ capabilities: helper() }));
     peer.sent();
     expect(kindsOf(peer.input(stop))).toEqual(['close', 'down']);
+    const told = new PlayedPeer({ gracefulRestart });
+    told.establish(openFrom({ capabilities: helper() }));
+    expect(notificationsIn(told.input({ ...stop, restarting: false }))).toEqual(['Cease/Administrative Shutdown: restart']);
     const other = new PlayedPeer({ gracefulRestart });
     other.establish();
     expect(notificationsIn(other.input(stop))).toEqual(['Cease/Administrative Shutdown: restart']);
