@@ -50,6 +50,8 @@ function birdConfig(host: TestHost, options: RouterOptions): string {
   const toKernel = 'import none; export where source = RTS_BGP;';
   return `
 log stderr all;
+# RFC 8326 section 4.1.2: what a router does about GRACEFUL_SHUTDOWN. FRR does it by itself.
+filter drain { if (65535, 0) ~ bgp_community then bgp_local_pref = 0; accept; }
 router id ${host.address4};
 protocol device { scan time 1; }
 protocol direct { ipv4; ipv6; }
@@ -75,8 +77,8 @@ protocol bgp n${i} {
   ${neighbor.ttlSecurity === true ? 'ttl security on;' : ''}
   ${neighbor.passive === true ? 'passive on;' : ''}
   ${options.neighborLines ?? ''}
-  ipv4 { import all; export where source = RTS_STATIC; };
-  ipv6 { import all; export where source = RTS_STATIC; };
+  ipv4 { import filter drain; export where source = RTS_STATIC; };
+  ipv6 { import filter drain; export where source = RTS_STATIC; };
 }`;
 }
 

@@ -16,12 +16,18 @@ export class RawPeer {
   ended = false;
   #received = Buffer.alloc(0);
 
-  constructor(from: TestHost, address: string) {
-    this.socket = connectFrom(from, { address, port: 179 });
+  /** Of a connection of either side. */
+  constructor(socket: Socket) {
+    this.socket = socket;
+    this.socket.setNoDelay(true);
     this.socket.on('data', (bytes: Buffer) => (this.#received = Buffer.concat([this.#received, bytes])));
     this.socket.on('end', () => (this.ended = true));
     this.socket.on('error', () => (this.ended = true));
     this.socket.resume();
+  }
+
+  static connect(from: TestHost, address: string): RawPeer {
+    return new RawPeer(connectFrom(from, { address, port: 179 }));
   }
 
   get messages(): RawMessage[] {
