@@ -14,7 +14,7 @@ import { ipBytes } from '../neighbor/ethernet.ts';
 export const VRRP_PROTOCOL = 112;
 export const vrrpGroup: Record<Family, string> = { IPv4: '224.0.0.18', IPv6: 'ff02::12' };
 /** Of the auth data of version 2. */
-const PASSWORD_BYTES = 8;
+export const PASSWORD_BYTES = 8;
 const TYPE_ADVERTISEMENT = 1;
 const HEADER_BYTES = 8;
 const AUTH_NONE = 0;
