@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { asNumber } from './providers.ts';
 import { community, dnsName, filePath, ipAddress, port, wholeNumber } from './values.ts';
 
+const COMMUNITIES = 'a list of at most 64 communities such as 65000:100 or no-export';
 const UINT32 = 4_294_967_295;
 
 const peer = z.strictObject({
@@ -51,7 +52,8 @@ export const bgp = z
         'After so long without a message the router takes a host for dead, unless it offers less (RFC 4271 section 4.2); a third of it lies between two messages.',
       ),
     communities: z
-      .array(community, 'a list of communities such as 65000:100 or no-export')
+      .array(community, COMMUNITIES)
+      .max(64, COMMUNITIES)
       .prefault([])
       .describe('Communities of the route (RFC 1997).'),
     med: wholeNumber({ from: 0, to: UINT32, of: 'the metric' }).exactOptional().describe('Multi-exit discriminator of the route.'),
