@@ -138,6 +138,8 @@ export function bfdSuite(kind: BfdDaemonKind): void {
       const daemons = await capture.fields(`bfd && ip.src == ${other}`, ...flags);
       expect(ours).toContainEqual(['1', '0', '500000', '400000']);
       expect(daemons.some(([, final]) => final === '1')).toBe(true);
+      expect(daemons.some(([poll]) => poll === '1')).toBe(true);
+      expect(ours.some(([, final]) => final === '1')).toBe(true);
       expect(hale.status()).toMatchObject({ state: 'Up', timesDown: 0 });
     });
 
