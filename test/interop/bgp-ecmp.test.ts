@@ -21,7 +21,7 @@ describe.each([bird, frr])('a shared address on three hosts behind $title', (kin
 
   beforeEach(() => {
     stage = new Stage(...NAMES, 'router', 'client');
-    [router, client] = [stage.host(3), stage.host(4)];
+    [router, client] = [stage.hostAt(3), stage.hostAt(4)];
     sysctl(
       router,
       'net.ipv4.ip_forward=1',
@@ -41,14 +41,14 @@ describe.each([bird, frr])('a shared address on three hosts behind $title', (kin
   });
 
   const start = async () => {
-    const neighbors = NAMES.map((_, i) => ({ address: stage.host(i).address4, asn: 65_001 + i }));
+    const neighbors = NAMES.map((_, i) => ({ address: stage.hostAt(i).address4, asn: 65_001 + i }));
     await stage.router(kind, { host: router, asn: ROUTER_ASN, neighbors });
     for (const [i, name] of NAMES.entries()) advertise(i, name);
     await eventually(nextHops).toEqual([3, 3]);
   };
 
   const advertise = (i: number, name: string) => {
-    const host = stage.host(i);
+    const host = stage.hostAt(i);
     const answering = answerAt(host, { addresses: SHARED, name });
     stage.atEnd(() => answering.close());
     const { engine } = stage.speaker(host, { asn: 65_001 + i, peers: [{ address: router.address4, remoteAsn: ROUTER_ASN }] });

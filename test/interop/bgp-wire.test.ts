@@ -15,7 +15,7 @@ describe.skipIf(problem !== undefined)(`hale's BGP, read by tshark${problem === 
   let capture: Capture;
   beforeEach(async () => {
     stage = new Stage('hale', 'router');
-    [hale, host] = [stage.host(0), stage.host(1)];
+    [hale, host] = [stage.hostAt(0), stage.hostAt(1)];
     capture = await Capture.start(host, 'tcp port 179');
     stage.atEnd(() => capture.remove());
   });

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 import type { TestHost } from '../netns.ts';
 import { connectFrom } from '../tcp.ts';
 
-export const [OPEN, UPDATE, NOTIFICATION, KEEPALIVE, ROUTE_REFRESH] = [1, 2, 3, 4, 5];
+export const [OPEN, UPDATE, KEEPALIVE] = [1, 2, 4];
+const NOTIFICATION = 3;
 
 export interface RawMessage {
   type: number;
@@ -48,7 +49,7 @@ export class RawPeer {
   }
 
   count(type: number | undefined): number {
-    return this.messages.filter((message) => message.type === type).length;
+    return this.messages.filter((one) => one.type === type).length;
   }
 
   send(...parts: Uint8Array[]): void {
@@ -69,7 +70,7 @@ const capability = (code: number, ...value: number[]) => Buffer.from([code, valu
 const u16 = (value: number) => Buffer.from([value >> 8, value & 0xff]);
 export const multiprotocol = (afi: number) => capability(1, 0, afi, 0, 1);
 export const fourOctetAsn = (asn: number) => capability(65, asn >>> 24, (asn >>> 16) & 0xff, (asn >>> 8) & 0xff, asn & 0xff);
-export const routeRefresh = capability(2);
+const routeRefresh = capability(2);
 
 export interface OpenFields {
   version?: number;

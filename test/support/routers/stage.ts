@@ -17,7 +17,7 @@ export class Stage {
     this.#lan = createTestLan(roles);
   }
 
-  host(number: number): TestHost {
+  hostAt(number: number): TestHost {
     return this.#lan.hosts[number] as TestHost;
   }
 

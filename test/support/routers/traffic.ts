@@ -34,12 +34,12 @@ export interface Traffic {
 
 /** One request after the other, each from a port of its own, to all addresses in turn. */
 export function sendTraffic(client: TestHost, addresses: readonly string[]): Traffic {
-  let ended = false;
+  const stop = new AbortController();
   let lost = 0;
   let answers: string[] = [];
   const pending: Promise<void>[] = [];
   const run = async () => {
-    for (let i = 0; !ended; i++) {
+    for (let i = 0; !stop.signal.aborted; i++) {
       pending.push(
         ask(client, addresses[i % addresses.length] as string).then((name) => {
           if (name === undefined) lost++;
@@ -53,7 +53,7 @@ export function sendTraffic(client: TestHost, addresses: readonly string[]): Tra
   return {
     answers: () => answers.splice(0),
     async end() {
-      ended = true;
+      stop.abort();
       await running;
       await Promise.all(pending);
       return lost;
