@@ -19,6 +19,7 @@ export interface MachineFacts {
   /** Absent when it is not installed. */
   keepalived?: string;
   haproxy?: string;
+  bird?: string;
   nginx?: string;
   iperf3?: string;
   wrk?: string;
@@ -28,7 +29,7 @@ export interface MachineFacts {
 }
 
 /** What hale is compared with, and what loads it. */
-const PEERS = ['keepalived', 'haproxy', 'nginx', 'iperf3', 'wrk'] as const;
+const PEERS = ['keepalived', 'haproxy', 'bird', 'nginx', 'iperf3', 'wrk'] as const;
 
 export async function machineFacts(): Promise<MachineFacts> {
   return {
@@ -46,11 +47,11 @@ export async function machineFacts(): Promise<MachineFacts> {
   };
 }
 
-/** keepalived and nginx say their version on stderr, the others on stdout. */
+/** Some say their version on stderr, the others on stdout. */
 async function peerVersion(name: (typeof PEERS)[number]): Promise<Record<string, string>> {
   const path = findProgram(name);
   if (path === undefined) return {};
-  const { stdout, stderr } = await run([path, '-v']);
+  const { stdout, stderr } = await run([path, name === 'bird' ? '--version' : '-v']);
   const version = /\bv?(\d+\.\d+\S*)/.exec(stdout + stderr)?.[1];
   return version === undefined ? {} : { [name]: version };
 }

@@ -45,7 +45,7 @@ export interface RoutesRun {
   hung: number;
   /** Of those reset or hung, whose API server's host was not struck. */
   othersLost: number;
-  /** Of a connection that was kept. */
+  /** Of a connection that was answered in the end. */
   longestWaitMs: number;
   drain: Drain | null;
 }
@@ -101,7 +101,7 @@ async function attempt(
 function runOf(measurement: Measurement, all: readonly ConnectionRecord[]): Omit<RoutesRun, 'drain'> {
   const { requests, failingForMs, outage, quiet, probeLagMs, connections } = measurement;
   const { kept, reset, hung, survivorsLost } = connections;
-  const waits = all.filter(({ resetMs, waitingSinceMs }) => resetMs === undefined && waitingSinceMs === undefined);
+  const answered = all.filter(({ resetMs, waitingSinceMs }) => resetMs === undefined && waitingSinceMs === undefined);
   return {
     failed: requests.failed,
     failingForMs: tenths(failingForMs),
@@ -112,7 +112,7 @@ function runOf(measurement: Measurement, all: readonly ConnectionRecord[]): Omit
     reset,
     hung,
     othersLost: survivorsLost ?? Number.NaN,
-    longestWaitMs: tenths(Math.max(0, ...waits.map(({ longestWaitMs }) => longestWaitMs))),
+    longestWaitMs: tenths(Math.max(0, ...answered.map(({ longestWaitMs }) => longestWaitMs))),
   };
 }
 

@@ -13,6 +13,7 @@ const METHOD = [
   `Drain: \`hale agent drain\`, \`drainSeconds: ${DRAIN_SECONDS}\`. Asked and withdrawn: when the agent wrote down that it announced GRACEFUL_SHUTDOWN, and that it withdrew the route. Last packet: TCP for the address that arrived at the host with the MAC address of the router (tcpdump on that host), so without what other hosts pass on to its API server.`,
   `Crash: the port of the host at the switch goes down, then all its processes are killed. BFD: ${BFD_MS} ms, three missed. Hold time: 3 s from \`bgp.holdTimeSeconds\`. Defaults: those of BIRD (240 s) and of hale (90 s), of which the smaller counts, and no BFD.`,
   'Failing for: from the fault to the start of the last request that failed. Longest gap: between the ends of two successful requests one after the other, of which the later ended after the fault; the paths to the other hosts serve on meanwhile.',
+  'nat: a host knows the connections alone that came through it, so one whose packets come through another host is lost. A new connection that happens to take the port of a lost one meets its rest at the API server, and fails until that is gone; such ones prolong the time of failing.',
   'Kept: answered on the same connection after the fault, at the end too. Reset: closed by the other side. Hung: an answer took longer than 5 s, or never came, or an idle connection was told later than that. Lost of others: those reset or hung whose API server runs on a host that was not struck. Sums of all runs.',
 ];
 
@@ -35,7 +36,7 @@ export function renderRoutes({ runs, apiserver, subjects }: RoutesResult): strin
       subjects.map(requestsRow),
     ),
     markdownTable(
-      ['connections', 'kept', 'reset', 'hung', 'lost of others', 'longest wait of a kept one, median ms', 'max ms'],
+      ['connections', 'kept', 'reset', 'hung', 'lost of others', 'longest wait of one answered in the end, median ms', 'max ms'],
       subjects.map(connectionsRow),
     ),
     ...(drained.length === 0 ? [] : [markdownTable(['drain, medians', ...drainHead], drained.map(drainRow))]),
