@@ -42,7 +42,8 @@ class VrrpClaim implements Claim {
     this.#options = options;
     this.#since = clock.now();
     const families = [...new Set(endpoint.addresses.map(familyOf))];
-    this.#password = passwordOf(cluster);
+    const { passwordFile } = vrrp;
+    this.#password = passwordFile && readPasswordFile(passwordFile, { key: 'vrrp.passwordFile', most: PASSWORD_BYTES });
     this.#links = openLinks(options, families);
     this.#engine = new VrrpEngine({
       config: {
@@ -203,18 +204,6 @@ class VrrpClaim implements Claim {
       counters: { ...counters },
     };
   }
-}
-
-function passwordOf({ vrrp: { passwordFile } }: Cluster): string | undefined {
-  if (passwordFile === undefined) return undefined;
-  const password = readPasswordFile(passwordFile, { key: 'vrrp.passwordFile', most: PASSWORD_BYTES });
-  if (/^[\x20-\x7e]+$/.test(password)) return password;
-  throw new HaleError({
-    code: 'password_file_unusable',
-    kind: 'usage',
-    message: `vrrp.passwordFile: ${passwordFile} has signs other than printable ASCII`,
-    remedy: 'Write the password of keepalived (auth_pass) into it.',
-  });
 }
 
 function openLinks(options: ClaimOptions, families: readonly Family[]): VrrpLink[] {

@@ -17,8 +17,10 @@ export function readPasswordFile(path: string, { key, most }: { key: string; mos
     if (error instanceof HaleError) throw error;
     throw fail(`cannot be read: ${(error as Error).message}`, `write the password into it, and: chmod 600 ${path}`, error);
   }
-  const bytes = Buffer.byteLength(text);
-  if (bytes === 0) throw fail('is empty', `write the password into it, or remove ${key}`);
-  if (bytes > most) throw fail(`has ${bytes} bytes, but a password has at most ${most} here`, 'shorten it here and on the other side');
+  if (text === '') throw fail('is empty', `write the password into it, or remove ${key}`);
+  if (!/^[ -~]+$/.test(text))
+    throw fail('has other signs than printable ASCII', 'choose a password without them, here and on the other side');
+  if (text.length > most)
+    throw fail(`has ${text.length} bytes, but a password has at most ${most} here`, 'shorten it here and on the other side');
   return text;
 }

@@ -8,7 +8,7 @@ import { until } from './hale.ts';
 
 /** The first address of the client's host in a lab with IPv4. */
 export const LAB_ROUTER = '10.66.0.200';
-export const LAB_ROUTER_AS = 65_001;
+const LAB_ROUTER_AS = 65_001;
 const CONTROL = '/run/bird.ctl';
 
 export interface LabRouterOptions {

@@ -51,11 +51,7 @@ export const bgp = z
       .describe(
         'After so long without a message the router takes a host for dead, unless it offers less (RFC 4271 section 4.2); a third of it lies between two messages.',
       ),
-    communities: z
-      .array(community, COMMUNITIES)
-      .max(64, COMMUNITIES)
-      .prefault([])
-      .describe('Communities of the route (RFC 1997).'),
+    communities: z.array(community, COMMUNITIES).max(64, COMMUNITIES).prefault([]).describe('Communities of the route (RFC 1997).'),
     med: wholeNumber({ from: 0, to: UINT32, of: 'the metric' }).exactOptional().describe('Multi-exit discriminator of the route.'),
     localPreference: wholeNumber({ from: 0, to: UINT32, of: 'the preference' })
       .default(100)

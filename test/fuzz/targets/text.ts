@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { formatIp, formatMac, formatPrefix, hostPort, parseIp, parseMac, parsePrefix, prefixContains } from '../../../src/base/address.ts';
+import { formatCommunity } from '../../../src/core/bgp/community.ts';
 import { readCluster } from '../../../src/core/cluster/read.ts';
 import type { Cluster } from '../../../src/core/cluster/schema.ts';
 import { parseHostPort } from '../../../src/core/cluster/values.ts';
@@ -112,7 +113,7 @@ const cluster: Target = {
 
 /** The input form of what was read: without the sections that are refused where nobody uses them. */
 function asWritten(read: Cluster): object {
-  const { endpoint, controlPlane, workers, kubernetes, lease, haproxyKeepalived, kubeVip, nodeLocal, heal, ...rest } = read;
+  const { endpoint, controlPlane, workers, kubernetes, lease, vrrp, bgp, haproxyKeepalived, kubeVip, nodeLocal, heal, ...rest } = read;
   const { addresses, ...others } = endpoint;
   const { serviceSubnets, podSubnets, ...versions } = kubernetes;
   const hosts = (list: Cluster['workers']['hosts']) =>
@@ -133,7 +134,9 @@ function asWritten(read: Cluster): object {
     kubernetes: { ...versions, serviceSubnet: serviceSubnets.map(formatPrefix), podSubnet: podSubnets.map(formatPrefix) },
     ...sections[endpoint.provider],
     heal: { ...heal, power: powerAsWritten(heal.power) },
-    ...(rest.election === 'quorum' ? {} : { lease }),
+    ...(rest.election === 'kubernetes' || rest.election === 'etcd' ? { lease } : {}),
+    ...(rest.election === 'vrrp' ? { vrrp } : {}),
+    ...(rest.advertise === 'arp' ? {} : { bgp: { ...bgp, communities: bgp.communities.map(formatCommunity) } }),
   };
 }
 

@@ -53,7 +53,6 @@ export const badRouting: Record<string, { text: string; problems: string[] }> = 
     text: file('address: 10.0.0.100', 'advertise: bird', 'election: kubernetes', 'datapath: dsr'),
     problems: [
       '11:11: advertise is bird, with which every host that reaches a ready API server has the address, but election is kubernetes. Remove election, or set advertise to arp.',
-      '12:11: advertise is bird, with which the hosts need not share a link, but datapath dsr passes frames on from host to host. Set datapath to nat or auto.',
     ],
   },
   'BGP without a router': {
@@ -85,7 +84,7 @@ export const badRouting: Record<string, { text: string; problems: string[] }> = 
     ),
     problems: [
       '11:16: bgp.localAs cannot be the number 0. Write a whole number of an autonomous system from 1 to 4294967295.',
-      '11:33: bgp.communities[0] cannot be "65000:70000". Write a community such as 65000:100.',
+      '11:33: bgp.communities[0] cannot be "65000:70000". Write a community such as 65000:100 or no-export.',
       '11:66: bgp.holdTimeSeconds cannot be the number 2. Write a whole number of seconds from 3 to 65535.',
       '11:114: bgp.peers[0].hops cannot be the number 0. Write a whole number of hops from 1 to 255.',
     ],
@@ -96,6 +95,22 @@ export const badRouting: Record<string, { text: string; problems: string[] }> = 
       "7:28: host cp1 has no IPv6 address, so it cannot take over the endpoint address fd00::100. Add the host's IPv6 address, or give the endpoint only an IPv4 address.",
       "8:28: host cp2 has no IPv6 address, so it cannot take over the endpoint address fd00::100. Add the host's IPv6 address, or give the endpoint only an IPv4 address.",
       "9:28: host cp3 has no IPv6 address, so it cannot take over the endpoint address fd00::100. Add the host's IPv6 address, or give the endpoint only an IPv4 address.",
+    ],
+  },
+  'routes over hosts on different links': {
+    text: file('address: 10.0.0.100', 'advertise: frr', 'datapath: dsr').replace('10.0.0.13/24', '10.1.0.13/24'),
+    problems: [
+      '11:11: advertise is frr and the hosts are in different subnets, but datapath dsr passes frames on from host to host. Set datapath to nat or auto.',
+    ],
+  },
+  'a virtual MAC address with unicast and for two addresses': {
+    text: file('address: [10.0.0.100, "fd00::100"]', 'election: vrrp', 'vrrp: {virtualMac: true, unicast: true}'),
+    problems: [
+      "7:28: host cp1 has no IPv6 address, so it cannot take over the endpoint address fd00::100. Add the host's IPv6 address, or give the endpoint only an IPv4 address.",
+      "8:28: host cp2 has no IPv6 address, so it cannot take over the endpoint address fd00::100. Add the host's IPv6 address, or give the endpoint only an IPv4 address.",
+      "9:28: host cp3 has no IPv6 address, so it cannot take over the endpoint address fd00::100. Add the host's IPv6 address, or give the endpoint only an IPv4 address.",
+      '11:20: vrrp.virtualMac is true, but with vrrp.unicast nobody would learn where that MAC address is. Remove virtualMac.',
+      '11:20: vrrp.virtualMac is true, but the endpoint has two addresses, which VRRP gives different MAC addresses. Remove virtualMac.',
     ],
   },
   'values that VRRP has not': {

@@ -46,6 +46,10 @@ test('the JSON Schema describes every key and closes every mapping', () => {
     'apiserver',
     'agent',
     'lease',
+    'vrrp',
+    'bgp',
+    'bgp.peers.0',
+    'bgp.bfd',
     'nat',
     'proxy',
     'etcd',
@@ -106,7 +110,7 @@ test('the defaults that the JSON Schema shows are those that a short file gets',
       shown++;
     }
   }
-  expect(shown).toBe(94);
+  expect(shown).toBe(112);
   expect(parsed['kubernetes']).toMatchObject({
     serviceSubnets: [{ address: '10.96.0.0', length: 16 }],
     podSubnets: [{ address: '10.244.0.0', length: 16 }],
