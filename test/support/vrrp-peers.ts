@@ -143,11 +143,11 @@ export interface Capture {
   close(): void;
 }
 
-/** Records VRRP as it passes the host's interface. */
+/** Records VRRP, and ICMP that refuses it, as they pass the host's interface. */
 export async function capture(host: TestHost): Promise<Capture> {
   const folder = mkdtempSync(join(tmpdir(), 'hale-capture-'));
   const file = join(folder, 'vrrp.pcap');
-  const argv = inNamespaceOf(host, ['tcpdump', '-U', '-Z', 'root', '-i', 'eth0', '-w', file, 'proto 112 or ip6 proto 112']);
+  const argv = inNamespaceOf(host, ['tcpdump', '-U', '-Z', 'root', '-i', 'eth0', '-w', file, 'proto 112 or ip6 proto 112 or icmp']);
   const child = spawn('setpriv', argv, { stdio: ['ignore', 'ignore', 'pipe'] });
   await once(child.stderr as NodeJS.ReadableStream, 'data');
   return {

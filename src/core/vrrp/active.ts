@@ -50,6 +50,9 @@ export function receiveInActive(turn: Turn, input: ReceivedAdvertisement): void 
   }
   decline(turn, input, 'lower-priority');
   warn(turn, { kind: 'several-active', actives: [linkOf(state.config, input).source, from] });
+  // Two that both believe to be the greater, because they do not hear all of each other, must not answer each other without end.
+  if (now < state.assertedAt + state.config.advertiseIntervalMs / 2) return;
+  state.assertedAt = now;
   advertise(turn);
   // Neighbours may have believed the other.
   if (hasHeld(turn) && now >= state.announcedAt + ANNOUNCE_GAP_MS) announce(turn);

@@ -39,6 +39,7 @@ export function createVirtualRouter(config: VirtualRouterConfig, now: number): V
     lowerSince: undefined,
     heard: config.links.map(() => undefined),
     advertiseAt: Number.POSITIVE_INFINITY,
+    assertedAt: Number.NEGATIVE_INFINITY,
     unsent: false,
     holdUntil: Number.NEGATIVE_INFINITY,
     resigning: undefined,

@@ -54,6 +54,8 @@ export interface VirtualRouterState {
   heard: readonly (HeardActive | undefined)[];
   /** In `active`: the Adver_Timer. */
   advertiseAt: number;
+  /** In `active`: when a lower priority was last answered. */
+  assertedAt: number;
   /** In `active`: whether the last advertisement did not go out. */
   unsent: boolean;
   /** In `active`: the kernel answers until then; -Infinity before the first advertisement has gone out. */

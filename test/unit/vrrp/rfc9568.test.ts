@@ -177,8 +177,15 @@ describe('section 6.4.3: active', () => {
     story.until(story.now + 10_000);
     const answer = ['declined lower-priority', 'warned several-active', 'send 100', 'announce', 'hold'];
     expect(words(story.hear(99))).toEqual(answer);
-    expect(words(story.at(story.now + 999).hear(99))).toEqual(['declined lower-priority', 'send 100', 'hold']);
-    expect(words(story.at(story.now + 1).hear(99))).toEqual(['declined lower-priority', 'send 100', 'announce', 'hold']);
+    expect(words(story.at(story.now + 600).hear(99))).toEqual(['declined lower-priority', 'send 100', 'hold']);
+    expect(words(story.at(story.now + 500).hear(99))).toEqual(['declined lower-priority', 'send 100', 'announce', 'hold']);
+  });
+
+  test('two that both believe to be the greater do not answer each other without end: twice an interval at most', () => {
+    const story = active();
+    const answered = (now: number) => words(story.at(now).hear(99)).includes('send 100');
+    const { now } = story;
+    expect([0, 1, 499, 500, 501, 1000].map((afterMs) => answered(now + afterMs))).toEqual([true, false, false, true, false, true]);
   });
 
   test('neighbours are told again after 1 s and 5 s', () => {
@@ -222,7 +229,7 @@ describe('two links, one state', () => {
     const story = active(dual);
     const later = { link: 1, from: 'fe80::12' };
     expect(words(story.hear(100, { from: '10.0.0.9' }))).toContain('send 100');
-    expect(words(story.hear(100, later))).toContain('send 100');
+    expect(words(story.hear(100, later))).toContain('declined lower-priority');
     story.until(story.now + 3001);
     expect(words(story.hear(100, later))).toEqual(['withdraw', 'lost preempted', 'became-backup']);
   });
