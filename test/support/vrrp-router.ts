@@ -48,8 +48,14 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   else if (word === 'counters') print({ kind: 'counters', ...engine.counters });
   else {
     engine.shutdown();
-    engine.stop();
-    endpoint.close();
-    process.exit();
+    setInterval(leaveOnceFollowed, 2);
   }
 });
+
+/** It serves on until another is heard as active. */
+function leaveOnceFollowed(): void {
+  if (engine.holds) return;
+  engine.stop();
+  endpoint.close();
+  process.exit();
+}
