@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { hostPrefix } from '../../src/drivers/routing/route.ts';
+import { hostPrefix } from '../../src/base/address.ts';
 import { freeze } from '../support/freeze.ts';
 import { netnsProblem } from '../support/netns.ts';
 import { Advertising } from '../support/routers/advertising.ts';

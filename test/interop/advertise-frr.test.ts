@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { Advertising } from '../support/routers/advertising.ts';
 import { bird } from '../support/routers/bird.ts';
 import { frr } from '../support/routers/frr.ts';
-import { hostPrefix } from '../../src/drivers/routing/route.ts';
+import { hostPrefix } from '../../src/base/address.ts';
 import { freeze } from '../support/freeze.ts';
 import { fromGuide } from '../support/routers/guide.ts';
 import { HostFrr } from '../support/routers/host-frr.ts';

@@ -5,12 +5,12 @@
  */
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { familyOf } from '../../base/address.ts';
+import { familyOf, hostPrefix } from '../../base/address.ts';
 import type { Advertisement, Advertiser } from '../../ports/advertiser.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type BirdProtocol, type Birdc, openBirdc, readProtocols } from './birdc.ts';
 import { advertiseBy, type RoutingDaemon } from './daemon.ts';
-import { digestOf, drained, halves, hostPrefix, type RouteAttributes } from './route.ts';
+import { digestOf, drained, halves, type RouteAttributes } from './route.ts';
 
 export interface BirdOptions {
   /** One or two: at most one of each family; in the form of `formatIp`. */

@@ -2,13 +2,13 @@
  * The route as a `network` statement of FRR's bgpd (https://docs.frrouting.org/en/latest/bgp.html). bgpd announces it while zebra has the
  * prefix from the kernel (`bgp network import-check`), so the kernel's lifetime of the address is that of the route. Nothing is written to a file.
  */
-import { familyOf } from '../../base/address.ts';
+import { familyOf, hostPrefix } from '../../base/address.ts';
 import { printable } from '../../base/printable.ts';
 import type { Advertisement, Advertiser } from '../../ports/advertiser.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { advertiseBy, type RoutingDaemon } from './daemon.ts';
 import { configFilter, type FrrConfig, readConfig, readImportChecks, readOwnPath, ROUTE_MAPS } from './frr-look.ts';
-import { digestOf, drained, halves, hostPrefix, type RouteAttributes } from './route.ts';
+import { digestOf, drained, halves, type RouteAttributes } from './route.ts';
 import { bgpdByVtysh, type Vtysh } from './vtysh.ts';
 
 export interface FrrOptions {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { familyOf } from '../../base/address.ts';
+import { GRACEFUL_SHUTDOWN } from '../../core/bgp/community.ts';
 
 /** What routers are told beside the address itself. */
 export interface RouteAttributes {
@@ -11,10 +11,7 @@ export interface RouteAttributes {
   med?: number;
 }
 
-/** RFC 8326 section 4: GRACEFUL_SHUTDOWN (section 5), and the lowest preference. */
-const GRACEFUL_SHUTDOWN = 0xffff_0000;
-
-/** For a host that is about to withdraw. */
+/** For a host that is about to withdraw: RFC 8326 section 4, and the lowest preference. */
 export function drained(attributes: RouteAttributes): RouteAttributes {
   return { ...attributes, communities: [...attributes.communities, GRACEFUL_SHUTDOWN], localPreference: 0 };
 }
@@ -22,11 +19,6 @@ export function drained(attributes: RouteAttributes): RouteAttributes {
 /** Both halves of a community. */
 export function halves(community: number): [number, number] {
   return [community >>> 16, community & 0xffff];
-}
-
-/** `10.0.0.1/32`, `fd00::1/128`. */
-export function hostPrefix(address: string): string {
-  return `${address}/${familyOf(address) === 'IPv4' ? 32 : 128}`;
 }
 
 /** Tells one text that hale put into a daemon from another; letters and digits alone. */
