@@ -23,7 +23,7 @@ export function openRoutedHost({ cluster, log, link, choice }: ChosenHostOptions
     interfaces: [link.name],
     mac: link.mac,
     gate: null,
-    weaker: undefined,
+    weaker: 'connections that reach another host when paths change are reset; only datapath dsr, on one link, carries them on',
     choice,
     steering: undefined,
     stations: [],

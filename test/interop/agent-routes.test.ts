@@ -44,7 +44,10 @@ describe.skipIf(problem !== undefined).each(['dsr', 'nat'] as const)(`advertise:
     expect(routes.peers).toMatchObject([
       { address: LAB_ROUTER, asn: 65_001, state: 'Established', announced: ['10.66.0.100/32'], bfd: { state: 'Up', detectionTimeMs: 150 } },
     ]);
-    for (const status of await statuses(lab)) expect(status).toMatchObject({ role: 'holder', holder: status?.host, guarded: true });
+    for (const status of await statuses(lab)) {
+      expect(status).toMatchObject({ role: 'holder', holder: status?.host, guarded: true, datapath: { datapath } });
+      expect(status?.endpoint.weaker ?? '').toContain(datapath === 'dsr' ? '' : 'are reset');
+    }
     const { stdout: metrics } = await lab.host('cp1').exec(['curl', '-s', 'http://127.0.0.1:7701/metrics']);
     expect(metrics).toContain(`hale_bgp_established{peer="${LAB_ROUTER}"} 1`);
     expect(metrics).toContain(`hale_bfd_up{peer="${LAB_ROUTER}"} 1`);
