@@ -3,7 +3,7 @@ import { PROBE_INTERVAL_MS } from '../../src/lab/drill/instruments.ts';
 import { agentStatus } from '../../src/lab/drill/agents.ts';
 import type { LabHost } from '../../src/lab/host.ts';
 import type { Lab } from '../../src/lab/lab.ts';
-import { type LabRouterOptions, routedSettings, startLabRouter } from '../../test/support/lab-router.ts';
+import { type LabRouterOptions, routedSettings, startLabRouter } from '../../src/lab/router.ts';
 import { untilWithin } from '../../test/support/hale.ts';
 import type { LabSubject } from '../rounds.ts';
 

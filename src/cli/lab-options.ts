@@ -3,7 +3,8 @@ import { HaleError } from '../base/error.ts';
 import { DEFAULT_DATAPATH } from '../lab/lab.ts';
 import { STAND_IN } from '../lab/kubernetes/programs.ts';
 import { NODES_MAX, ZONES_DEFAULT } from '../lab/nodes/plan.ts';
-import { LAB_DATAPATHS } from '../lab/plan.ts';
+import { LAB_DATAPATHS, type LabSettings } from '../lab/plan.ts';
+import { LAB_BFD_MS, routedSettings } from '../lab/router.ts';
 import { canRunLab, ensurePrivileges } from '../lab/privileges.ts';
 import { wholeNumber } from './whole-number.ts';
 
@@ -34,6 +35,35 @@ export function datapathOption(): Option {
 /** For a lab that exists and has one. */
 export function otherDatapathOption(): Option {
   return new Option('--datapath <datapath>', 'give the lab another datapath first').choices(LAB_DATAPATHS);
+}
+
+export function electionOption(): Option {
+  return new Option('--election <election>', 'who decides which host has the address: a majority of agents, or VRRP')
+    .choices(['quorum', 'vrrp'])
+    .default('quorum');
+}
+
+export function advertiseOption(): Option {
+  return new Option(
+    '--advertise <how>',
+    'how clients find the address: by ARP, or by routes of every host to BIRD (bird2), which then runs on the host of the client',
+  )
+    .choices(['arp', 'bgp'])
+    .default('arp');
+}
+
+/** Throws HaleError `lab_routes_ipv4`. */
+export function labSettings({ election, advertise, ip }: { election?: string; advertise?: string; ip?: string }): LabSettings | undefined {
+  if (advertise === 'bgp' && (ip ?? '4') !== '4') {
+    throw new HaleError({
+      code: 'lab_routes_ipv4',
+      kind: 'usage',
+      message: `--advertise bgp makes a lab with IPv4 alone, not with --ip ${ip}`,
+      remedy: 'leave --ip out',
+    });
+  }
+  if (advertise === 'bgp') return routedSettings({ bfdMs: LAB_BFD_MS });
+  return election === 'vrrp' ? { election } : undefined;
 }
 
 export function kubernetesOption(): Option {

@@ -8,15 +8,19 @@ import type { NodesPlan } from '../lab/nodes/plan.ts';
 import { KUBELET_DAEMONS, nodesInService } from '../lab/nodes/start.ts';
 import type { LabDatapath, LabFamilies } from '../lab/plan.ts';
 import { ensurePrivileges } from '../lab/privileges.ts';
+import { isRouted, LAB_BFD_MS, startLabRouter } from '../lab/router.ts';
 import { agentStatus, awaitSteady } from '../lab/drill/agents.ts';
 import { interruptible } from './interrupt.ts';
 import {
+  advertiseOption,
   datapathOption,
   DEFAULT_LAB,
+  electionOption,
   etcdOption,
   familiesOption,
   hostsOption,
   kubernetesOption,
+  labSettings,
   nameOption,
   nodesOption,
   profileOption,
@@ -52,6 +56,8 @@ interface UpOptions {
   etcd?: string;
   nodes?: number;
   zones?: number;
+  election?: string;
+  advertise?: string;
   json?: true;
 }
 
@@ -63,6 +69,8 @@ function up(): Command {
     .addOption(familiesOption())
     .addOption(profileOption())
     .addOption(datapathOption())
+    .addOption(electionOption())
+    .addOption(advertiseOption())
     .addOption(kubernetesOption())
     .addOption(etcdOption())
     .addOption(nodesOption())
@@ -79,6 +87,7 @@ function up(): Command {
 /** Makes a lab and waits until it is at rest; nothing of it is left when that fails. */
 export async function bringUp(options: Omit<UpOptions, 'json'>, signal: AbortSignal): Promise<Lab> {
   const { name, hosts, ip: families, profile, datapath, kubernetes, etcd, nodes = 0, zones } = options;
+  const settings = labSettings(options);
   const progress = (line: string) => process.stderr.write(`${line}\n`);
   const lab = await createLab({
     name,
@@ -92,10 +101,13 @@ export async function bringUp(options: Omit<UpOptions, 'json'>, signal: AbortSig
     ...(kubernetes === undefined ? {} : { kubernetes }),
     ...(etcd === undefined ? {} : { etcd }),
     ...(zones === undefined ? {} : { zones }),
+    ...(settings === undefined ? {} : { settings }),
   });
   try {
+    if (isRouted(lab.plan)) await startLabRouter(lab, { bfdMs: LAB_BFD_MS });
     const holder = await awaitSteady(lab, { timeoutMs: STEADY_TIMEOUT_MS });
-    progress(`${holder.name} holds ${lab.plan.endpoint.addresses.join(' and ')}, every API server is ready`);
+    const held = isRouted(lab.plan) ? 'every host announces' : `${holder.name} holds`;
+    progress(`${held} ${lab.plan.endpoint.addresses.join(' and ')}, every API server is ready`);
     return lab;
   } catch (error) {
     await lab.down();

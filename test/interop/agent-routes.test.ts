@@ -5,7 +5,7 @@ import { createLab, type Lab } from '../../src/lab/lab.ts';
 import type { RoutesStatus } from '../../src/ports/control.ts';
 import { HALE, until } from '../support/hale.ts';
 import { labImpossible, statuses } from '../support/lab.ts';
-import { LAB_ROUTER, labPaths, labRoutes, routedSettings, startLabRouter } from '../support/lab-router.ts';
+import { LAB_ROUTER, labPaths, labRoutes, routedSettings, startLabRouter } from '../../src/lab/router.ts';
 import { STAND_IN } from '../../src/lab/kubernetes/programs.ts';
 
 const problem = labImpossible ?? (findProgram('bird') === undefined ? '(BIRD is not installed)' : undefined);

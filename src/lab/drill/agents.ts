@@ -5,6 +5,7 @@ import { askStatus } from '../../drivers/control/client.ts';
 import type { AgentStatus } from '../../ports/control.ts';
 import type { LabHost } from '../host.ts';
 import type { Lab } from '../lab.ts';
+import { isRouted } from '../router.ts';
 import { AGENT_SOCKET } from '../services.ts';
 
 const LOOK_AGAIN_MS = 50;
@@ -47,5 +48,6 @@ function whyUnsteady(lab: Lab, statuses: readonly (AgentStatus | undefined)[]): 
     if (down !== undefined) return `${name} finds the API server of ${down.name} ${down.state}: ${down.reason}`;
   }
   const holders = statuses.filter((status) => status?.role === 'holder').length;
-  return holders === 1 ? undefined : `${holders} agents say that they hold the address`;
+  // With routes every host has the address.
+  return holders === (isRouted(lab.plan) ? statuses.length : 1) ? undefined : `${holders} agents say that they hold the address`;
 }

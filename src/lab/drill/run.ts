@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hostPort } from '../../base/address.ts';
+import { HaleError } from '../../base/error.ts';
 import { healthProfiles } from '../../core/balancer/timing.ts';
 import { hungAfterMs } from '../../core/drill/fate.ts';
 import { timingProfiles, type TimingProfile } from '../../core/lease/timing.ts';
@@ -10,6 +11,7 @@ import type { Scenario } from '../../core/drill/scenario.ts';
 import type { InjectedFault } from '../faults/inject.ts';
 import { describeApiserver, type Lab } from '../lab.ts';
 import { datapathOf } from '../plan.ts';
+import { isRouted } from '../router.ts';
 import { agentStatus, awaitSteady } from './agents.ts';
 import { handOversOf } from './hand-overs.ts';
 import { PROBE_INTERVAL_MS, startInstruments } from './instruments.ts';
@@ -39,12 +41,23 @@ export interface Drill {
 
 /** Runs one scenario on a lab: steady state, instruments, fault, observation, undo, verdict. The fault is undone also when this fails. */
 export async function runDrill(lab: Lab, scenario: Scenario, options: DrillOptions = {}): Promise<Drill> {
+  refuseRouted(lab);
   const restore = await lab.prepare(scenario.fault);
   try {
     return await runPrepared(lab, scenario, options);
   } finally {
     await restore();
   }
+}
+
+function refuseRouted({ plan }: Lab): void {
+  if (!isRouted(plan)) return;
+  throw new HaleError({
+    code: 'drill_needs_holder',
+    kind: 'usage',
+    message: `a drill strikes the host that holds the address, but in lab ${plan.name} every host announces it`,
+    remedy: 'break it by hand with hale lab fault, or measure with npm run bench -- routes; drills run on a lab without --advertise bgp',
+  });
 }
 
 async function runPrepared(lab: Lab, scenario: Scenario, options: DrillOptions): Promise<Drill> {
