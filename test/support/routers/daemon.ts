@@ -58,19 +58,13 @@ export class Daemon {
       if (await look().catch(() => false)) return;
       if (!this.#processes.every(({ running }) => running)) break;
     }
-    throw new Error(`the daemon is not ready:\n${this.log}`);
+    const { log } = this;
+    await this.remove();
+    throw new Error(`the daemon is not ready:\n${log}`);
   }
 
   async kill(): Promise<void> {
     for (const process of this.#processes) await process.kill();
-  }
-
-  /** In the order of the daemon's own end, so that it says good-bye. */
-  async terminate(): Promise<void> {
-    for (const process of this.#processes.toReversed()) {
-      process.signal('SIGTERM');
-      await process.ended();
-    }
   }
 
   async remove(): Promise<void> {
