@@ -61,6 +61,19 @@ describe('whether a host announces', () => {
     expect(made.routes.wanted).toBe('draining');
   });
 
+  test('drained a second time: again for the whole drain time', () => {
+    const { made, schedule } = claim();
+    made.update(GOOD);
+    made.update(DRAINING);
+    schedule.runUntil(DRAIN_MS);
+    made.update(GOOD);
+    made.update(DRAINING);
+    schedule.runUntil(2 * DRAIN_MS - 1);
+    expect(made.routes.wanted).toBe('draining');
+    schedule.runUntil(2 * DRAIN_MS);
+    expect(made.routes.wanted).toBe('withdrawn');
+  });
+
   test('one that announces nothing is drained at once', () => {
     const { made } = claim();
     made.update(POOR);
