@@ -12,7 +12,7 @@ import { readMachineFacts, readNetworkFacts } from '../drivers/linux/network-fac
 import { openSockDiag } from '../drivers/linux/sock-diag.ts';
 import { explainSteering } from '../drivers/linux/socket/explain.ts';
 import type { Explanation } from '../ports/datapath.ts';
-import type { Self } from './self.ts';
+import { addressInterface, type Self } from './self.ts';
 
 interface Subject {
   cluster: Cluster;
@@ -41,7 +41,11 @@ export async function explainHost({ cluster, self }: { cluster: Cluster; self: S
       remedy: 'Run it as root, with the nft program of the package nftables installed.',
     });
   }
-  const subject = { cluster, self, frontends: cluster.endpoint.addresses.map((address) => ({ address, port: cluster.endpoint.port })) };
+  const subject = {
+    cluster,
+    self: { ...self, interfaceName: addressInterface(cluster, self) },
+    frontends: cluster.endpoint.addresses.map((address) => ({ address, port: cluster.endpoint.port })),
+  };
   const found: Explanation[] = [];
   for (const part of parts) {
     const explanation = await part(subject);

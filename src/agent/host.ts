@@ -9,6 +9,7 @@ import { type DsrOptions, DsrTable } from '../drivers/linux/dsr/table.ts';
 import { type LinuxEndpoint, openEndpoint } from '../drivers/linux/endpoint.ts';
 import { type Link, linkByName } from '../drivers/linux/links.ts';
 import { natRuleset } from '../drivers/linux/nat/ruleset.ts';
+import { removeLeftGate } from '../drivers/linux/left-gate.ts';
 import { neighborMacs } from '../drivers/linux/neighbor-table.ts';
 import { type LinuxNeighbors, openNeighbors } from '../drivers/linux/neighbors.ts';
 import { becomeRealtime } from '../drivers/linux/scheduling.ts';
@@ -46,6 +47,7 @@ export function openHost(options: HostOptions): Host {
   const dsrOptions = dsrOptionsOf({ cluster, self, link });
   const script = steeringRuleset({ ...dsrOptions, mac: link.mac, outgoing: false, masks: SILENT_MASKS });
   const choice = chooseHere({ cluster, scripts: { dsr: script, nat: natScript(cluster) }, log });
+  if (virtualMac !== undefined) removeLeftGate({ except: link.index });
   const chosen = { ...options, link, choice, virtualMac };
   // Only what steers frames has to tell those of routers from those of other members.
   return cluster.advertise !== 'arp' && choice.datapath !== 'dsr' ? openRoutedHost(chosen) : openGatedHost(chosen, dsrOptions);

@@ -1,3 +1,4 @@
+import { removeLeftGate } from '../drivers/linux/left-gate.ts';
 import { putUpServing, takeDownServing } from '../drivers/linux/dsr/serving.ts';
 import { becomeRealtime } from '../drivers/linux/scheduling.ts';
 import { done } from '../ports/effect.ts';
@@ -12,6 +13,8 @@ export function openRoutedHost({ cluster, log, link, choice }: ChosenHostOptions
     for (const reason of problems) log.warn({ reason }, 'this host may not serve the address, or answer for it unasked');
     return missing;
   };
+  const gate = removeLeftGate().effect;
+  if (!gate.ok) log.error({ reason: gate.reason }, 'leftover of an earlier run not removed');
   const restarted = serve().length === 0;
   const realtime = becomeRealtime(REALTIME_PRIORITY);
   if (!realtime.ok) log.warn({ reason: realtime.reason }, 'no real-time scheduling: under load sessions with routers may be lost');

@@ -1,7 +1,9 @@
 import { networkInterfaces } from 'node:os';
 import { formatIp, parseIp } from '../base/address.ts';
 import { HaleError } from '../base/error.ts';
+import { virtualRouterId } from '../core/cluster/router-id.ts';
 import type { Cluster, ClusterHost } from '../core/cluster/schema.ts';
+import { virtualMacLink } from '../drivers/linux/virtual-mac.ts';
 
 export interface Self {
   index: number;
@@ -35,6 +37,12 @@ export function findSelf(cluster: Cluster, file: string): Self {
     });
   }
   return { index, host, interfaceName };
+}
+
+/** The interface that carries the shared address: with a virtual MAC address one of its own. */
+export function addressInterface({ election, vrrp, name }: Cluster, { interfaceName }: Self): string {
+  if (election !== 'vrrp' || !vrrp.virtualMac) return interfaceName;
+  return virtualMacLink(virtualRouterId({ name, chosen: vrrp.virtualRouterId }));
 }
 
 /** Throws HaleError `node_is_member` when this machine is a host of the cluster. */

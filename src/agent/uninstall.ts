@@ -1,11 +1,9 @@
 import { HaleError } from '../base/error.ts';
 import type { Cluster } from '../core/cluster/schema.ts';
-import { removeLeftover } from '../drivers/linux/bpf/clsact.ts';
 import { takeDownServing } from '../drivers/linux/dsr/serving.ts';
+import { removeLeftGate } from '../drivers/linux/left-gate.ts';
 import { listLinks } from '../drivers/linux/links.ts';
 import { removeLink } from '../drivers/linux/macvlan.ts';
-import { NETLINK_NETFILTER, NETLINK_ROUTE, openNetlink } from '../drivers/linux/netlink.ts';
-import { countRules, deleteTable, transaction } from '../drivers/linux/nft-sets.ts';
 import { TABLE } from '../drivers/linux/ruleset.ts';
 import { removeSteering } from '../drivers/linux/socket/steering.ts';
 import { VIRTUAL_MAC_LINK } from '../drivers/linux/virtual-mac.ts';
@@ -28,16 +26,9 @@ function removeServing(addresses: readonly string[]): string[] {
   const down = takeDownServing(addresses);
   if (!down.effect.ok) throw refused(down.effect.reason);
   const removed = down.removed.map((address) => `${address} on lo`);
-  const netfilter = openNetlink(NETLINK_NETFILTER);
-  if ((countRules(netfilter, { table: TABLE }) ?? 0) > 0) {
-    const gone = transaction(netfilter, [deleteTable(TABLE)]);
-    if (!gone.ok) throw refused(`the table netdev ${TABLE} could not be deleted: ${gone.reason}`);
-    removed.push(`the nftables table netdev ${TABLE}`);
-  }
-  netfilter.close();
-  const route = openNetlink(NETLINK_ROUTE);
-  for (const link of listLinks()) removeLeftover(route, link.index);
-  route.close();
+  const gate = removeLeftGate();
+  if (!gate.effect.ok) throw refused(gate.effect.reason);
+  if (gate.hadTable) removed.push(`the nftables table netdev ${TABLE}`);
   return [...removed, ...removeVirtualMac()];
 }
 

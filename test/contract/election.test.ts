@@ -65,7 +65,13 @@ describe.skipIf(labImpossible !== undefined)(`election: etcd ${labImpossible ?? 
 
   test('one host owns the record and holds; the others say why they do not', async () => {
     const holder = await awaitSteady(lab, STEADY);
-    for (const status of await statuses(lab)) {
+    // Who does not own it looks once in a while.
+    const all = await until(
+      () => statuses(lab),
+      (seen) => seen.every((status) => status?.record?.owner === holder.name),
+      'every host has read the record',
+    );
+    for (const status of all) {
       const owned = status?.host === holder.name;
       expect(status?.record).toMatchObject({ name: `etcd key ${key}`, owner: holder.name, owned, problem: null });
       expect(status?.members.find(({ name }) => name === status.host)?.fitness).toBe(owned ? 'good' : 'unable');

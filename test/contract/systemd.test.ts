@@ -102,16 +102,39 @@ describe.skipIf(problem !== undefined)(`agent${problem === undefined ? '' : `: s
     await untilStatus((status) => status?.guarded === true);
   }, START_MS);
 
-  test.each(['auto', 'nat'])('has all the rights that it needs with datapath %s', async (datapath) => {
+  test.each([
+    ['datapath: auto', {}],
+    ['datapath: nat', { datapath: 'nat' }],
+    ['election: vrrp', { election: 'vrrp' }],
+    ['a virtual MAC address', { election: 'vrrp', vrrp: { virtualMac: true } }],
+  ])('has all the rights that it needs with %s', async (_, changes: object) => {
     const before = (await host.journal('hale-agent')).length;
     await host.machine.output('systemctl', 'stop', 'hale-agent');
-    const endpoint = { address: '10.77.0.100', port: datapath === 'nat' ? 8443 : 6443, interface: 'eth0' };
-    host.describe({ datapath, endpoint });
+    const endpoint = { address: '10.77.0.100', port: 'datapath' in changes ? 8443 : 6443, interface: 'eth0' };
+    host.describe({ endpoint, ...changes });
     await host.machine.output('systemctl', 'start', 'hale-agent');
     const status = await untilStatus((now) => now?.role === 'holder');
     expect(status).toMatchObject({ realtime: true, guarded: true });
     const said = (await host.journal('hale-agent')).slice(before);
     expect(said.split('\n').filter((line) => /"level":"?(warn|error)/.test(line))).toEqual([]);
+  });
+
+  test('has all the rights that it needs with advertise: bgp', async () => {
+    const before = (await host.journal('hale-agent')).length;
+    await host.machine.output('systemctl', 'stop', 'hale-agent');
+    const peer = { address: '10.77.0.1', as: 65_001, bfd: true };
+    const endpoint = { address: '10.77.0.100', port: 6443, interface: 'eth0' };
+    host.describe({ endpoint, advertise: 'bgp', bgp: { peers: [peer], drainSeconds: 0 } });
+    await host.machine.output('systemctl', 'start', 'hale-agent');
+    // There is no router, nor an API server that could be announced.
+    const status = await untilStatus((now) => (now?.routes?.peers[0]?.counters['connectAttempts'] ?? 0) > 0);
+    expect(status).toMatchObject({ realtime: true, routes: { wanted: 'withdrawn' } });
+    const said = (await host.journal('hale-agent')).slice(before);
+    expect(said.split('\n').filter((line) => /"level":"?(warn|error)/.test(line))).toEqual([]);
+    await host.machine.output('systemctl', 'stop', 'hale-agent');
+    host.describe({ endpoint });
+    await host.machine.output('systemctl', 'start', 'hale-agent');
+    await untilStatus((now) => now?.role === 'holder');
   });
 
   test('its guardian is given the time to act when the agent is killed', async () => {
@@ -153,4 +176,5 @@ interface AgentStatus {
   role: string;
   realtime: boolean;
   guarded: boolean;
+  routes: { wanted: string; peers: { counters: Record<string, number> }[] } | null;
 }

@@ -9,6 +9,11 @@ import { overrideSysctl } from './sysctl.ts';
 /** How the names of these interfaces begin. */
 export const VIRTUAL_MAC_LINK = 'hale-vrrp';
 
+/** Name of the interface. */
+export function virtualMacLink(virtualRouterId: number): string {
+  return `${VIRTUAL_MAC_LINK}${virtualRouterId}`;
+}
+
 /** 00-00-5E-00-01-{VRID} for IPv4, 00-00-5E-00-02-{VRID} for IPv6. */
 function virtualMac({ virtualRouterId, family }: { virtualRouterId: number; family: Family }): string {
   return `00:00:5e:00:0${family === 'IPv4' ? 1 : 2}:${virtualRouterId.toString(16).padStart(2, '0')}`;
@@ -21,7 +26,7 @@ export interface VirtualMac {
 
 /** Makes the interface anew, on `parent`, which then answers for its own addresses only. Throws HaleError `virtual_mac_refused`. */
 export function openVirtualMac({ parent, virtualRouterId, family }: { parent: Link; virtualRouterId: number; family: Family }): VirtualMac {
-  const name = `${VIRTUAL_MAC_LINK}${virtualRouterId}`;
+  const name = virtualMacLink(virtualRouterId);
   const mac = virtualMac({ virtualRouterId, family });
   const demand = (effect: Effect): void => {
     if (effect.ok) return;

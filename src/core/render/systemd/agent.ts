@@ -8,24 +8,32 @@ const KUBERNETES_UNITS = ['etcd.service', 'kube-apiserver.service', 'kubelet.ser
 const STOP_SECONDS = 30;
 
 /** `hale agent` on a control-plane host. */
-export function agentService({ datapath, etcd: { snapshots } }: Cluster): Service {
+export function agentService(cluster: Cluster): Service {
+  const {
+    etcd: { snapshots },
+    advertise,
+    bgp,
+  } = cluster;
+  const modules = modulesOf(cluster);
+  const daemon = advertise === 'frr' || advertise === 'bird' ? DAEMONS[advertise] : undefined;
   const savesToFolder = snapshots.everyMinutes !== undefined && snapshots.s3 === undefined;
   return {
     name: 'hale-agent',
     description: 'hale agent: holds the address of the Kubernetes API',
     // nftables.service empties the whole ruleset when it starts.
-    after: ['network-online.target', 'nftables.service', ...(datapath === 'ipvs' ? ['modprobe@ip_vs.service'] : [])],
+    after: ['network-online.target', 'nftables.service', ...modules, ...(daemon === undefined ? [] : [daemon.unit])],
     // The agent may not load modules.
-    unit: [`Before=${KUBERNETES_UNITS.join(' ')}`, ...(datapath === 'ipvs' ? ['Wants=modprobe@ip_vs.service'] : [])],
+    unit: [`Before=${KUBERNETES_UNITS.join(' ')}`, ...modules.map((module) => `Wants=${module}`)],
     type: 'exec',
     user: 'root',
     program: 'hale',
     arguments: ['agent', '--config', '/etc/hale/cluster.yaml'],
     writes: savesToFolder ? [snapshots.folder] : [],
-    stopTimeoutSeconds: STOP_SECONDS,
+    stopTimeoutSeconds: STOP_SECONDS + (advertise === 'arp' ? 0 : bgp.drainSeconds),
     capabilities: CAPABILITIES,
     hardening: WEAKER,
     extra: [
+      ...(daemon === undefined ? [] : [`SupplementaryGroups=${daemon.groups}`]),
       // rp_filter, arp_ignore and forwarding; the other kernel parameters stay protected.
       'ReadWritePaths=/proc/sys/net',
       // SIGTERM reaches the guardian too, which ignores it and sees the agent out. With `mixed` it would be killed in the moment the agent dies.
@@ -41,6 +49,19 @@ export function agentService({ datapath, etcd: { snapshots } }: Cluster): Servic
       'LimitMEMLOCK=infinity',
     ],
   };
+}
+
+/** Their control sockets are open to their groups, and root without all capabilities is like anybody else. */
+const DAEMONS = {
+  frr: { unit: 'frr.service', groups: 'frr frrvty' },
+  bird: { unit: 'bird.service', groups: 'bird' },
+} as const;
+
+function modulesOf({ datapath, election, vrrp }: Cluster): string[] {
+  return [
+    ...(datapath === 'ipvs' ? ['modprobe@ip_vs.service'] : []),
+    ...(election === 'vrrp' && vrrp.virtualMac ? ['modprobe@macvlan.service'] : []),
+  ];
 }
 
 const CAPABILITIES = [
