@@ -311,6 +311,13 @@ export class Agent {
     const fitness: Fitness = unable ? 'unable' : ready === 0 ? 'poor' : 'good';
     this.#lease.setFitness({ fitness, readyBackends: ready, mac: macNumber(this.#options.host.mac) });
     this.#claim?.update({ fitness, draining: this.#lease.state.draining });
+    // A router may have the address, or every host: then the first of the members that are heard takes snapshots.
+    if (this.#claim !== undefined) this.#snapshots?.setHolding(this.#isFirst);
+  }
+
+  get #isFirst(): boolean {
+    const { clock, self } = this.#options;
+    return !this.#members.names.some((_, member) => member < self.index && isFresh(this.#lease.state, member, clock.now()));
   }
 
   status(): AgentStatus {

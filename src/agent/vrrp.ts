@@ -17,6 +17,8 @@ import type { Claim, ClaimFacts } from './claim.ts';
 import type { Resignation } from './guardian/will.ts';
 import type { ClaimOptions } from './open-claim.ts';
 
+/** Longest wait for another router to take over; with long intervals its skew time may be longer. */
+const STOP_MS_MAX = 10_000;
 /** Between two looks whether another router has taken over. */
 const WITHDRAWN_LOOK_MS = 2;
 /** As long as others may still need to hear of it. */
@@ -44,6 +46,8 @@ class VrrpClaim implements Claim {
     const families = [...new Set(endpoint.addresses.map(familyOf))];
     const { passwordFile } = vrrp;
     this.#password = passwordFile && readPasswordFile(passwordFile, { key: 'vrrp.passwordFile', most: PASSWORD_BYTES });
+    if (this.#password !== undefined)
+      options.log.warn({}, 'the password of VRRP version 2 goes over the wire in clear, so it keeps nobody out');
     this.#links = openLinks(options, families);
     this.#engine = new VrrpEngine({
       config: {
@@ -90,7 +94,9 @@ class VrrpClaim implements Claim {
   async stop(): Promise<void> {
     const { clock } = this.#options;
     this.#engine.shutdown();
-    while (this.isHolding) await new Promise((resolve) => clock.at(clock.now() + WITHDRAWN_LOOK_MS, () => resolve(undefined)));
+    const until = clock.now() + STOP_MS_MAX;
+    while (this.isHolding && clock.now() < until)
+      await new Promise((resolve) => clock.at(clock.now() + WITHDRAWN_LOOK_MS, () => resolve(undefined)));
     this.#engine.stop();
   }
 

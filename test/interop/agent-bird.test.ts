@@ -1,12 +1,14 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseDocument } from 'yaml';
 import { findProgram } from '../../src/lab/find-program.ts';
 import { writePlain } from '../../src/lab/folder.ts';
 import type { LabHost } from '../../src/lab/host.ts';
 import { STAND_IN } from '../../src/lab/kubernetes/programs.ts';
 import { createLab, type Lab } from '../../src/lab/lab.ts';
 import { LAB_ROUTER, labPaths, labRoutes, startLabRouter } from '../../src/lab/router.ts';
-import { HALE, until } from '../support/hale.ts';
+import { HALE, until, untilWithin } from '../support/hale.ts';
 import { labImpossible } from '../support/lab.ts';
 
 const bird = findProgram('bird');
@@ -17,11 +19,19 @@ describe.skipIf(problem !== undefined)(`advertise: bird ${problem ?? ''}`, () =>
   let lab: Lab;
   beforeAll(async () => {
     lab = await createLab({ name: `bird-${process.pid}`, kubernetes: STAND_IN, services: ['etcd', 'apiserver'], settings });
+    lab.controlPlane.forEach(scheduleSnapshots);
     await Promise.all(lab.controlPlane.map(startBird));
     await lab.startAgents();
     await startLabRouter(lab);
   });
   afterAll(() => lab?.down());
+
+  function scheduleSnapshots({ folder }: LabHost): void {
+    const file = join(folder, 'etc/hale/cluster.yaml');
+    const document = parseDocument(readFileSync(file, 'utf8'));
+    document.setIn(['etcd', 'snapshots'], { everyMinutes: 5 });
+    writeFileSync(file, String(document));
+  }
 
   /** The routing daemon of a host, which was there before hale. */
   async function startBird(host: LabHost): Promise<void> {
@@ -68,5 +78,15 @@ protocol bgp router1 {
     lab.host('cp3').signal('agent', 'CONT');
     await lab.host('cp1').restart('agent');
     await untilPaths('cp1', 'cp2', 'cp3');
+  });
+
+  test('snapshots by schedule are taken by one host, though every host has the address', async () => {
+    const taken = () =>
+      lab.controlPlane.map(({ folder }) => {
+        const snapshots = join(folder, 'var/lib/hale/snapshots');
+        return existsSync(snapshots) ? readdirSync(snapshots).filter((name) => name.endsWith('.db')).length : 0;
+      });
+    await untilWithin(40_000, { look: taken, wanted: (counts) => counts.some((count) => count > 0), what: 'there is a snapshot' });
+    expect(taken().reduce((all, count) => all + count)).toBe(1);
   });
 });
