@@ -93,8 +93,8 @@ export async function failover({ suite, ...options }: RoundsOptions & { suite: S
 function judge(measurement: Strike): Attempt<Run> {
   const { holderBefore, requests } = measurement;
   const isSteady = holderBefore !== null && requests.failedBeforeFault === 0;
-  const unsteady = isSteady ? undefined : `holder ${holderBefore}, ${requests.failedBeforeFault} requests failed`;
-  return { run: runOf(measurement), unsteady };
+  if (isSteady) return { run: runOf(measurement) };
+  return { unsteady: `holder ${holderBefore}, ${requests.failedBeforeFault} requests failed` };
 }
 
 function runOf(measurement: Strike): Run {

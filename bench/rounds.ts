@@ -24,11 +24,8 @@ export interface RoundsOptions {
   signal: AbortSignal;
 }
 
-export interface Attempt<Run> {
-  run: Run;
-  /** Why the run counts for nothing: what was wrong before the fault. */
-  unsteady: string | undefined;
-}
+/** `unsteady`: the run counts for nothing, and what was wrong before the fault. */
+export type Attempt<Run> = { run: Run; unsteady?: undefined } | { unsteady: string };
 
 interface Work<Subject, Run> {
   subjects: readonly Subject[];
@@ -60,6 +57,9 @@ export async function inRounds<Subject extends LabSubject, Run>(
       const host = await subject.settle(lab);
       await sleep(REST_MS, undefined, { signal });
       return await work.attempt(lab, { subject, host });
+    } catch (error) {
+      if (error instanceof HaleError && error.code === 'bench_peer_not_ready') return { unsteady: error.message };
+      throw error;
     } finally {
       await lab.down();
     }
@@ -81,9 +81,9 @@ async function untilSteady<Run>(
   { attempt, say }: { attempt: () => Promise<Attempt<Run>>; say: (line: string) => void },
 ): Promise<{ run: Run; discarded: number }> {
   for (let discarded = 0; discarded < DISCARDS_IN_SEQUENCE_MAX; discarded++) {
-    const { run, unsteady } = await attempt();
-    if (unsteady === undefined) return { run, discarded };
-    say(`${name}: no steady state before the fault (${unsteady}); once more`);
+    const made = await attempt();
+    if (made.unsteady === undefined) return { run: made.run, discarded };
+    say(`${name}: no steady state before the fault (${made.unsteady}); once more`);
   }
   throw new HaleError({
     code: 'bench_not_steady',
