@@ -24,9 +24,9 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
-      // Real routers and keepalived in network namespaces.
+      // Real routers and keepalived in network namespaces: two files at a time, because most of their time is waiting.
       {
-        test: { name: 'interop', include: ['test/interop/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false },
+        test: { name: 'interop', include: ['test/interop/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000, maxWorkers: 2 },
       },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 180_000, hookTimeout: 180_000, fileParallelism: false } },
     ],
