@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { netnsProblem } from '../support/netns.ts';
+import { singleUserProblem } from '../support/single-user.ts';
 import { type Capture, capture, programProblem } from '../support/vrrp-peers.ts';
 import { type Manner, routerConfig, shared, sourceOf, VrrpStage } from '../support/vrrp-stage.ts';
 
-const problem = netnsProblem() ?? programProblem('keepalived', 'tcpdump', 'tshark');
+const problem = netnsProblem() ?? singleUserProblem ?? programProblem('keepalived', 'tcpdump', 'tshark');
 
 describe.skipIf(problem)(`the address between hale and keepalived${problem ? `: skipped, ${problem}` : ''}`, () => {
   let stage: VrrpStage;

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { netnsProblem, type TestHost } from '../support/netns.ts';
+import { singleUserProblem } from '../support/single-user.ts';
 import { shared, VrrpStage } from '../support/vrrp-stage.ts';
 
 const PROGRAMS = '/usr/lib/frr';
-const problem = netnsProblem() ?? (existsSync(`${PROGRAMS}/vrrpd`) ? undefined : 'frr not installed');
+const problem = netnsProblem() ?? singleUserProblem ?? (existsSync(`${PROGRAMS}/vrrpd`) ? undefined : 'frr not installed');
 
 describe.skipIf(problem)(`FRR's vrrpd${problem ? `: skipped, ${problem}` : ''}`, () => {
   let stage: VrrpStage;

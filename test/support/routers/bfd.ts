@@ -2,6 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import type { TestHost } from '../netns.ts';
+import { singleUserProblem } from '../single-user.ts';
 import { Daemon } from './daemon.ts';
 import { notInstalled } from './router.ts';
 
@@ -89,7 +90,7 @@ protocol bfd {
 }
 
 const [ZEBRA, BFDD] = ['/usr/lib/frr/zebra', '/usr/lib/frr/bfdd'];
-const frrProblem = notInstalled(ZEBRA, BFDD, '/usr/bin/vtysh');
+const frrProblem = singleUserProblem ?? notInstalled(ZEBRA, BFDD, '/usr/bin/vtysh');
 
 export const frrBfd: BfdDaemonKind = {
   problem: frrProblem,

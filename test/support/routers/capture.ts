@@ -1,4 +1,5 @@
 /** What passes the interface of a host, by tcpdump, and read by tshark. */
+import { singleUserProblem } from '../single-user.ts';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -17,7 +18,7 @@ const [TCPDUMP, TSHARK] = ['/usr/bin/tcpdump', '/usr/bin/tshark'];
 const NOBODY = '10.77.0.253';
 
 /** Why nothing can be captured here; undefined when it can. */
-export const captureProblem = notInstalled(TCPDUMP, TSHARK);
+export const captureProblem = singleUserProblem ?? notInstalled(TCPDUMP, TSHARK);
 
 export class Capture {
   readonly #host: TestHost;

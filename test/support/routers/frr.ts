@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import type { TestHost } from '../netns.ts';
+import { singleUserProblem } from '../single-user.ts';
 import { Daemon } from './daemon.ts';
 import {
   familiesOf,
@@ -14,7 +15,7 @@ import {
 } from './router.ts';
 
 const [ZEBRA, BGPD] = ['/usr/lib/frr/zebra', '/usr/lib/frr/bgpd'];
-const problem = notInstalled(ZEBRA, BGPD, '/usr/bin/vtysh');
+const problem = singleUserProblem ?? notInstalled(ZEBRA, BGPD, '/usr/bin/vtysh');
 
 export const frr: RouterKind = {
   problem,
