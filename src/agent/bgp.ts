@@ -52,14 +52,8 @@ export function openBgpSpeaker(options: ClaimOptions): BgpSpeaker {
     ...(bgp.med === undefined ? {} : { med: bgp.med }),
   });
   return {
-    advertiser: {
-      want: (wanted) => advertiser.want(wanted),
-      problem: () => advertiser.problem(),
-      close: async () => {
-        await advertiser.close();
-        await bfd?.engine.stop();
-      },
-    },
+    // BFD ends with the process, in silence: BIRD takes its AdminDown for an error, and refuses the next run of this agent for a minute.
+    advertiser,
     peers: () =>
       peerViews({ peers: engine.status(), bfd: bfd?.engine.status() ?? [], bfdSince: bfd?.since ?? new Map(), now: clock.now() }),
   };
