@@ -20,6 +20,14 @@ const NOBODY = '10.77.0.253';
 /** Why nothing can be captured here; undefined when it can. */
 export const captureProblem = singleUserProblem ?? notInstalled(TCPDUMP, TSHARK);
 
+/** False: it ended first. */
+function listening(child: ChildProcess): Promise<boolean> {
+  return new Promise((resolve) => {
+    child.stderr?.on('data', (text: Buffer) => text.includes('listening on') && resolve(true));
+    child.once('exit', () => resolve(false));
+  });
+}
+
 export class Capture {
   readonly #host: TestHost;
   readonly #folder: string;
@@ -46,8 +54,10 @@ export class Capture {
     ];
     const argv = ['--pdeathsig', 'KILL', 'ip', 'netns', 'exec', host.namespace, TCPDUMP as string, ...parameters];
     const child = spawn('setpriv', argv, { stdio: ['ignore', 'ignore', 'pipe'] });
-    await new Promise<void>((resolve) => child.stderr.on('data', (text: Buffer) => text.includes('listening on') && resolve()));
-    return new Capture(host, { folder, child });
+    const capture = new Capture(host, { folder, child });
+    if (await listening(child)) return capture;
+    await capture.remove();
+    throw new Error('tcpdump ended before it listened');
   }
 
   /** When all that has passed until now is in the file. */
