@@ -1,4 +1,6 @@
 /** IP and MAC addresses as bytes and in their textual forms (RFC 4291 section 2.2, RFC 5952 for printing). */
+import { assert } from './assert.ts';
+
 export type Family = 'IPv4' | 'IPv6';
 
 export function familyOf(address: string): Family {
@@ -8,6 +10,13 @@ export function familyOf(address: string): Family {
 /** Bytes of an IPv4 or IPv6 address in text, or undefined when it is neither. */
 export function parseIp(text: string): Uint8Array | undefined {
   return text.includes(':') ? parseIpv6(text) : parseIpv4(text);
+}
+
+/** Bytes of an address that is known to be one, of that family where one is given. */
+export function ipBytes(address: string, family?: Family): Uint8Array {
+  const bytes = parseIp(address);
+  assert(bytes !== undefined && (family ?? familyOf(address)) === familyOf(address), `${address} is an ${family ?? 'IP'} address`);
+  return bytes;
 }
 
 function parseIpv4(text: string): Uint8Array | undefined {
@@ -135,6 +144,13 @@ export function prefixContains(prefix: Prefix, address: string): boolean {
 export function parseMac(text: string): Uint8Array | undefined {
   if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text)) return undefined;
   return Uint8Array.from(text.split(':'), (part) => Number.parseInt(part, 16));
+}
+
+/** Bytes of a MAC address that is known to be one. */
+export function macBytes(mac: string): Uint8Array {
+  const bytes = parseMac(mac);
+  assert(bytes !== undefined, `${mac} is a MAC address`);
+  return bytes;
 }
 
 export function formatMac(bytes: Uint8Array): string {

@@ -2,7 +2,7 @@
  * TCP segments without options or data, in their IP packets: RFC 9293 section 3.1 (header, checksum), RFC 791 section 3.1 (IPv4 header), RFC 8200
  * sections 3 and 8.1 (IPv6 header, pseudo-header).
  */
-import { parseIp } from '../../base/address.ts';
+import { ipBytes } from '../../base/address.ts';
 import { assert } from '../../base/assert.ts';
 
 export const PROTOCOL_TCP = 6;
@@ -33,8 +33,8 @@ export interface SegmentFacts {
 
 /** Written in place, as thousands are made in a row. */
 export function tcpPacket(ends: SegmentEnds, { sequence, acknowledgement = 0, flags }: SegmentFacts): Uint8Array {
-  const source = ipBytesOf(ends.source);
-  const target = ipBytesOf(ends.target);
+  const source = ipBytes(ends.source);
+  const target = ipBytes(ends.target);
   assert(source.length === target.length, `${ends.source} and ${ends.target} are of one family`);
   const isV4 = source.length === 4;
   const tcpAt = isV4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES;
@@ -81,10 +81,4 @@ export function checksum(parts: readonly Uint8Array[]): number {
   }
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   return ~sum & 0xffff;
-}
-
-function ipBytesOf(address: string): Uint8Array {
-  const bytes = parseIp(address);
-  assert(bytes !== undefined, `${address} is an IP address`);
-  return bytes;
 }

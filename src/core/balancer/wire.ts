@@ -9,7 +9,7 @@
  *
  * Flows ascend strictly within each family, IPv4 is never written as mapped IPv6, and pages follow from the flows: one encoding for each message.
  */
-import { formatIp, parseIp } from '../../base/address.ts';
+import { formatIp, ipBytes } from '../../base/address.ts';
 import { assert } from '../../base/assert.ts';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { PAYLOAD_BYTES_MAX } from '../session/wire.ts';
@@ -64,8 +64,7 @@ export function encodeBalancerMessage(message: BalancerMessage): Uint8Array {
 }
 
 function encodeFlow({ address, port }: Flow): Uint8Array {
-  const ip = parseIp(address);
-  assert(ip !== undefined, `${address} is an IP address`);
+  const ip = ipBytes(address);
   const bytes = new Uint8Array(ip.length + 2);
   bytes.set(ip);
   bytes[ip.length] = port >> 8;

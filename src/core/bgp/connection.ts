@@ -1,5 +1,5 @@
 /** Connections of one peer: how they begin and end, and which of two stays (RFC 4271 sections 6.8 and 8.2.1). */
-import { parseIp } from '../../base/address.ts';
+import { ipBytes } from '../../base/address.ts';
 import { ByteReader } from '../../base/bytes.ts';
 import { encodeFrame, kindOf, type MessageKind } from './frame.ts';
 import { describeNotification, encodeNotification, isCollisionResolution, type Notification, notification } from './notification.ts';
@@ -177,5 +177,5 @@ function isLocalHigher({ config }: PeerState, remoteRouterId: string): boolean {
 }
 
 function numberOf(routerId: string): number {
-  return new ByteReader(parseIp(routerId) as Uint8Array).u32();
+  return new ByteReader(ipBytes(routerId)).u32();
 }

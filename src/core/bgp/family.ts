@@ -1,5 +1,5 @@
 /** Address families and prefixes on the wire: RFC 4760 sections 3 to 5, RFC 4271 section 4.3. */
-import { type Family, formatIp, formatPrefix, parseIp, parsePrefix } from '../../base/address.ts';
+import { type Family, formatIp, formatPrefix, ipBytes, parsePrefix } from '../../base/address.ts';
 import { assert } from '../../base/assert.ts';
 import type { ByteReader, ByteWriter } from '../../base/bytes.ts';
 
@@ -27,7 +27,7 @@ export function readFamily(reader: ByteReader): Family | undefined {
 export function writePrefix(writer: ByteWriter, prefix: string): ByteWriter {
   const parsed = parsePrefix(prefix);
   assert(parsed !== undefined, `${prefix} is a prefix`);
-  const bytes = parseIp(parsed.address) as Uint8Array;
+  const bytes = ipBytes(parsed.address);
   return writer.u8(parsed.length).bytes(bytes.subarray(0, Math.ceil(parsed.length / 8)));
 }
 

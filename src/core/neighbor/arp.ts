@@ -2,19 +2,9 @@
  * ARP frames: RFC 826 (the packet), RFC 5227 (probe, announcement, conflict), RFC 5944 section 4.6 (gratuitous reply).
  * Only Ethernet and IPv4 exist here; every other combination is declined.
  */
-import { formatIp, formatMac } from '../../base/address.ts';
+import { formatIp, formatMac, ipBytes, macBytes } from '../../base/address.ts';
 import { ByteReader } from '../../base/bytes.ts';
-import {
-  BROADCAST_MAC,
-  ETHERTYPE_ARP,
-  ipBytes,
-  isStationMac,
-  macBytes,
-  type Parsed,
-  readEtherType,
-  startFrame,
-  ZERO_MAC,
-} from './ethernet.ts';
+import { BROADCAST_MAC, ETHERTYPE_ARP, isStationMac, type Parsed, readEtherType, startFrame, ZERO_MAC } from './ethernet.ts';
 
 const HARDWARE_ETHERNET = 1;
 const PROTOCOL_IPV4 = 0x0800;

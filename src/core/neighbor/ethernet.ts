@@ -1,5 +1,4 @@
-import { assert } from '../../base/assert.ts';
-import { parseIp, parseMac, type Family } from '../../base/address.ts';
+import { macBytes } from '../../base/address.ts';
 import { type ByteReader, ByteWriter } from '../../base/bytes.ts';
 
 export const ETHERTYPE_ARP = 0x0806;
@@ -25,18 +24,6 @@ export function startFrame(header: EthernetHeader): ByteWriter {
 export function readEtherType(reader: ByteReader): { source: Uint8Array; etherType: number } {
   reader.bytes(6);
   return { source: reader.bytes(6), etherType: reader.u16() };
-}
-
-export function macBytes(mac: string): Uint8Array {
-  const bytes = parseMac(mac);
-  assert(bytes !== undefined, `${mac} is a MAC address`);
-  return bytes;
-}
-
-export function ipBytes(address: string, family: Family): Uint8Array {
-  const bytes = parseIp(address);
-  assert(bytes?.length === (family === 'IPv4' ? 4 : 16), `${address} is an ${family} address`);
-  return bytes;
 }
 
 /** A station's own address: the group bit is clear and it is not all zeros. */

@@ -2,9 +2,9 @@
  * Neighbour solicitation and advertisement frames: RFC 4861 sections 4.3, 4.4, 7.1 and 7.2.6, RFC 4862 section 5.4.2 (duplicate address
  * detection), RFC 4291 section 2.7.1 (solicited-node multicast), RFC 2464 section 7 (its MAC address), RFC 4443 section 2.3 (checksum).
  */
-import { formatIp, formatMac } from '../../base/address.ts';
+import { formatIp, formatMac, ipBytes, macBytes } from '../../base/address.ts';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
-import { ETHERTYPE_IPV6, ipBytes, isStationMac, macBytes, type Parsed, readEtherType, startFrame } from './ethernet.ts';
+import { ETHERTYPE_IPV6, isStationMac, type Parsed, readEtherType, startFrame } from './ethernet.ts';
 import type { Speaker } from './arp.ts';
 
 const NEXT_HEADER_ICMPV6 = 58;

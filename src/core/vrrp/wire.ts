@@ -5,11 +5,10 @@
  * The IPv4 checksum of version 3 covers the message alone by RFC 9568 section 5.2.8, and a pseudo-header too as keepalived and FRR read
  * RFC 5798, which the later one replaced. Both are accepted; which one is sent is for the caller to say.
  */
-import { type Family, familyOf, formatIp } from '../../base/address.ts';
+import { type Family, familyOf, formatIp, ipBytes } from '../../base/address.ts';
 import { assert } from '../../base/assert.ts';
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { checksum } from '../balancer/segment.ts';
-import { ipBytes } from '../neighbor/ethernet.ts';
 
 export const VRRP_PROTOCOL = 112;
 export const vrrpGroup: Record<Family, string> = { IPv4: '224.0.0.18', IPv6: 'ff02::12' };
@@ -143,7 +142,7 @@ function authData(password: string | undefined): Uint8Array {
 
 /** Whether `one` is the greater address: an unsigned number in network order (RFC 9568 section 6.4.3). */
 export function isGreaterAddress(one: string, other: string): boolean {
-  const [left, right] = [one, other].map((address) => ipBytes(address, familyOf(address))) as [Uint8Array, Uint8Array];
+  const [left, right] = [one, other].map((address) => ipBytes(address)) as [Uint8Array, Uint8Array];
   const at = left.findIndex((byte, i) => byte !== right[i]);
   return at >= 0 && (left[at] as number) > (right[at] as number);
 }

@@ -1,6 +1,5 @@
 /** Adds and removes the shared address by rtnetlink (include/uapi/linux/if_addr.h). */
-import { assert } from '../../base/assert.ts';
-import { parseIp } from '../../base/address.ts';
+import { ipBytes } from '../../base/address.ts';
 import { done, type Effect } from '../../ports/effect.ts';
 import * as libc from './libc.ts';
 import { attribute, type Netlink, NETLINK_ROUTE, NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE, openNetlink, uint32 } from './netlink.ts';
@@ -63,8 +62,7 @@ function ask(route: Netlink, { type, flags, payload, harmless, what }: Ask): Eff
 
 /** struct ifaddrmsg and the address. Duplicate address detection is off: it would keep the address silent for a second, and the lease decides. */
 function encode({ linkIndex, address }: AddressRequest): Buffer {
-  const bytes = parseIp(address);
-  assert(bytes !== undefined, `${address} is an IP address`);
+  const bytes = ipBytes(address);
   const header = Buffer.alloc(8);
   header.writeUInt8(bytes.length === 4 ? libc.AF_INET : libc.AF_INET6, 0);
   header.writeUInt8(bytes.length * 8, 1);

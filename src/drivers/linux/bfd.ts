@@ -1,12 +1,11 @@
 /** UDP for BFD: RFC 5881 sections 4 and 5, RFC 5883 section 5. */
 import { randomInt } from 'node:crypto';
-import { assert } from '../../base/assert.ts';
-import { type Family, familyOf, parseIp } from '../../base/address.ts';
+import { type Family, familyOf, ipBytes } from '../../base/address.ts';
 import type { BfdLink, BfdPacket, BfdSocket } from '../../ports/bfd.ts';
 import { done, type Effect } from '../../ports/effect.ts';
 import { type DatagramReceiver, openDatagramReceiver } from './datagram-receiver.ts';
 import * as libc from './libc.ts';
-import { socketAddress } from './socket-address.ts';
+import { socketAddress, socketAddressOf } from './socket-address.ts';
 
 const SINGLE_HOP_PORT = 3784;
 const MULTIHOP_PORT = 4784;
@@ -71,8 +70,8 @@ function hintFor(reason: string): string {
 }
 
 function openBfdSocket({ localAddress, remoteAddress, multihop }: Peer, listen: () => Effect): BfdSocket {
-  const local = addressBytes(localAddress);
-  const to = socketAddress(addressBytes(remoteAddress), multihop ? MULTIHOP_PORT : SINGLE_HOP_PORT);
+  const local = ipBytes(localAddress);
+  const to = socketAddressOf(remoteAddress, multihop ? MULTIHOP_PORT : SINGLE_HOP_PORT);
   let fd: number | undefined;
   let closed = false;
   const ready = (): Effect => {
@@ -125,10 +124,4 @@ function bindSourcePort(fd: number, local: Uint8Array): boolean {
     if (libc.lastErrno() !== libc.EADDRINUSE) return false;
   }
   return false;
-}
-
-function addressBytes(address: string): Uint8Array {
-  const bytes = parseIp(address);
-  assert(bytes !== undefined, `${address} is an IP address`);
-  return bytes;
 }

@@ -1,10 +1,10 @@
 /** Options of TCP sockets between BGP speakers: tcp(7), ip(7), ipv6(7), include/uapi/linux/tcp.h. */
 import { assert } from '../../base/assert.ts';
-import { familyOf, formatIp, parseIp } from '../../base/address.ts';
+import { familyOf, formatIp } from '../../base/address.ts';
 import type { BgpPeerAddress } from '../../ports/bgp.ts';
 import { type Effect, done } from '../../ports/effect.ts';
 import * as libc from './libc.ts';
-import { socketAddress } from './socket-address.ts';
+import { socketAddressOf } from './socket-address.ts';
 
 const IPPROTO_IP = 0;
 const IPPROTO_TCP = 6;
@@ -114,7 +114,7 @@ function setKey(fd: number, { address, password }: SocketPeer): Effect {
   if (password === undefined) return done;
   const key = Buffer.from(password);
   const bytes = Buffer.alloc(MD5_KEY_AT + MD5_KEY_MOST);
-  bytes.set(sockaddr(address, 0));
+  bytes.set(socketAddressOf(address, 0));
   bytes.writeUInt16LE(key.length, MD5_KEY_LENGTH_AT);
   bytes.set(key, MD5_KEY_AT);
   const set = libc.setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, bytes, bytes.length) === 0;
@@ -124,12 +124,6 @@ function setKey(fd: number, { address, password }: SocketPeer): Effect {
 /** The error of the last call that failed. */
 export function refused(step: string): { ok: false; reason: string } {
   return { ok: false, reason: `${step}: ${libc.errnoName(libc.lastErrno())}` };
-}
-
-export function sockaddr(address: string, port: number): Uint8Array {
-  const ip = parseIp(address);
-  assert(ip !== undefined, `${address} is an IP address`);
-  return socketAddress(ip, port);
 }
 
 /** This host's address of a connected socket, in the form of `formatIp`. */

@@ -5,10 +5,11 @@ import type { BgpConnection, BgpPeerAddress, BgpTransport } from '../../ports/bg
 import { Listener } from '../proxy/listener.ts';
 import { lastPeer, reset, takeError } from '../proxy/tcp.ts';
 import { TcpConnection } from './bgp-connection.ts';
-import { assertKeyFits, localAddressOf, refused, setListenerOptions, setPeerOptions, sockaddr } from './bgp-socket.ts';
+import { assertKeyFits, localAddressOf, refused, setListenerOptions, setPeerOptions } from './bgp-socket.ts';
 import { Epoll, EPOLLOUT, type Watched } from './epoll.ts';
 import * as libc from './libc.ts';
 import { listenFreebind, listenRefused } from './listen.ts';
+import { socketAddressOf } from './socket-address.ts';
 
 const BACKLOG = 64;
 
@@ -166,7 +167,7 @@ class Connecting implements Watched {
 }
 
 function startConnecting(peer: BgpPeerAddress): Outcome {
-  const remote = sockaddr(peer.address, peer.port);
+  const remote = socketAddressOf(peer.address, peer.port);
   const domain = remote.length === 16 ? libc.AF_INET : libc.AF_INET6;
   const fd = libc.socket(domain, libc.SOCK_STREAM | libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC, 0);
   if (fd < 0) return refused('socket');
@@ -181,7 +182,7 @@ function prepare(fd: number, peer: BgpPeerAddress): string | undefined {
   const set = setPeerOptions(fd, peer);
   if (!set.ok) return set.reason;
   if (peer.localAddress === undefined) return undefined;
-  const local = sockaddr(peer.localAddress, 0);
+  const local = socketAddressOf(peer.localAddress, 0);
   return libc.bind(fd, local, local.length) === 0 ? undefined : refused(`bind to ${peer.localAddress}`).reason;
 }
 

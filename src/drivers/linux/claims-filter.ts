@@ -1,6 +1,5 @@
 /** Classic BPF that lets in only frames which may claim an address: on a busy link an agent in a real-time class must not wake for every question of others. */
-import { assert } from '../../base/assert.ts';
-import { parseIp } from '../../base/address.ts';
+import { ipBytes } from '../../base/address.ts';
 import type { Instruction } from './packet.ts';
 
 const LOAD_BYTE = 0x30;
@@ -52,7 +51,6 @@ function anyOf(words: readonly number[]): Instruction[] {
 }
 
 function lastWord(address: string): number {
-  const bytes = parseIp(address);
-  assert(bytes !== undefined, `${address} is an IP address`);
+  const bytes = ipBytes(address);
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(bytes.length - 4);
 }

@@ -6,8 +6,7 @@
  * `open` covers the second as far as a process can. Where the kernel has it, deadline.ts is a second lock that covers both: a packet must
  * pass the two of them.
  */
-import { assert } from '../../base/assert.ts';
-import { parseIp, parseMac } from '../../base/address.ts';
+import { ipBytes, macBytes } from '../../base/address.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { done, type Effect } from '../../ports/effect.ts';
 import type { Deadline } from './deadline.ts';
@@ -227,10 +226,9 @@ function openBefore(untilMs: number, { clock, first, replace, remake }: Writes):
 function passingElements(options: { sets: readonly [set: string, map: string]; mac: string; addresses: readonly string[] }): Element[] {
   const { addresses, mac } = options;
   const [set, map] = options.sets;
-  const macBytes = parseMac(mac);
-  assert(macBytes !== undefined, `${mac} is a MAC address`);
-  const elements = addresses.flatMap((address) => [elementOf(set, address), { ...elementOf(map, address), data: macBytes }]);
-  return [{ table: TABLE, set: 'partner', key: macBytes }, ...elements];
+  const data = macBytes(mac);
+  const elements = addresses.flatMap((address) => [elementOf(set, address), { ...elementOf(map, address), data }]);
+  return [{ table: TABLE, set: 'partner', key: data }, ...elements];
 }
 
 /** With steering nothing is passed on: for the grace time this host steers as before. */
@@ -241,8 +239,7 @@ function yieldingElements({ table, addresses }: GateOptions, successorMac: strin
 
 /** In the set of the address's family. */
 function elementOf(set: string, address: string): Element {
-  const key = parseIp(address);
-  assert(key !== undefined, `${address} is an IP address`);
+  const key = ipBytes(address);
   return { table: TABLE, set: `${set}${key.length === 4 ? 4 : 6}`, key };
 }
 

@@ -1,6 +1,5 @@
 /** A TCP socket bound to an address that may not be on this host yet: ip(7) IP_FREEBIND, ipv6(7). */
-import { assert } from '../../base/assert.ts';
-import { hostPort, parseIp } from '../../base/address.ts';
+import { hostPort, ipBytes } from '../../base/address.ts';
 import { HaleError } from '../../base/error.ts';
 import * as libc from './libc.ts';
 import { socketAddress } from './socket-address.ts';
@@ -17,8 +16,7 @@ const IPV6_V6ONLY = 26;
  * Throws HaleError `listen_refused`, for example EADDRINUSE.
  */
 export function listenFreebind({ address, port }: { address: string; port: number }): number {
-  const bytes = parseIp(address);
-  assert(bytes !== undefined, `${address} is an IP address`);
+  const bytes = ipBytes(address);
   const v6 = bytes.length === 16;
   const domain = v6 ? libc.AF_INET6 : libc.AF_INET;
   const fd = libc.socket(domain, libc.SOCK_STREAM | libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC, 0);

@@ -1,6 +1,5 @@
 /** An interface with a MAC address of its own on another one: macvlan (include/uapi/linux/if_link.h), by rtnetlink. */
-import { parseMac } from '../../base/address.ts';
-import { assert } from '../../base/assert.ts';
+import { macBytes } from '../../base/address.ts';
 import { done, type Effect } from '../../ports/effect.ts';
 import * as libc from './libc.ts';
 import { attribute, NETLINK_ROUTE, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, openNetlink, uint32, zeroTerminated } from './netlink.ts';
@@ -27,8 +26,7 @@ export interface Macvlan {
 
 /** Makes the interface, down. An old one of that name is replaced. */
 export function addMacvlan({ name, mac, parentIndex }: Macvlan): Effect {
-  const bytes = parseMac(mac);
-  assert(bytes !== undefined, `${mac} is a MAC address`);
+  const bytes = macBytes(mac);
   const data = attribute(IFLA_INFO_DATA, attribute(IFLA_MACVLAN_MODE, uint32(MACVLAN_MODE_PRIVATE)));
   const info = attribute(IFLA_LINKINFO, Buffer.concat([attribute(IFLA_INFO_KIND, zeroTerminated('macvlan')), data]));
   const parts = [

@@ -5,8 +5,7 @@
  * number the client expects (RFC 9293 sections 3.10.7.1 and 3.10.7.2), which is the one kind of RST that resets at once (RFC 5961 section 3.2).
  */
 import { randomInt } from 'node:crypto';
-import { familyOf, parseIp } from '../../base/address.ts';
-import { assert } from '../../base/assert.ts';
+import { familyOf, ipBytes } from '../../base/address.ts';
 import { HaleError } from '../../base/error.ts';
 import type { Flow } from '../../core/balancer/flow.ts';
 import { FLAG_ACK, tcpPacket } from '../../core/balancer/segment.ts';
@@ -14,7 +13,7 @@ import type { Clock, Timer } from '../../ports/clock.ts';
 import { done, type Effect } from '../../ports/effect.ts';
 import type { ClientProd } from '../../ports/flows.ts';
 import * as libc from './libc.ts';
-import { socketAddress } from './socket-address.ts';
+import { socketAddressOf } from './socket-address.ts';
 
 /** Packets come with their IP header, for IPv6 too (inet_create, inet6_create: hdrincl). */
 const IPPROTO_RAW = 255;
@@ -63,7 +62,7 @@ export function openClientProd({ frontends, clock }: ProdOptions): ClientProd {
     const { frontend, fd } = socket;
     const ends = { source: frontend.address, sourcePort: frontend.port, target: flow.address, targetPort: flow.port };
     const packet = tcpPacket(ends, { sequence, acknowledgement: sequence, flags: FLAG_ACK });
-    const to = socketAddress(parseIp(flow.address) as Uint8Array, 0);
+    const to = socketAddressOf(flow.address, 0);
     return libc.sendto(fd, packet, packet.length, 0, to, to.length) < 0 ? libc.lastErrno() : undefined;
   };
 
@@ -102,8 +101,7 @@ export function openClientProd({ frontends, clock }: ProdOptions): ClientProd {
 }
 
 function openRaw(address: string): number {
-  assert(parseIp(address) !== undefined, `${address} is an IP address`);
-  const family = familyOf(address) === 'IPv4' ? libc.AF_INET : libc.AF_INET6;
+  const family = ipBytes(address).length === 4 ? libc.AF_INET : libc.AF_INET6;
   const fd = libc.socket(family, libc.SOCK_RAW | libc.SOCK_CLOEXEC | libc.SOCK_NONBLOCK, IPPROTO_RAW);
   if (fd >= 0) return fd;
   throw new HaleError({

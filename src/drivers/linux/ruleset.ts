@@ -14,8 +14,7 @@
  * `moved` remembers, on both, the connections that began with the successor. Every element carries a timeout, so a process that dies
  * leaves nothing that lasts.
  */
-import { assert } from '../../base/assert.ts';
-import { parseIp } from '../../base/address.ts';
+import { ipBytes } from '../../base/address.ts';
 import type { GateTable } from './gate.ts';
 
 export const TABLE = 'hale';
@@ -100,8 +99,7 @@ export function hookOf(name: 'ingress' | 'egress', interfaceName: string): strin
 
 /** Drops questions for the address without the lease. */
 export function neighborGate(address: string): string[] {
-  const bytes = parseIp(address);
-  assert(bytes !== undefined, `${address} is an IP address`);
+  const bytes = ipBytes(address);
   if (bytes.length === 4) return [`arp operation request arp saddr ip != ${address} arp daddr ip ${address} arp daddr ip != @lease4 drop`];
   // `icmpv6 taddr` came with nft 1.0.8; the target is 8 bytes into the message (RFC 4861 section 4.3). A raw field has a type of its own, hence its own set.
   const target = `@th,64,128 0x${Buffer.from(bytes).toString('hex')} @th,64,128 != @target6`;

@@ -1,9 +1,7 @@
 /** Sends datagrams without an event loop: each call is one system call, done when it returns. */
-import { assert } from '../../base/assert.ts';
-import { parseIp } from '../../base/address.ts';
 import { done, type Effect } from '../../ports/effect.ts';
 import * as libc from './libc.ts';
-import { socketAddress } from './socket-address.ts';
+import { socketAddressOf } from './socket-address.ts';
 
 export interface UdpSender {
   send(bytes: Uint8Array): Effect;
@@ -12,7 +10,7 @@ export interface UdpSender {
 
 /** A socket from `from`, any port, to one peer. What is wrong with it is said by each `send`. */
 export function openUdpSender({ from, to, port }: { from: string; to: string; port: number }): UdpSender {
-  const [local, remote] = [sockaddrOf(from, 0), sockaddrOf(to, port)];
+  const [local, remote] = [socketAddressOf(from, 0), socketAddressOf(to, port)];
   const domain = local.length === 16 ? libc.AF_INET : libc.AF_INET6;
   const fd = libc.socket(domain, libc.SOCK_DGRAM | libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC, 0);
   const bound = fd >= 0 && libc.bind(fd, local, local.length) === 0 && libc.connect(fd, remote, remote.length) === 0;
@@ -24,10 +22,4 @@ export function openUdpSender({ from, to, port }: { from: string; to: string; po
     },
     close: () => void libc.close(fd),
   };
-}
-
-function sockaddrOf(address: string, port: number): Uint8Array {
-  const bytes = parseIp(address);
-  assert(bytes !== undefined, `${address} is an IP address`);
-  return socketAddress(bytes, port);
 }

@@ -2,8 +2,7 @@
  * VRRP messages on one interface. They are sent by a raw socket (raw(7)), which also keeps the kernel from answering "protocol unreachable",
  * and heard as frames (packet.ts): those carry the TTL for both families, and come before the host's own firewall.
  */
-import { type Family, formatIp, parseIp } from '../../base/address.ts';
-import { assert } from '../../base/assert.ts';
+import { type Family, formatIp, ipBytes } from '../../base/address.ts';
 import { HaleError } from '../../base/error.ts';
 import { ETHERTYPE_IPV6 } from '../../core/neighbor/ethernet.ts';
 import { VRRP_PROTOCOL, vrrpGroup } from '../../core/vrrp/wire.ts';
@@ -12,7 +11,7 @@ import type { VrrpLink, VrrpPacket } from '../../ports/vrrp.ts';
 import * as libc from './libc.ts';
 import type { Link } from './links.ts';
 import { attachFilter, type Instruction, openPacketSocket } from './packet.ts';
-import { socketAddress } from './socket-address.ts';
+import { socketAddressOf } from './socket-address.ts';
 
 const ETHERTYPE_IPV4 = 0x0800;
 const ETHERNET_BYTES = 14;
@@ -151,7 +150,7 @@ function setAll(fd: number, level: number, options: Record<number, number>): boo
 }
 
 function bindTo(fd: number, source: string): string | undefined {
-  const address = socketAddress(ipBytes(source), 0);
+  const address = socketAddressOf(source, 0);
   return libc.bind(fd, address, address.length) === 0 ? undefined : `send from ${source}`;
 }
 
@@ -165,7 +164,7 @@ function openEar<T>(sender: VrrpSender, open: () => T): T {
 }
 
 function send(fd: number, { to, bytes, link }: { to: string; bytes: Uint8Array; link: Link }): Effect {
-  const address = socketAddress(ipBytes(to), 0);
+  const address = socketAddressOf(to, 0);
   if (libc.sendto(fd, bytes, bytes.length, 0, address, address.length) === bytes.length) return done;
   return { ok: false, reason: `send to ${to} on ${link.name}: ${libc.errnoName(libc.lastErrno())}` };
 }
@@ -213,12 +212,6 @@ export function parseIpv6Packet(packet: Uint8Array): VrrpPacket | undefined {
     ttl: view.getUint8(7),
     bytes: packet.subarray(IPV6_HEADER_BYTES, end),
   };
-}
-
-function ipBytes(address: string): Uint8Array {
-  const bytes = parseIp(address);
-  assert(bytes !== undefined, `${address} is an IP address`);
-  return bytes;
 }
 
 function refused(link: Link, step: string): HaleError {

@@ -1,10 +1,8 @@
 /** TCP sockets of the proxy: tcp(7), RFC 9293, RFC 5482 (user timeout). */
 import { constants } from 'node:os';
-import { parseIp } from '../../base/address.ts';
-import { assert } from '../../base/assert.ts';
 import * as libc from '../linux/libc.ts';
 import { listenFreebind, listenRefused } from '../linux/listen.ts';
-import { socketAddress } from '../linux/socket-address.ts';
+import { socketAddressOf } from '../linux/socket-address.ts';
 
 const IPPROTO_TCP = 6;
 const SO_ERROR = 4;
@@ -80,9 +78,7 @@ export function lastPeer(): SocketEnd {
 
 /** Where `connectTo` goes, as struct sockaddr. */
 export function targetAddress({ address, port }: { address: string; port: number }): Uint8Array {
-  const bytes = parseIp(address);
-  assert(bytes !== undefined, `${address} is an IP address`);
-  return socketAddress(bytes, port);
+  return socketAddressOf(address, port);
 }
 
 /** Descriptor of a connection under way: writable when it is there, or in error. The number of the error, negative, when it failed at once. */

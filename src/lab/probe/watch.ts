@@ -10,10 +10,9 @@
  * Every answer says which round it answers: a SYN carries the round as its sequence number and the host it is aimed at in its port, and a question gives a sender MAC of its own
  * for each round, to which the answer is addressed. The switch floods frames to these, and nobody else takes them in.
  */
-import { familyOf, formatMac, parseMac } from '../../base/address.ts';
+import { familyOf, formatMac, macBytes, parseMac } from '../../base/address.ts';
 import type { Answer, WatchRecord } from '../../core/drill/record.ts';
 import { arpGratuitousReply, arpRequest, parseArp } from '../../core/neighbor/arp.ts';
-import { macBytes } from '../../core/neighbor/ethernet.ts';
 import { neighborSolicitation, parseNdp, unsolicitedAdvertisement } from '../../core/neighbor/ndp.ts';
 import { boottime } from '../../drivers/linux/boottime.ts';
 import { everyMicroseconds } from '../../drivers/linux/interval.ts';

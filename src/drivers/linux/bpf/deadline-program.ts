@@ -7,8 +7,7 @@
  * Fields are read with bpf_skb_load_bytes, which also finds what a driver left outside the linear part of a packet. A packet too short
  * for the field is not one that the kernel would answer.
  */
-import { assert } from '../../../base/assert.ts';
-import { parseIp } from '../../../base/address.ts';
+import { ipBytes } from '../../../base/address.ts';
 import {
   and,
   assemble,
@@ -193,11 +192,7 @@ function solicitation(addresses: readonly Uint8Array[]): Line[] {
 }
 
 function byFamily(addresses: readonly string[]): [v4: Uint8Array[], v6: Uint8Array[]] {
-  const parsed = addresses.map((address) => {
-    const bytes = parseIp(address);
-    assert(bytes !== undefined, `${address} is an IP address`);
-    return bytes;
-  });
+  const parsed = addresses.map((address) => ipBytes(address));
   return [parsed.filter((bytes) => bytes.length === 4), parsed.filter((bytes) => bytes.length === 16)];
 }
 

@@ -11,7 +11,7 @@
  * old choice or the new one.
  */
 import { assert } from '../../../base/assert.ts';
-import { parseIp } from '../../../base/address.ts';
+import { ipBytes } from '../../../base/address.ts';
 import {
   add,
   addRegister,
@@ -261,8 +261,7 @@ const MAPPED = 0xffff_0000 | 0;
 const isMapped = (words: Words): boolean => words[0] === 0 && words[1] === 0 && words[2] === MAPPED;
 
 function wordsOf(address: string): Words {
-  const bytes = parseIp(address);
-  assert(bytes !== undefined, `${address} is an IP address`);
+  const bytes = ipBytes(address);
   const last = Array.from({ length: bytes.length / 4 }, (_, i) => Buffer.from(bytes).readInt32LE(i * 4));
   return last.length === ADDRESS_WORDS ? last : [0, 0, MAPPED, ...last];
 }
