@@ -3,6 +3,7 @@ import { createHash, randomInt } from 'node:crypto';
 import { familyOf, type Family } from '../base/address.ts';
 import { HaleError } from '../base/error.ts';
 import type { BgpPeerConfig } from '../core/bgp/config.ts';
+import type { RouteAttributes } from '../core/bgp/route.ts';
 import { peersOf } from '../core/cluster/routing-checks.ts';
 import type { Cluster, ClusterHost } from '../core/cluster/schema.ts';
 import { openBfdLink } from '../drivers/linux/bfd.ts';
@@ -31,9 +32,8 @@ export interface BgpSpeaker {
 }
 
 /** Throws HaleError `password_file_unusable`. */
-export function openBgpSpeaker(options: ClaimOptions): BgpSpeaker {
+export function openBgpSpeaker(options: ClaimOptions, attributes: RouteAttributes): BgpSpeaker {
   const { cluster, self, clock, log } = options;
-  const { bgp, endpoint } = cluster;
   const peers = peersOf(cluster, self.host.name);
   const addresses = peers.map((peer) => peerAddress(peer, { cluster, host: self.host }));
   const engine = new BgpEngine({
@@ -44,13 +44,7 @@ export function openBgpSpeaker(options: ClaimOptions): BgpSpeaker {
     onEvent: (event) => say(event, log),
   });
   const bfd = openBfd({ options, peers, onChange: (address, state) => engine.bfdChanged(address, state) });
-  const advertiser = new BgpAdvertiser({
-    engine,
-    addresses: endpoint.addresses,
-    communities: bgp.communities,
-    localPreference: bgp.localPreference,
-    ...(bgp.med === undefined ? {} : { med: bgp.med }),
-  });
+  const advertiser = new BgpAdvertiser({ engine, addresses: cluster.endpoint.addresses, attributes });
   return {
     // BFD ends with the process, in silence: BIRD takes its AdminDown for an error, and refuses the next run of this agent for a minute.
     advertiser,

@@ -40,13 +40,13 @@ const SAID = { announced: 'routes announced', draining: 'routers are asked to pr
 
 function openAdvertiser(options: ClaimOptions): Pick<BgpSpeaker, 'advertiser' | 'peers'> {
   const { cluster } = options;
-  if (cluster.advertise === 'bgp') return openBgpSpeaker(options);
   const { bgp, endpoint, advertise } = cluster;
   const attributes = {
     communities: bgp.communities,
     localPreference: bgp.localPreference,
     ...(bgp.med === undefined ? {} : { med: bgp.med }),
   };
+  if (advertise === 'bgp') return openBgpSpeaker(options, attributes);
   const open = advertise === 'frr' ? openFrr : openBird;
   return { advertiser: open({ addresses: endpoint.addresses, attributes, clock: options.clock }), peers: () => [] };
 }

@@ -1,6 +1,5 @@
 import { hostPrefix } from '../base/address.ts';
-import { GRACEFUL_SHUTDOWN } from '../core/bgp/community.ts';
-import type { BgpRoute } from '../core/bgp/route.ts';
+import { drained, type RouteAttributes } from '../core/bgp/route.ts';
 import type { Advertisement, Advertiser } from '../ports/advertiser.ts';
 import type { BgpEngine, BgpPeerStatus } from './bgp.ts';
 
@@ -9,11 +8,7 @@ export interface BgpAdvertiserOptions {
   engine: BgpEngine;
   /** The shared addresses; each becomes a route to this host alone (/32, /128). */
   addresses: readonly string[];
-  /** 32-bit numbers (RFC 1997). */
-  communities: readonly number[];
-  med?: number;
-  /** For peers of the same AS. */
-  localPreference?: number;
+  attributes: RouteAttributes;
 }
 
 /** Announces the shared addresses to all peers of the engine. */
@@ -25,8 +20,9 @@ export class BgpAdvertiser implements Advertiser {
   }
 
   want(advertisement: Advertisement): void {
-    const { engine, addresses } = this.#options;
-    engine.setRoutes(advertisement === 'withdrawn' ? [] : addresses.map((address) => this.#route(address, advertisement)));
+    const { engine, addresses, attributes } = this.#options;
+    const told = advertisement === 'draining' ? drained(attributes) : attributes;
+    engine.setRoutes(advertisement === 'withdrawn' ? [] : addresses.map((address) => ({ prefix: hostPrefix(address), ...told })));
   }
 
   problem(): string | undefined {
@@ -37,17 +33,6 @@ export class BgpAdvertiser implements Advertiser {
   async close(): Promise<void> {
     this.want('withdrawn');
     this.#options.engine.stop({ message: 'hale stops' });
-  }
-
-  #route(address: string, advertisement: Advertisement): BgpRoute {
-    const { communities, med, localPreference } = this.#options;
-    const common = {
-      prefix: hostPrefix(address),
-      ...(med === undefined ? {} : { med }),
-    };
-    // RFC 8326 section 4: the community asks other ASes to prefer other paths; in the own AS a local preference of 0 says it directly.
-    if (advertisement === 'draining') return { ...common, communities: [...communities, GRACEFUL_SHUTDOWN], localPreference: 0 };
-    return { ...common, communities, ...(localPreference === undefined ? {} : { localPreference }) };
   }
 }
 

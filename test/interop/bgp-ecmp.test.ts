@@ -52,7 +52,7 @@ describe.each([bird, frr])('a shared address on three hosts behind $title', (kin
     const answering = answerAt(host, { addresses: SHARED, name });
     stage.atEnd(() => answering.close());
     const { engine } = stage.speaker(host, { asn: 65_001 + i, peers: [{ address: router.address4, remoteAsn: ROUTER_ASN }] });
-    const advertiser = new BgpAdvertiser({ engine, addresses: SHARED, communities: [] });
+    const advertiser = new BgpAdvertiser({ engine, addresses: SHARED, attributes: { communities: [] } });
     advertiser.want('announced');
     advertisers.push(advertiser);
   };

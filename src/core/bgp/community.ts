@@ -23,5 +23,10 @@ export function parseCommunity(text: string): number | undefined {
 }
 
 export function formatCommunity(community: number): string {
-  return WELL_KNOWN.find(([, known]) => known === community)?.[0] ?? `${Math.floor(community / 0x1_0000)}:${community % 0x1_0000}`;
+  return WELL_KNOWN.find(([, known]) => known === community)?.[0] ?? halves(community).join(':');
+}
+
+/** The AS number and the value. */
+export function halves(community: number): [number, number] {
+  return [community >>> 16, community & 0xffff];
 }

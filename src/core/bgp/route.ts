@@ -1,19 +1,24 @@
 /** What a peer is told of a shared address: RFC 4271 section 5.1, RFC 4760 section 3, RFC 6793 section 4.2.2. */
 import { type Family, familyOf, parseIp } from '../../base/address.ts';
 import type { PathAttributes, PathSegment } from './attributes.ts';
+import { GRACEFUL_SHUTDOWN } from './community.ts';
 import { type BgpPeerConfig, isInternal } from './config.ts';
 import type { Update } from './update.ts';
 
-/** A route of this host's own. */
-export interface BgpRoute {
-  /** `10.0.0.100/32`, in the form of `formatPrefix`. */
-  prefix: string;
+/** What peers are told of a route beside the way itself. */
+export interface RouteAttributes {
   /** 32-bit numbers (RFC 1997), at most 128. */
   communities: readonly number[];
   /** MULTI_EXIT_DISC, lower is better; without it none is sent. */
   med?: number;
   /** LOCAL_PREF, higher is better; only peers of the same AS are told. 100 without it. */
   localPreference?: number;
+}
+
+/** A route of this host's own. */
+export interface BgpRoute extends RouteAttributes {
+  /** `10.0.0.100/32`, in the form of `formatPrefix`. */
+  prefix: string;
 }
 
 export type UnannouncedReason = 'family-not-negotiated' | 'no-next-hop';
@@ -27,7 +32,12 @@ export interface RouteContext {
   fourOctetAsn: boolean;
 }
 
-const LOCAL_PREFERENCE = 100;
+export const LOCAL_PREFERENCE = 100;
+
+/** For a host that is about to withdraw (RFC 8326 section 4): the community asks other ASes to prefer other paths; in the own AS a local preference of 0 says it directly. */
+export function drained(attributes: RouteAttributes): RouteAttributes {
+  return { ...attributes, communities: [...attributes.communities, GRACEFUL_SHUTDOWN], localPreference: 0 };
+}
 
 export function familyOfRoute({ prefix }: { prefix: string }): Family {
   return familyOf(prefix);

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { hostList } from './hosts.ts';
 import { image, interfaceName, ipAddress, wholeNumber } from './values.ts';
+import { virtualRouterNumber } from './vrrp.ts';
 
 /* Who answers for the address of the endpoint when it is not hale: `hale render` writes their files. */
 
@@ -17,11 +18,7 @@ export const haproxyKeepalived = z
     balancers: hostList({ max: 9, expects: 'a list of hosts, each with a name and an address' })
       .prefault([])
       .describe('The hosts of `placement: balancers`, at least two.'),
-    virtualRouterId: wholeNumber({ from: 1, to: 255, of: 'the virtual router' })
-      .exactOptional()
-      .describe(
-        "VRRP's number of this address, which nobody else in the network may use (RFC 9568 section 5.2.3). Without it, one that follows from the cluster's name, and is never 51, the number in every sample.",
-      ),
+    virtualRouterId: virtualRouterNumber,
     advertisementIntervalMs: wholeNumber({ from: 100, to: 40_000, of: 'milliseconds' })
       .default(500)
       .describe(

@@ -1,14 +1,16 @@
 import * as z from 'zod';
 import { filePath, ipAddress, wholeNumber } from './values.ts';
 
+export const virtualRouterNumber = wholeNumber({ from: 1, to: 255, of: 'the virtual router' })
+  .exactOptional()
+  .describe(
+    "VRRP's number of this address, which nobody else in the network may use (RFC 9568 section 5.2.3). Without it, one that follows from the cluster's name, and is never 51, the number in every sample.",
+  );
+
 /** VRRP between the agents, and with keepalived or routers beside them. */
 export const vrrp = z
   .strictObject({
-    virtualRouterId: wholeNumber({ from: 1, to: 255, of: 'the virtual router' })
-      .exactOptional()
-      .describe(
-        "VRRP's number of this address, which nobody else in the network may use (RFC 9568 section 5.2.3). Without it, one that follows from the cluster's name, and is never 51, the number in every sample.",
-      ),
+    virtualRouterId: virtualRouterNumber,
     version: z
       .literal([2, 3])
       .default(3)

@@ -40,15 +40,15 @@ export function openVirtualMac({ parent, virtualRouterId, family }: { parent: Li
   };
   demand(addMacvlan({ name, mac, parentIndex: parent.index }));
   // In the virtual MAC's name nobody but the active router may speak, not even to find its own addresses (RFC 9568 section 8.2.3).
-  demand(set(`net/ipv6/conf/${name}/addr_gen_mode`, '1'));
+  demand(overrideSysctl(`net/ipv6/conf/${name}/addr_gen_mode`, '1'));
   for (const [key, value] of [
     [`net/ipv4/conf/${name}/rp_filter`, '0'],
     [`net/ipv4/conf/${name}/accept_local`, '1'],
     [`net/ipv4/conf/${name}/arp_ignore`, '1'],
   ] as const)
-    demand(set(key, value));
+    demand(overrideSysctl(key, value));
   const answers = overrideSysctl(`net/ipv4/conf/${parent.name}/arp_ignore`, '1');
-  demand(answers.ok ? { ok: true } : answers);
+  demand(answers);
   demand(setLinkUp(name));
   return {
     link: linkByName(name),
@@ -57,9 +57,4 @@ export function openVirtualMac({ parent, virtualRouterId, family }: { parent: Li
       return removeLink(name);
     },
   };
-}
-
-function set(path: string, value: string): Effect {
-  const done = overrideSysctl(path, value);
-  return done.ok ? { ok: true } : done;
 }

@@ -13,8 +13,9 @@ import {
   hostCertificates,
   hostKubeconfigs,
 } from '../../core/pki/plan.ts';
+import { readIfThere } from '../read-if-there.ts';
 import { type Authority, createAuthority, type KeyPair, readAuthority } from './authority.ts';
-import { CERTIFICATE_MODE, createFile, isThere, KEY_MODE, readIfThere } from './files.ts';
+import { CERTIFICATE_MODE, createFile, isThere, KEY_MODE } from './files.ts';
 import { readKey } from './keys.ts';
 
 /** Where files of a host's certificates are, below its `/`. */

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, linkSync, lstatSync, mkdirSync, readFileSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, linkSync, lstatSync, mkdirSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { KeyPair } from './authority.ts';
 
@@ -40,15 +40,6 @@ export function writeBeside(path: string, { text, mode, like }: { text: string; 
   if (like !== undefined && process.getuid?.() === 0) chownSync(temporary, like.uid, like.gid);
   chmodSync(temporary, mode);
   return temporary;
-}
-
-export function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
 }
 
 /** Of what a symbolic link leads to. */

@@ -6,8 +6,9 @@ import { printable } from '../../base/printable.ts';
 import type { CertificateFile } from '../../core/pki/certificate.ts';
 import { parseKubeconfig, type Source } from '../../core/pki/current-context.ts';
 import { AUTHORITIES, authorityOf, type AuthorityName } from '../../core/pki/plan.ts';
+import { readIfThere } from '../read-if-there.ts';
 import { belongsTo, type Certificates, contentsOf, leadsTo, parseCertificates } from './certificates.ts';
-import { readIfThere, statIfThere } from './files.ts';
+import { statIfThere } from './files.ts';
 import { isHalfRenewed } from './replace.ts';
 
 const READ_BY_OTHERS = 0o004;

@@ -12,9 +12,9 @@ import {
   hostKubeconfigs,
   type KubeconfigPlan,
 } from '../../core/pki/plan.ts';
+import { readIfThere } from '../read-if-there.ts';
 import { type Authority, readAuthority } from './authority.ts';
 import { CLIENT, clientKubeconfig } from './create.ts';
-import { readIfThere } from './files.ts';
 import { kubeconfigCertificate, readCertificates } from './read.ts';
 import { replaceKubeconfig, replacePair } from './replace.ts';
 

@@ -1,9 +1,10 @@
 import { linkSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { HaleError } from '../../base/error.ts';
+import { readIfThere } from '../read-if-there.ts';
 import type { KeyPair } from './authority.ts';
 import { belongsTo, parseCertificates } from './certificates.ts';
-import { CERTIFICATE_MODE, KEY_MODE, isThere, NEW, readIfThere, statIfThere, writeBeside } from './files.ts';
+import { CERTIFICATE_MODE, KEY_MODE, isThere, NEW, statIfThere, writeBeside } from './files.ts';
 import { syncFolder } from '../sync-folder.ts';
 
 /** Of the pair that is being replaced, until the new one is whole. */

@@ -3,14 +3,17 @@
  * kernel has the address, so the kernel's lifetime of the address is that of the route. Two protocols in a file that bird.conf includes are
  * switched through the control socket: the user's configuration is read again only to have BIRD know them.
  */
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { familyOf, hostPrefix } from '../../base/address.ts';
+import { halves } from '../../core/bgp/community.ts';
+import { drained, LOCAL_PREFERENCE, type RouteAttributes } from '../../core/bgp/route.ts';
 import type { Advertisement, Advertiser } from '../../ports/advertiser.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type BirdProtocol, type Birdc, openBirdc, readProtocols } from './birdc.ts';
+import { readIfThere } from '../read-if-there.ts';
 import { advertiseBy, type RoutingDaemon } from './daemon.ts';
-import { digestOf, drained, halves, type RouteAttributes } from './route.ts';
+import { digestOf } from './digest.ts';
 
 export interface BirdOptions {
   /** One or two: at most one of each family; in the form of `formatIp`. */
@@ -202,7 +205,7 @@ class Bird implements RoutingDaemon {
   }
 }
 
-function channel(address: string, { communities, localPreference, med }: RouteAttributes): string[] {
+function channel(address: string, { communities, localPreference = LOCAL_PREFERENCE, med }: RouteAttributes): string[] {
   return [
     `  ${familyOf(address).toLowerCase()} {`,
     // Above that of another protocol direct.
@@ -225,14 +228,5 @@ function removed(file: string): string | undefined {
     return undefined;
   } catch (error) {
     return `${file}: cannot be removed: ${(error as Error).message}`;
-  }
-}
-
-function readIfThere(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
   }
 }

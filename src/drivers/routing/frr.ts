@@ -4,11 +4,14 @@
  */
 import { familyOf, hostPrefix } from '../../base/address.ts';
 import { printable } from '../../base/printable.ts';
+import { halves } from '../../core/bgp/community.ts';
+import { drained, LOCAL_PREFERENCE, type RouteAttributes } from '../../core/bgp/route.ts';
 import type { Advertisement, Advertiser } from '../../ports/advertiser.ts';
 import type { Clock } from '../../ports/clock.ts';
+import { done, type Effect } from '../../ports/effect.ts';
 import { advertiseBy, type RoutingDaemon } from './daemon.ts';
 import { configFilter, type FrrConfig, readConfig, readImportChecks, readOwnPath, ROUTE_MAPS } from './frr-look.ts';
-import { digestOf, drained, halves, type RouteAttributes } from './route.ts';
+import { digestOf } from './digest.ts';
 import { bgpdByVtysh, type Vtysh } from './vtysh.ts';
 
 export interface FrrOptions {
@@ -33,7 +36,6 @@ interface Look extends FrrConfig {
 }
 
 type Looked = { ok: true; look: Look } | { ok: false; reason: string };
-type Done = { ok: true } | { ok: false; reason: string };
 
 const UNCHECKED =
   'bgp network import-check is off, so bgpd would announce the route even when hale is dead; nothing is announced: ' +
@@ -160,9 +162,9 @@ class Frr implements RoutingDaemon {
     return lines.length === 0 ? [] : [`router bgp ${look.asn}`, ...lines, 'exit'];
   }
 
-  async #configure(lines: readonly string[], deadline: AbortSignal): Promise<Done> {
+  async #configure(lines: readonly string[], deadline: AbortSignal): Promise<Effect> {
     const answer = await this.#vtysh(['configure terminal', ...lines, 'end'], deadline);
-    return answer.ok ? { ok: true } : { ok: false, reason: `FRR: bgpd refuses: ${answer.reason}` };
+    return answer.ok ? done : { ok: false, reason: `FRR: bgpd refuses: ${answer.reason}` };
   }
 
   /** Why nobody hears of a route that is set. */
@@ -187,7 +189,7 @@ function family(address: string): string {
   return familyOf(address).toLowerCase();
 }
 
-function settings({ communities, localPreference, med }: RouteAttributes): string[] {
+function settings({ communities, localPreference = LOCAL_PREFERENCE, med }: RouteAttributes): string[] {
   const set = communities.map((community) => halves(community).join(':')).join(' ');
   return [
     ...(set === '' ? [] : [`set community ${set}`]),

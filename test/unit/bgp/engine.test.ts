@@ -196,9 +196,7 @@ describe('advertiser', () => {
     const advertiser = new BgpAdvertiser({
       engine: both.engine,
       addresses: ['10.0.0.100', 'fd00::100'],
-      communities: [7],
-      med: 10,
-      localPreference: 150,
+      attributes: { communities: [7], med: 10, localPreference: 150 },
     });
     both.run(3000);
     return { ...both, advertiser };
@@ -242,7 +240,7 @@ describe('advertiser', () => {
 
   test('problem: peers that are not Established, and routes that cannot be told', () => {
     const alone = stage();
-    const lonely = new BgpAdvertiser({ engine: alone.engine, addresses: ['10.0.0.100'], communities: [] });
+    const lonely = new BgpAdvertiser({ engine: alone.engine, addresses: ['10.0.0.100'], attributes: { communities: [] } });
     lonely.want('announced');
     alone.run(10);
     expect(lonely.problem()).toBe(`${ROUTER} is Active: TcpConnectionFails: connection refused`);

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { readLines, readProtocols } from '../../../src/drivers/routing/birdc.ts';
 import { configFilter, readConfig, readImportChecks, readOwnPath } from '../../../src/drivers/routing/frr-look.ts';
 import { hostPrefix } from '../../../src/base/address.ts';
-import { drained, halves } from '../../../src/drivers/routing/route.ts';
+import { halves } from '../../../src/core/bgp/community.ts';
+import { drained } from '../../../src/core/bgp/route.ts';
 
 const CONFIG = `frr version 8.4.4
 router bgp 65000 vrf blue
